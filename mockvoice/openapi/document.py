@@ -1,0 +1,279 @@
+"""A contract as operations with parameters, bodies and responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+
+from ..errors import Place
+from .example import example
+from .lift import JSON, METHODS, ContractError, Node
+from .schema import Dialect, Schema, coerce, escape, kinds
+
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """What a file must be beyond being one: `x-audio-formats` and `x-max-bytes` of its schema."""
+
+    formats: tuple[str, ...] = ()
+    max_bytes: int | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a form, or one parameter: how its text becomes JSON."""
+
+    name: str
+    kinds: frozenset[str]
+    many: bool = False
+    file: FileRule | None = None
+
+    def read(self, text: str) -> JSON:
+        """The text as what the schema wants, else unchanged."""
+        return coerce(text, self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter in the path, the query or a header."""
+
+    field: Field
+    place: Place
+    required: bool
+    schema: Schema
+    default: JSON
+
+    @property
+    def name(self) -> str:
+        """What it is called, as the contract writes it."""
+        return self.field.name
+
+
+@dataclass(frozen=True)
+class Content:
+    """A body of one media type."""
+
+    media_type: str
+    schema: Schema | None
+    fields: Mapping[str, Field]
+    stated: tuple[JSON, ...]
+    _dialect: Dialect = field(repr=False)
+
+    @cached_property
+    def example(self) -> JSON:
+        """The example that the contract states, else one made from the schema."""
+        if self.stated:
+            return self.stated[0]
+        return example(self._dialect, self.schema.node) if self.schema else None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What an operation may answer with one status."""
+
+    status: int
+    description: str
+    content: Mapping[str, Content]
+    headers: Mapping[str, Schema]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Where an operation wants its API key: a bearer token, or a header of its own."""
+
+    kind: Literal["bearer", "header"]
+    header: str
+
+    @property
+    def example(self) -> str:
+        """The header as a person would write it."""
+        return f"{self.header}: {'Bearer KEY' if self.kind == 'bearer' else 'KEY'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method at one path."""
+
+    id: str
+    method: str
+    path: str
+    summary: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    body_required: bool = False
+    bodies: Mapping[str, Content] = field(default_factory=dict)
+    responses: Mapping[int, Response] = field(default_factory=dict)
+    credential: Credential | None = None
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def success(self) -> Response:
+        """The first documented response that is no error."""
+        return next(self.responses[each] for each in sorted(self.responses) if each < 400)
+
+    def documented(self, status: int) -> JSON:
+        """The JSON body that the contract shows for a status, or None."""
+        response = self.responses.get(status)
+        content = response.content.get("application/json") if response else None
+        return content.example if content else None
+
+
+class Document:
+    """A contract that was read.
+
+    Raises ContractError when the text is no OpenAPI 3.0 or 3.1 that mockvoice understands.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.text = text
+        try:
+            loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, see there
+        except yaml.YAMLError as error:
+            raise ContractError(f"{name}: not YAML: {error}") from None
+        if not isinstance(loaded, dict):
+            raise ContractError(f"{name}: not an OpenAPI document")
+        self.dialect = Dialect(name, loaded)
+        self.title: str = loaded.get("info", {}).get("title", name)
+        servers = loaded.get("servers") or [{"url": ""}]
+        self.base_path = urlsplit(servers[0]["url"]).path.rstrip("/")
+        self._security: list[Node] = loaded.get("security", [])
+        self.operations: Mapping[str, Operation] = {each.id: each for each in self._read()}
+
+    def _read(self) -> Iterator[Operation]:
+        for path, item in self.dialect.document.get("paths", {}).items():
+            at = f"#/paths/{escape(path)}"
+            shared = list(self._list(item.get("parameters", ()), f"{at}/parameters"))
+            for method in METHODS:
+                if method in item:
+                    yield self._operation(path, method, item[method], f"{at}/{method}", shared)
+
+    def _operation(
+        self, path: str, method: str, node: Node, at: str, shared: list[tuple[Node, str]]
+    ) -> Operation:
+        own = self._list(node.get("parameters", ()), f"{at}/parameters")
+        parameters = {(p["in"], p["name"]): (p, where) for p, where in [*shared, *own]}
+        body, body_at = self._at(node.get("requestBody", {}), f"{at}/requestBody")
+        responses = {}
+        for status, response in node.get("responses", {}).items():
+            if str(status).isdigit():
+                where = f"{at}/responses/{status}"
+                responses[int(status)] = self._response(int(status), response, where)
+        if not any(status < 400 for status in responses):
+            raise ContractError(f"{self.name}: {method.upper()} {path} documents no success")
+        return Operation(
+            id=node.get("operationId") or f"{method.upper()} {path}",
+            method=method.upper(),
+            path=path,
+            summary=node.get("summary") or node.get("description", ""),
+            parameters=tuple(
+                self._parameter(p, where)
+                for (place, _), (p, where) in parameters.items()
+                if place in ("path", "query", "header")
+            ),
+            body_required=bool(body.get("required")),
+            bodies=self._contents(body, body_at),
+            responses=responses,
+            credential=self._credential(node.get("security", self._security)),
+            extensions={k: v for k, v in node.items() if k.startswith("x-")},
+        )
+
+    def _at(self, node: Node, at: str) -> tuple[Node, str]:
+        found, pointer = self.dialect.follow(node, at)
+        return (found if isinstance(found, dict) else {}), pointer
+
+    def _list(self, nodes: Any, at: str) -> Iterator[tuple[Node, str]]:
+        for i, node in enumerate(nodes):
+            yield self._at(node, f"{at}/{i}")
+
+    def _parameter(self, node: Node, at: str) -> Parameter:
+        schema = self.dialect.compile(f"{at}/schema")
+        return Parameter(
+            field=self._field(node["name"], schema.node, schema.pointer),
+            place=node["in"],
+            required=bool(node.get("required")),
+            schema=schema,
+            default=schema.node.get("default"),
+        )
+
+    def _response(self, status: int, node: Node, at: str) -> Response:
+        node, at = self._at(node, at)
+        headers = {}
+        for name, header in node.get("headers", {}).items():
+            found, where = self._at(header, f"{at}/headers/{escape(name)}")
+            if "schema" in found:
+                headers[name.lower()] = self.dialect.compile(f"{where}/schema")
+        return Response(status, node.get("description", ""), self._contents(node, at), headers)
+
+    def _contents(self, node: Node, at: str) -> Mapping[str, Content]:
+        return {
+            name: self._content(name, content, f"{at}/content/{escape(name)}")
+            for name, content in node.get("content", {}).items()
+        }
+
+    def _content(self, media_type: str, node: Node, at: str) -> Content:
+        stated = [node["example"]] if "example" in node else []
+        stated += [each.get("value") for each in node.get("examples", {}).values()]
+        schema = self.dialect.compile(f"{at}/schema") if "schema" in node else None
+        fields = {}
+        if schema and media_type in FORMS:
+            members = self._members(schema.node, schema.pointer)
+            fields = {n: self._field(n, sub, where) for n, (sub, where) in members.items()}
+        return Content(media_type, schema, fields, tuple(stated), self.dialect)
+
+    def _members(self, node: Node, at: str) -> dict[str, tuple[Node, str]]:
+        """All members that a form's schema names, through references and choices."""
+        node, at = self._at(node, at)
+        found = {
+            name: (member, f"{at}/properties/{escape(name)}")
+            for name, member in node.get("properties", {}).items()
+        }
+        for word in ("allOf", "anyOf", "oneOf"):
+            for i, part in enumerate(node.get(word, ())):
+                chosen, step = part.get("then"), f"{at}/{word}/{i}"
+                more = (
+                    self._members(chosen, f"{step}/then") if chosen else self._members(part, step)
+                )
+                found = {**more, **found}
+        return found
+
+    def _field(self, name: str, node: Node, at: str) -> Field:
+        node, at = self._at(node, at)
+        many = "array" in kinds(self.dialect, node)
+        if many:
+            node, at = self._at(node.get("items", {}), f"{at}/items")
+        rule = None
+        if node.get("x-binary"):
+            formats = tuple(node.get("x-audio-formats", ()))
+            rule = FileRule(formats, node.get("x-max-bytes"), f"{self.name}.yaml{at}")
+        return Field(name, kinds(self.dialect, node), many, rule)
+
+    def _credential(self, security: list[Node]) -> Credential | None:
+        for requirement in security:
+            for name in requirement:
+                scheme, _ = self._at(
+                    self.dialect.node(f"#/components/securitySchemes/{escape(name)}"), ""
+                )
+                if scheme.get("type") == "http" and scheme.get("scheme", "").lower() == "bearer":
+                    return Credential("bearer", "authorization")
+                if scheme.get("type") == "apiKey" and scheme.get("in") == "header":
+                    return Credential("header", scheme["name"].lower())
+                raise ContractError(f"{self.name}: security scheme {name!r} is of unknown kind")
+        return None
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The safe loader, in C where PyYAML has it, that leaves dates as the text they were."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}

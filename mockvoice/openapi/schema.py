@@ -1,0 +1,219 @@
+"""Check values against a document's schemas, say what is wrong with them, coerce text to them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Place, Violation
+from .lift import JSON, ContractError, Node, lift
+from .wording import alike, sentence
+
+if TYPE_CHECKING:
+    import jsonschema_rs
+
+
+class Dialect:
+    """The lifted schemas of one document: finds nodes by pointer, follows references, compiles."""
+
+    def __init__(self, name: str, document: Node) -> None:
+        self.name = name
+        self.document = lift(document)
+        self._urn = f"urn:mockvoice:{name}"
+
+    def node(self, pointer: str) -> Any:
+        """What stands at a pointer such as `#/components/schemas/Voice`.
+
+        Raises ContractError when nothing does.
+        """
+        found: Any = self.document
+        for step in pointer.removeprefix("#").split("/")[1:]:
+            key = step.replace("~1", "/").replace("~0", "~")
+            try:
+                found = found[int(key) if isinstance(found, list) else key]
+            except (KeyError, IndexError, TypeError):
+                raise ContractError(f"{self.name}: nothing stands at {pointer}") from None
+        return found
+
+    def follow(self, node: Any, pointer: str) -> tuple[Any, str]:
+        """The node, and its pointer, after all references that it is made of."""
+        for _ in range(32):
+            if not (isinstance(node, dict) and "$ref" in node):
+                return node, pointer
+            pointer = node["$ref"]
+            if not pointer.startswith("#"):
+                raise ContractError(f"{self.name}: {pointer} is outside the document")
+            node = self.node(pointer)
+        raise ContractError(f"{self.name}: {pointer} refers to itself")
+
+    def compile(self, pointer: str) -> Schema:
+        """The schema at a pointer, ready to check values (compiled on first use)."""
+        self.node(pointer)
+        return Schema(self, pointer)
+
+    @cached_property
+    def _registry(self) -> jsonschema_rs.Registry:
+        import jsonschema_rs  # on first use: it takes 20 ms, and a server may never be asked
+
+        return jsonschema_rs.Registry([(self._urn, self.document)])
+
+    def validator(self, pointer: str) -> jsonschema_rs.Draft202012Validator:
+        """What checks values against the schema at a pointer."""
+        import jsonschema_rs  # as above
+
+        return jsonschema_rs.Draft202012Validator(
+            {"$ref": self._urn + pointer},
+            registry=self._registry,
+            validate_formats=True,
+            offline=True,
+        )
+
+    def source(self, location: str) -> str:
+        """A rule's location as a person finds it: `telnyx.yaml#/components/...`."""
+        return location.replace(self._urn, f"{self.name}.yaml", 1)
+
+
+class Schema:
+    """One schema of a document."""
+
+    def __init__(self, dialect: Dialect, pointer: str) -> None:
+        self._dialect = dialect
+        self.pointer = pointer
+
+    @cached_property
+    def fits(self) -> Callable[[JSON], bool]:
+        """Whether a value keeps every rule."""
+        return self._validator.is_valid
+
+    @cached_property
+    def _validator(self) -> jsonschema_rs.Draft202012Validator:
+        return self._dialect.validator(self.pointer)
+
+    @property
+    def node(self) -> Node:
+        """The schema itself, after references."""
+        found: Node = self._dialect.follow(self._dialect.node(self.pointer), self.pointer)[0]
+        return found
+
+    def violations(self, value: JSON, place: Place, at: str = "") -> list[Violation]:
+        """Every rule that the value breaks; `at` is where the value itself stands in `place`."""
+        found = [
+            violation
+            for error in self._validator.iter_errors(value)
+            for violation in self._explain(error, place, at)
+        ]
+        return sorted(found, key=lambda each: each.pointer)
+
+    def _explain(
+        self, error: jsonschema_rs.ValidationError, place: Place, at: str
+    ) -> Iterator[Violation]:
+        rule, expected, got = error.kind.name, error.kind.value, error.instance
+        if rule in ("anyOf", "oneOf"):
+            # The branch that came closest tells more than "none of them fits".
+            branches: list[list[jsonschema_rs.ValidationError]] = [b for b in expected or () if b]
+            closest = min(branches, key=len, default=[])
+            if len(closest) == 1 and len(closest[0].instance_path) > len(error.instance_path):
+                yield from self._explain(closest[0], place, at)
+                return
+            expected = None
+        holder = self._holder(error)
+        members: list[Any] = [None]
+        if rule == "required":
+            members, got = [expected], None
+        elif rule in ("additionalProperties", "unevaluatedProperties"):
+            members = list(expected)
+        for member in members:
+            path = [*error.instance_path] + ([] if member is None else [member])
+            yield Violation(
+                place=place,
+                pointer=at + "".join(f"/{escape(str(step))}" for step in path),
+                rule=rule,
+                message=_message(rule, expected, got, holder),
+                expected=expected,
+                got=got,
+                source=self._dialect.source(error.absolute_keyword_location or ""),
+                hint=_hint(rule, member, error.instance, holder),
+            )
+
+    def _holder(self, error: jsonschema_rs.ValidationError) -> Node:
+        """The schema that holds the broken rule."""
+        pointer = (error.absolute_keyword_location or "").partition("#")[2]
+        node = self._dialect.node("#" + pointer.rpartition("/")[0])
+        return node if isinstance(node, dict) else {}
+
+
+def _message(rule: str, expected: Any, got: JSON, holder: Node) -> str:
+    if rule == "type" and holder.get("x-binary"):
+        expected = "file"
+    return sentence(rule, expected, got)
+
+
+def _hint(rule: str, member: Any, instance: JSON, holder: Node) -> str:
+    if rule == "type" and holder.get("x-binary") and isinstance(instance, str):
+        return "the part has no filename, so it is text; send it as a file part"
+    if member is None or not isinstance(instance, dict):
+        return ""
+    known = holder.get("properties", {})
+    if rule == "required":
+        sent = alike(member, [name for name in instance if name not in known])
+        return f"you sent {sent}; the field is {member}" if sent else ""
+    meant = alike(member, [name for name in known if name not in instance])
+    return f"did you mean {meant}?" if meant else ""
+
+
+def escape(step: str) -> str:
+    """One step of a JSON Pointer, escaped as RFC 6901 wants it."""
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+# --- coercing text -----------------------------------------------------------------------------
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_EXACT = 2**53  # whole numbers up to here lose nothing as floats
+
+
+def kinds(dialect: Dialect, node: Any) -> frozenset[str]:
+    """The JSON types that a schema takes, through references and choices; empty when any."""
+    node, _ = dialect.follow(node, "")
+    if not isinstance(node, dict):
+        return frozenset()
+    if "type" in node:
+        return frozenset([node["type"]] if isinstance(node["type"], str) else node["type"])
+    parts = [part for word in ("anyOf", "oneOf", "allOf") for part in node.get(word, ())]
+    return frozenset(kind for part in parts for kind in kinds(dialect, part))
+
+
+def coerce(text: str, wanted: frozenset[str]) -> JSON:
+    """Text from a form or a query as the JSON type that is wanted, else unchanged.
+
+    What cannot be read stays text, so that the schema says what is wrong with it.
+    """
+    if wanted and wanted != _TEXT:
+        for kind, read in _READERS:
+            if kind in wanted:
+                try:
+                    return read(text)
+                except (ValueError, KeyError):
+                    continue
+    return text
+
+
+def _number(text: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
+
+
+_TEXT = frozenset({"string"})
+_READERS: tuple[tuple[str, Callable[[str], JSON]], ...] = (
+    ("integer", _number),
+    ("number", _number),
+    ("boolean", {"true": True, "false": False}.__getitem__),
+    ("null", {"null": None}.__getitem__),
+    ("object", json.loads),
+    ("array", json.loads),
+)

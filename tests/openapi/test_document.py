@@ -1,0 +1,203 @@
+"""A contract is read as operations with parameters, bodies and responses."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from mockvoice.openapi.document import Credential, Document
+from mockvoice.openapi.example import example
+from mockvoice.openapi.lift import ContractError
+
+PETS = """
+openapi: 3.1.0
+info: {title: Pets}
+servers: [{url: https://pets.example/v3/}]
+security: [{key: []}]
+paths:
+  /pets/{id}:
+    parameters:
+      - $ref: '#/components/parameters/Id'
+    get:
+      operationId: getPet
+      parameters:
+        - {name: 'page[size]', in: query, schema: {type: integer, default: 20}}
+        - {name: tag, in: query, schema: {type: array, items: {type: integer}}}
+      responses:
+        '200':
+          $ref: '#/components/responses/Pet'
+        '404':
+          description: none
+          content: {application/json: {example: {oops: 1}}}
+        default: {description: whatever}
+    post:
+      security: []
+      requestBody:
+        $ref: '#/components/requestBodies/Picture'
+      responses: {'204': {description: done}}
+components:
+  securitySchemes:
+    key: {type: apiKey, in: header, name: X-Key}
+    bearer: {type: http, scheme: Bearer}
+    basic: {type: http, scheme: basic}
+  parameters:
+    Id: {name: id, in: path, required: true, schema: {type: string}}
+  requestBodies:
+    Picture:
+      required: true
+      content:
+        multipart/form-data:
+          schema:
+            allOf:
+              - $ref: '#/components/schemas/Named'
+              - properties:
+                  files:
+                    type: array
+                    items: {type: string, format: binary, x-max-bytes: 3}
+  responses:
+    Pet:
+      description: one
+      headers:
+        X-Size: {schema: {type: integer}}
+      content: {application/json: {schema: {$ref: '#/components/schemas/Named'}}}
+  schemas:
+    Named: {type: object, properties: {size: {type: number}, born: {type: string}}}
+"""
+
+
+def pets(**changes: str) -> Document:
+    text = PETS
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return Document("pets", text)
+
+
+def test_operations_are_found_by_their_id_or_by_method_and_path() -> None:
+    assert [*pets().operations] == ["getPet", "POST /pets/{id}"]
+
+
+def test_the_base_path_is_that_of_the_first_server() -> None:
+    assert pets().base_path == "/v3"
+
+
+def test_parameters_of_a_path_and_of_an_operation_come_together() -> None:
+    operation = pets().operations["getPet"]
+    assert [(p.name, p.place, p.required, p.default) for p in operation.parameters] == [
+        ("id", "path", True, None),
+        ("page[size]", "query", False, 20),
+        ("tag", "query", False, None),
+    ]
+    assert operation.parameters[2].field.many
+
+
+def test_the_fields_of_a_form_are_found_through_references_and_choices() -> None:
+    body = pets().operations["POST /pets/{id}"].bodies["multipart/form-data"]
+    assert body.fields["size"].kinds == {"number"}
+    files = body.fields["files"]
+    assert files.many
+    assert files.file
+    assert files.file.max_bytes == 3
+    assert files.file.source.endswith("multipart~1form-data/schema/allOf/1/properties/files/items")
+
+
+def test_responses_have_status_headers_and_examples() -> None:
+    operation = pets().operations["getPet"]
+    assert sorted(operation.responses) == [200, 404]
+    assert operation.success.headers["x-size"].fits(3)
+    assert operation.documented(404) == {"oops": 1}
+    assert operation.documented(200) == {"size": 0, "born": "text"}
+    assert operation.documented(500) is None
+
+
+def test_an_operation_may_want_no_credential_where_the_document_wants_one() -> None:
+    operations = pets().operations
+    assert operations["getPet"].credential == Credential("header", "x-key")
+    assert operations["POST /pets/{id}"].credential is None
+    bearer = pets(**{"security: [{key: []}]": "security: [{bearer: []}]"}).operations["getPet"]
+    assert bearer.credential == Credential("bearer", "authorization")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("[{key: []}]", "[{basic: []}]", "security scheme 'basic' is of unknown kind"),
+        ("{'204': {description: done}}", "{'404': {description: x}}", "documents no success"),
+        ("'#/components/responses/Pet'", "'#/components/responses/Cat'", "nothing stands at"),
+        ("openapi: 3.1.0", "openapi: 2.0", "3.0 and 3.1 are understood"),
+    ],
+)
+def test_a_contract_that_is_not_understood_is_refused(old: str, new: str, told: str) -> None:
+    with pytest.raises(ContractError, match=told):
+        pets(**{old: new})
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "[]", "!!python/object:os.system {}"])
+def test_what_is_no_contract_is_refused(text: str) -> None:
+    with pytest.raises(ContractError):
+        Document("x", text)
+
+
+def test_dates_stay_the_text_that_they_are() -> None:
+    text = textwrap.dedent("""
+        openapi: 3.1.0
+        paths: {}
+        info: {title: 2024-01-01}
+    """)
+    assert Document("x", text).title == "2024-01-01"
+
+
+SCHEMAS: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(
+        st.just({"type": "string"}),
+        st.integers(0, 30).map(lambda n: {"type": "string", "minLength": n, "maxLength": n + 3}),
+        st.integers(-5, 5).map(lambda n: {"type": "integer", "minimum": n, "maximum": n + 1}),
+        st.integers(-5, 5).map(lambda n: {"type": "number", "exclusiveMinimum": n}),
+        st.integers(-5, 5).map(lambda n: {"type": "number", "maximum": n}),
+        st.sampled_from(["uuid", "date-time", "date", "uri", "email"]).map(
+            lambda name: {"type": "string", "format": name}
+        ),
+        st.just({"type": "boolean"}),
+        st.just({"type": ["null", "string"]}),
+        st.just({"enum": ["a", "b"]}),
+        st.just({"type": "integer", "default": 7}),
+        st.just({}),
+    ),
+    lambda inner: st.one_of(
+        st.builds(
+            lambda x, n: {"type": "array", "items": x, "minItems": n}, inner, st.integers(0, 2)
+        ),
+        st.builds(
+            lambda a, b: {"type": "object", "required": ["a"], "properties": {"a": a, "b": b}},
+            inner,
+            inner,
+        ),
+        st.builds(lambda a, b: {"anyOf": [a, b]}, inner, inner),
+    ),
+    max_leaves=6,
+)
+
+
+@given(SCHEMAS)
+def test_the_example_of_a_schema_fits_it_and_is_always_the_same(schema: Any) -> None:
+    text = yaml.safe_dump(
+        {"openapi": "3.1.0", "paths": {}, "components": {"schemas": {"X": schema}}}
+    )
+    dialect = Document("x", text).dialect
+    value = example(dialect, schema)
+    assert value == example(dialect, schema)
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
+
+
+def test_a_schema_that_contains_itself_has_an_example() -> None:
+    trees = {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}
+    tree = {"type": "object", "properties": {"trees": trees}}
+    text = yaml.safe_dump({"openapi": "3.1.0", "components": {"schemas": {"Tree": tree}}})
+    dialect = Document("x", text).dialect
+    value = example(dialect, {"$ref": "#/components/schemas/Tree"})
+    assert dialect.compile("#/components/schemas/Tree").fits(value)

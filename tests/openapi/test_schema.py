@@ -1,0 +1,202 @@
+"""Values are checked, and what is wrong with them is said in our words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockvoice.errors import Violation
+from mockvoice.openapi.lift import ContractError
+from mockvoice.openapi.schema import Dialect, Schema, coerce, kinds
+from mockvoice.openapi.wording import file_view
+
+
+def dialect(node: Any, **others: Any) -> Dialect:
+    components = {"schemas": {"X": node, **others}}
+    return Dialect("acme", {"openapi": "3.1.0", "components": components})
+
+
+def schema(node: Any, **others: Any) -> Schema:
+    return dialect(node, **others).compile("#/components/schemas/X")
+
+
+def only(node: Any, value: Any, **others: Any) -> Violation:
+    found = schema(node, **others).violations(value, "body")
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("node", "value", "sentence"),
+    [
+        ({"type": "string"}, 5, "must be text; got 5"),
+        ({"type": ["string", "null"]}, [], "must be text or null; got []"),
+        ({"type": "string"}, file_view("a.wav"), "must be text, not a file"),
+        ({"type": "string", "format": "binary"}, "x", 'must be a file; got "x"'),
+        ({"type": "integer"}, 1.5, "must be a whole number; got 1.5"),
+        ({"type": "number"}, "abc", 'must be a number; got "abc"'),
+        ({"enum": ["a", "b", None]}, "c", 'must be one of a, b, null; got "c"'),
+        ({"const": "a"}, "c", 'must be a; got "c"'),
+        ({"minLength": 1}, "", "must not be empty"),
+        ({"minLength": 3}, "ab", "must be at least 3 characters long; got 2"),
+        ({"maxLength": 1}, "ab", "must be at most 1 character long; got 2"),
+        ({"pattern": "^a$"}, "b", 'must match ^a$; got "b"'),
+        ({"format": "uuid"}, "b", 'must be a UUID; got "b"'),
+        ({"minimum": 0}, -1, "must be at least 0; got -1"),
+        ({"maximum": 1}, 2, "must be at most 1; got 2"),
+        ({"exclusiveMinimum": 0}, 0, "must be above 0; got 0"),
+        ({"exclusiveMaximum": 1}, 1, "must be below 1; got 1"),
+        ({"multipleOf": 2}, 3, "must be a multiple of 2; got 3"),
+        ({"minItems": 2}, [1], "must have at least 2 items; got 1"),
+        ({"maxItems": 1}, [1, 2], "must have at most 1 item; got 2"),
+        ({"uniqueItems": True}, [1, 1], "must not name anything twice"),
+        ({"minProperties": 1}, {}, "must have at least 1 member; got 0"),
+        ({"maxProperties": 0}, {"a": 1}, "must have at most 0 members; got 1"),
+        ({"not": {}}, 1, "is what must not be sent here; got 1"),
+        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, 1, "fits none of the forms"),
+        ({"oneOf": [{}, {}]}, 1, "must fit exactly one of the forms"),
+        ({"maxLength": 1}, "x" * 99, "must be at most 1 character long; got 99"),
+        ({"enum": [1]}, "x" * 99, "must be one of 1; got"),
+    ],
+)
+def test_each_rule_has_a_sentence(node: Any, value: Any, sentence: str) -> None:
+    assert only(node, value).message.startswith(sentence)
+
+
+def test_a_missing_member_is_reported_at_that_member() -> None:
+    violation = only({"type": "object", "required": ["a/b"]}, {})
+    assert (violation.pointer, violation.name) == ("/a~1b", "a/b")
+    assert violation.sentence == "a/b is required"
+    assert violation.source == "acme.yaml#/components/schemas/X/required"
+
+
+def test_a_violation_deep_inside_names_its_way() -> None:
+    node = {"properties": {"a": {"items": {"$ref": "#/components/schemas/Y"}}}}
+    violation = only(node, {"a": [1, "x"]}, Y={"type": "integer"})
+    assert violation.pointer == "/a/1"
+    assert violation.sentence == 'a.1 must be a whole number; got "x"'
+    assert violation.source == "acme.yaml#/components/schemas/Y/type"
+
+
+def test_each_unknown_member_is_reported_with_what_may_be_meant() -> None:
+    node = {"properties": {"voice_name": {}}, "additionalProperties": False}
+    found = schema(node).violations({"voicename": 1, "zzz": 2}, "body")
+    assert [(each.pointer, each.hint) for each in found] == [
+        ("/voicename", "did you mean voice_name?"),
+        ("/zzz", ""),
+    ]
+
+
+def test_a_missing_member_tells_of_the_one_sent_in_its_place() -> None:
+    node = {"properties": {"voice_name": {}}, "required": ["voice_name"]}
+    assert only(node, {"name": "x"}).hint == "you sent name; the field is voice_name"
+
+
+def test_text_where_a_file_belongs_tells_how_to_send_one() -> None:
+    assert "filename" in only({"type": "string", "format": "binary"}, "b'Example data'").hint
+
+
+def test_the_branch_that_comes_closest_is_reported() -> None:
+    node = {
+        "anyOf": [
+            {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}},
+            {"type": "null"},
+        ]
+    }
+    assert only(node, {"a": "x"}).pointer == "/a"
+
+
+def test_a_discriminator_reports_the_chosen_branch_only() -> None:
+    node = {
+        "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+        "discriminator": {"propertyName": "kind"},
+    }
+    animals = {"Cat": {"required": ["lives"]}, "Dog": {"required": ["tail"]}}
+    assert only(node, {"kind": "Cat"}, **animals).pointer == "/lives"
+    assert only(node, {"kind": "Cow"}, **animals).message == 'must be one of Cat, Dog; got "Cow"'
+    assert only(node, {}, **animals).pointer == "/kind"
+
+
+def test_a_pattern_means_what_it_means_in_javascript() -> None:
+    assert not schema({"pattern": "^a$"}).fits("a\n")
+
+
+@pytest.mark.parametrize(
+    "pointer", ["#/components/schemas/Y", "#/paths/x", "#/components/schemas/X/1"]
+)
+def test_a_reference_to_nothing_is_refused(pointer: str) -> None:
+    with pytest.raises(ContractError, match="nothing stands at"):
+        dialect({}).follow({"$ref": pointer}, "")
+
+
+@pytest.mark.parametrize(
+    ("pointer", "told"),
+    [("other.yaml#/x", "outside the document"), ("#/components/schemas/X", "refers to itself")],
+)
+def test_a_reference_that_leads_nowhere_is_refused(pointer: str, told: str) -> None:
+    with pytest.raises(ContractError, match=told):
+        _ = schema({"$ref": pointer}).node
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "value"),
+    [
+        ("0.5", {"number"}, 0.5),
+        ("10.0", {"integer"}, 10),
+        ("-3", {"integer", "null"}, -3),
+        ("1e3", {"number"}, 1000),
+        (".5", {"number"}, 0.5),
+        ("true", {"boolean"}, True),
+        ("false", {"boolean", "string"}, False),
+        ("null", {"string", "null"}, None),
+        ('{"a": 1}', {"object"}, {"a": 1}),
+        ("[1]", {"array"}, [1]),
+        ("5", {"string"}, "5"),
+        ("5", set(), "5"),
+    ],
+)
+def test_text_becomes_what_the_schema_wants(text: str, wanted: set[str], value: Any) -> None:
+    assert coerce(text, frozenset(wanted)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("abc", "number"),
+        ("nan", "number"),
+        ("inf", "number"),
+        ("1_000", "integer"),
+        ("٣", "integer"),
+        ("0x10", "integer"),
+        ("True", "boolean"),
+        ("yes", "boolean"),
+        ("{", "object"),
+        ("", "number"),
+    ],
+)
+def test_text_that_cannot_be_read_stays_text(text: str, wanted: str) -> None:
+    assert coerce(text, frozenset({wanted})) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_number_comes_through_as_text(number: float) -> None:
+    value = coerce(repr(number), frozenset({"number"}))
+    assert math.isclose(value, number, rel_tol=1e-15, abs_tol=0.0) or value == number
+
+
+@given(st.text(), st.sets(st.sampled_from(["number", "integer", "boolean", "null", "object"])))
+def test_no_text_makes_coercion_fail(text: str, wanted: set[str]) -> None:
+    coerce(text, frozenset(wanted))
+
+
+def test_the_types_of_a_choice_are_those_of_its_branches() -> None:
+    node = {"anyOf": [{"type": "number"}, {"$ref": "#/components/schemas/Y"}]}
+    assert kinds(dialect(node, Y={"type": ["string", "null"]}), node) == {
+        "number",
+        "string",
+        "null",
+    }
