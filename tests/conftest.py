@@ -1,0 +1,100 @@
+"""Servers on real sockets, and real sound."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import av
+import httpx
+import pytest
+from av.audio.stream import AudioStream
+
+from mockvoice.http.server import Server, bind
+from mockvoice.provider import Mock
+from mockvoice.providers import built_in
+from mockvoice.settings import Settings
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[ExitStack]:
+    """Everything that was started, until the last test ended."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """A way to start a server with settings of its own, for one test."""
+    with ExitStack() as stack:
+        started = []
+
+        def start(**settings: object) -> Server:
+            mock = Mock(Settings(**settings), built_in())  # type: ignore[arg-type]  # from a test
+            started.append(stack.enter_context(Server(mock, bind("127.0.0.1", 0))))
+            return started[-1]
+
+        yield start
+        for server in started:
+            assert not server.mock.sandbox.mistakes
+
+
+@pytest.fixture(scope="session")
+def _strict(servers: ExitStack) -> Server:
+    return servers.enter_context(Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)))
+
+
+@pytest.fixture
+def server(_strict: Server) -> Iterator[Server]:
+    """The server with default settings that all tests share."""
+    yield _strict
+    mistakes = [*_strict.mock.sandbox.mistakes]
+    _strict.mock.sandbox.mistakes.clear()
+    assert not mistakes
+
+
+@pytest.fixture
+def http(server: Server) -> Iterator[httpx.Client]:
+    """A client of the shared server."""
+    with httpx.Client(base_url=server.url) as client:
+        yield client
+
+
+CODECS = {"wav": "pcm_s16le", "mp3": "mp3", "flac": "flac", "ogg": "libopus", "m4a": "aac"}
+
+
+def encoded(format: str, seconds: float = 1.0, codec: str = "") -> bytes:
+    """A tone, encoded by FFmpeg."""
+    codec = codec or CODECS[format]
+    rate = 48_000 if codec == "libopus" else 24_000
+    buffer = io.BytesIO()
+    name = {"m4a": "ipod"}.get(format, format)
+    with av.open(buffer, "w", format=name) as container:
+        stream = container.add_stream(codec, rate=rate)
+        assert isinstance(stream, AudioStream)
+        stream.layout = "stereo" if codec == "vorbis" else "mono"
+        stream.options = {"strict": "experimental"}  # FFmpeg's own Vorbis encoder is that
+        samples = [int(9000 * math.sin(i * 0.06)) for i in range(int(rate * seconds))]
+        frame = av.AudioFrame("s16", "mono", len(samples))
+        frame.planes[0].update(b"".join(s.to_bytes(2, "little", signed=True) for s in samples))
+        frame.sample_rate = rate
+        fifo = av.AudioResampler(stream.format, stream.layout, rate, stream.frame_size or None)
+        for piece in [*fifo.resample(frame), *fifo.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def samples() -> dict[str, bytes]:
+    """One second of sound in each format that mockvoice knows."""
+    return {format: encoded(format) for format in CODECS}
+
+
+@pytest.fixture(scope="session")
+def wav(samples: dict[str, bytes]) -> bytes:
+    return samples["wav"]
