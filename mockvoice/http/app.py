@@ -1,0 +1,72 @@
+"""Providers as Starlette routes, generated from their contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
+
+from ..openapi.document import Operation
+from ..provider import Mock, Provider
+from .pipeline import exchange
+
+
+class App:
+    """The ASGI application that serves a mock: the first step of a path names the provider."""
+
+    def __init__(self, mock: Mock) -> None:
+        self.mock = mock
+        self._by_step = {
+            provider.base_path.split("/")[1]: _router(mock, provider)
+            for provider in mock.providers.values()
+        }
+        self._elsewhere = _Endpoint(mock, mock.providers["mockvoice"], {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
+        else:
+            step = scope["path"].partition("/")[2].partition("/")[0]
+            await self._by_step.get(step, self._elsewhere)(scope, receive, send)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+class _Endpoint:
+    """One path of a provider with its operations by method; without any, an unknown path."""
+
+    def __init__(self, mock: Mock, provider: Provider, operations: Mapping[str, Operation]) -> None:
+        self._mock = mock
+        self._provider = provider
+        self._operations = operations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await exchange(
+            self._mock, self._mock.sandbox, self._provider, self._operations, scope, receive, send
+        )
+
+
+def _router(mock: Mock, provider: Provider) -> Router:
+    """The contract's paths as routes, and an answer in the provider's words to every other."""
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in provider.document.operations.values():
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    # A literal path wins over one with parameters: /voices/search over /voices/{voice_id}.
+    ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
+    return Router(
+        [
+            Route(provider.base_path + path, _Endpoint(mock, provider, operations))
+            for path, operations in ordered
+        ],
+        default=_Endpoint(mock, provider, {}),
+        redirect_slashes=False,
+    )

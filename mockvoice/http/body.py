@@ -1,0 +1,251 @@
+"""A request's body: streamed in, bounded, never on disk; then JSON or form fields and files.
+
+Reading never raises for what a client sent: the whole upload is drained first, and what was wrong
+with it is told by `Body.problem`. Node clients report `fetch failed` in place of an early answer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from ..errors import Malformed, Problem, TooLarge
+from ..openapi.lift import JSON
+from ..sandbox.uploads import Upload
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+MAX_PARTS = 128
+MAX_PART_HEADERS = 8
+MAX_PART_HEADER_BYTES = 4096
+MAX_TEXT_BYTES = 1 << 20  # of one text field
+MAX_DEPTH = 64  # of JSON
+
+_quiet = logging.getLogger(__name__)
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+
+@dataclass(slots=True)
+class Body:
+    """What was sent: `parts` of a form in their order, else `data`."""
+
+    media_type: str = ""
+    size: int = 0
+    data: bytes = b""
+    parts: list[tuple[str, str | Upload]] = field(default_factory=list)
+    problem: Problem | None = None
+    complete: bool = True
+    ended: bool = False
+
+    def json(self) -> JSON:
+        """The data as JSON. Raises Malformed when it is none."""
+        try:
+            value = json.loads(self.data.decode(), parse_constant=_no_constant)
+        except UnicodeDecodeError as error:
+            raise Malformed(f"the body is not UTF-8: byte {error.start} is wrong") from None
+        except json.JSONDecodeError as error:
+            raise Malformed(
+                f"the body is not valid JSON: {error.msg} at line {error.lineno},"
+                f" column {error.colno}"
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise Malformed(f"the body is not usable JSON: {error}") from None
+        _refuse_unusable(value, self.data)
+        return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _refuse_unusable(value: JSON, data: bytes) -> None:
+    """Raise Malformed for JSON that parses and yet cannot be checked or stored."""
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+        raise Malformed(f"the body is nested more than {MAX_DEPTH} deep")
+    if b"\\u" in data:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Malformed("the body has text with half of a surrogate pair") from None
+
+
+def _deeper(value: JSON, levels: int) -> bool:
+    members = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, (dict, list)):
+        return False
+    return levels == 0 or any(_deeper(each, levels - 1) for each in members)
+
+
+async def read(receive: Receive, content_type: bytes, most: int) -> Body:
+    """Receive a whole body, keeping at most `most` bytes of it."""
+    media_type, options = _options(content_type)
+    body = Body(media_type)
+    parser = None
+    if media_type == "multipart/form-data":
+        parser = _parser(body, options.get("boundary", ""))
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            body.complete = False
+            return body
+        chunk = message.get("body", b"")
+        body.size += len(chunk)
+        if body.size > most:
+            body.problem = TooLarge(f"the body has more than {most} bytes")
+            chunks.clear()
+            body.parts.clear()
+        elif chunk and body.problem is None:
+            if parser:
+                _feed(parser, chunk, body)
+            else:
+                chunks.append(chunk)
+        if not message.get("more_body", False):
+            break
+    if parser and body.problem is None and not body.ended:
+        what = "ends before its closing boundary" if body.size else "is empty"
+        body.problem = Malformed(f"the multipart body {what}")
+    body.data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if media_type == "application/x-www-form-urlencoded" and body.problem is None:
+        _urlencoded(body)
+    return body
+
+
+def _urlencoded(body: Body) -> None:
+    try:
+        pairs = parse_qsl(
+            body.data.decode(), keep_blank_values=True, max_num_fields=MAX_PARTS, errors="strict"
+        )
+    except ValueError as error:
+        body.problem = Malformed(f"the form cannot be read: {error}")
+        return
+    body.parts = [*pairs]
+
+
+@lru_cache(maxsize=256)  # the same few headers come with every request
+def _options(header: bytes) -> tuple[str, dict[str, str]]:
+    """A header such as `form-data; name="x"` as its value and its parameters.
+
+    Clients send UTF-8 in names and file names, whatever the RFCs say of it.
+    """
+    value, options = parse_options_header(header)
+    return value.decode("latin-1"), {
+        k.decode("latin-1"): v.decode("utf-8", "replace") for k, v in options.items()
+    }
+
+
+def _parser(body: Body, boundary: str) -> MultipartParser | None:
+    """A parser that fills the body; none, and a problem, where no boundary can be used."""
+    if not boundary:
+        body.problem = Malformed("the multipart body has no boundary in its Content-Type")
+        return None
+    parts = _Parts(body)
+    try:
+        parser = MultipartParser(
+            boundary.encode(),
+            {
+                "on_part_begin": parts.begin,
+                "on_header_field": parts.header_name,
+                "on_header_value": parts.header_value,
+                "on_header_end": parts.header_end,
+                "on_part_data": parts.data,
+                "on_part_end": parts.end,
+                "on_end": parts.all_ended,
+            },
+            max_header_count=MAX_PART_HEADERS,
+            max_header_size=MAX_PART_HEADER_BYTES,
+        )
+    except FormParserError as error:
+        body.problem = Malformed(f"the multipart boundary cannot be used: {error}")
+        return None
+    parser.logger = _quiet  # what it would log is told to the client
+    return parser
+
+
+def _feed(parser: MultipartParser, chunk: bytes, body: Body) -> None:
+    try:
+        parser.write(chunk)
+    except FormParserError as error:
+        body.problem = Malformed(f"the multipart body is broken: {error}")
+    except Problem as problem:
+        body.problem = problem
+
+
+class _Parts:
+    """The parts of a form, as the parser finds them in the stream.
+
+    It does not know the parser: a circle of references would keep every upload until the next
+    garbage collection.
+    """
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._name = bytearray()
+        self._value = bytearray()
+        self._headers: dict[bytes, bytes] = {}
+        self._chunks: list[memoryview] = []
+
+    def begin(self) -> None:
+        if len(self._body.parts) >= MAX_PARTS:
+            raise TooLarge(f"the multipart body has more than {MAX_PARTS} parts")
+        self._headers = {}
+        self._chunks = []
+
+    def header_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def header_end(self) -> None:
+        self._headers[bytes(self._name.lower())] = bytes(self._value)
+        self._name.clear()
+        self._value.clear()
+
+    def data(self, data: bytes, start: int, end: int) -> None:
+        self._chunks.append(memoryview(data)[start:end])
+
+    def end(self) -> None:
+        parts = self._body.parts
+        disposition, options = _options(self._headers.get(b"content-disposition", b""))
+        name = options.get("name")
+        if disposition != "form-data" or not name:
+            raise Malformed(
+                f"part {len(parts) + 1} of the multipart body has no name in its"
+                " Content-Disposition"
+            )
+        declared = self._headers.get(b"content-type", b"")
+        media_type, parameters = _options(declared)
+        chunks = self._chunks  # a file that came in one piece is not copied
+        data = chunks[0] if len(chunks) == 1 else memoryview(b"".join(chunks))
+        if "filename" in options or media_type not in ("", "text/plain", "application/json"):
+            filename = options.get("filename", "")
+            parts.append((name, Upload(name, filename, declared.decode("latin-1"), data)))
+        else:
+            parts.append((name, _text(name, bytes(data), parameters.get("charset", "utf-8"))))
+
+    def all_ended(self) -> None:
+        self._body.ended = True
+
+
+def _text(name: str, data: bytes, charset: str) -> str:
+    """A text field's value. Raises TooLarge or Malformed."""
+    if len(data) > MAX_TEXT_BYTES:
+        raise TooLarge(f"the text field {name} has more than {MAX_TEXT_BYTES} bytes")
+    try:
+        text = data.decode(charset)
+        text.encode()  # some charsets can spell what no UTF-8 can
+    except LookupError:
+        raise Malformed(f"the charset {charset!r} of the field {name} is unknown") from None
+    except UnicodeError:
+        raise Malformed(f"the field {name} is not readable as {charset}") from None
+    return text

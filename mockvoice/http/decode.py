@@ -1,0 +1,104 @@
+"""Text to the types of the contract: parameters and the members of a body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.types import Scope
+
+from ..errors import Malformed, WrongMediaType
+from ..openapi.document import FORMS, Content, Field
+from ..openapi.lift import JSON
+from ..openapi.wording import file_view
+from ..provider import Call
+from ..sandbox.uploads import Upload
+from .body import Body
+
+
+@dataclass(slots=True)
+class Decoded:
+    """A body's description, its value as the schema sees it, and the files in it."""
+
+    content: Content
+    view: JSON
+    files: list[tuple[Field, Upload]] = field(default_factory=list)
+
+
+def decode(call: Call, body: Body, scope: Scope) -> Decoded | None:
+    """Fill the call's parameters and fields; return what is to be checked of the body.
+
+    Raises WrongMediaType or Malformed.
+    """
+    if call.operation.parameters:
+        _parameters(call, scope)
+    if not call.operation.bodies:
+        return None
+    if body.problem:
+        raise body.problem
+    content = call.operation.bodies.get(body.media_type)
+    if content is None:
+        if not body.size and not call.operation.body_required:
+            return None
+        sent = f"of type {body.media_type}" if body.media_type else "of no stated type"
+        wanted = " or ".join(call.operation.bodies)
+        raise WrongMediaType(f"the body is {sent}; expected is {wanted}")
+    if content.media_type in FORMS:
+        return _form(call, content, body)
+    if not body.size:
+        raise Malformed("the body is empty")
+    value = body.json()
+    call.fields = value if isinstance(value, dict) else {}
+    return Decoded(content, value)
+
+
+def _parameters(call: Call, scope: Scope) -> None:
+    query: dict[str, list[str]] = {}
+    for name, text in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+        query.setdefault(name, []).append(text)
+    given: Mapping[str, Mapping[str, list[str]]] = {
+        "path": {name: [text] for name, text in scope["path_params"].items()},
+        "query": query,
+        "header": {name: [text] for name, text in call.headers.items()},
+    }
+    for parameter in call.operation.parameters:
+        found = given[parameter.place]
+        name = parameter.name.lower() if parameter.place == "header" else parameter.name
+        texts = found.get(name) or found.get(f"{name}[]")
+        if texts:
+            values = [parameter.field.read(text) for text in texts]
+            call.parameters[parameter.name] = values if parameter.field.many else values[-1]
+        elif parameter.default is not None:
+            call.parameters[parameter.name] = parameter.default
+
+
+def _form(call: Call, content: Content, body: Body) -> Decoded:
+    """The members of a form: repeated parts make a list, and `files[]` is `files`."""
+    view: dict[str, JSON] = {}
+    decoded = Decoded(content, view)
+    for sent_as, sent in body.parts:
+        name = sent_as
+        if name not in content.fields and name.endswith("[]"):
+            name = name[:-2]
+        described = content.fields.get(name)
+        value = seen = sent
+        if isinstance(sent, Upload):
+            call.sandbox.kept.keep(sent)
+            seen = file_view(sent.filename)
+            if described:
+                decoded.files.append((described, sent))
+        elif described:
+            value = seen = described.read(sent)
+        _put(call.fields, name, value, described)
+        _put(view, name, seen, described)
+    return decoded
+
+
+def _put(members: dict[str, Any], name: str, value: Any, described: Field | None) -> None:
+    if name in members:
+        before = members[name]
+        members[name] = [*before, value] if isinstance(before, list) else [before, value]
+    else:
+        members[name] = [value] if described and described.many else value

@@ -1,0 +1,110 @@
+"""The app on a port: in the foreground, or in a thread of a test process."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+import uvicorn
+
+from ..provider import Mock
+from .app import App
+
+
+class PortTaken(OSError):
+    """The port cannot be listened on."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises PortTaken with a sentence that says what to do."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise PortTaken(
+            f"cannot listen on {host} port {port}: {error.strerror};"
+            " stop what listens there, or choose another --port (0 takes a free one)"
+        ) from None
+    return listener
+
+
+def address(listener: socket.socket) -> str:
+    """The URL of what listens on a socket: `http://127.0.0.1:4010`."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - read here, not bound
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """A mock served on a socket that already listens."""
+
+    def __init__(self, mock: Mock, listener: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                App(mock),
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self.mock = mock
+        self.url = address(listener)
+        self._listener = listener
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def serve_forever(self) -> None:
+        """Serve in this thread until a signal comes."""
+        gc.freeze()  # what is there at the start stays: the collector need not look at it again
+        self.run(sockets=[self._listener])
+
+    def __enter__(self) -> Self:
+        """Serve in a thread; the socket listens already, so requests may be sent at once."""
+        self._thread = threading.Thread(
+            target=self.run, kwargs={"sockets": [self._listener]}, name="mockvoice", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.should_exit = True
+        if self._loop and self._stop:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        if self._thread:
+            self._thread.join()
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, but told to stop instead of looking ten times a second."""
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks += 10  # uvicorn renews the Date header at every tenth tick
+            try:
+                await asyncio.wait_for(self._stop.wait(), 1.0)
+            except TimeoutError:
+                continue
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at once, not at the next tick."""
+        super().handle_exit(sig, frame)
+        if self._loop and self._stop:
+            self._loop.call_soon_threadsafe(self._stop.set)

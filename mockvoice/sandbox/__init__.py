@@ -1,0 +1,1 @@
+"""What one isolated mock remembers."""

@@ -1,0 +1,82 @@
+"""What an API key stands for: tier, credit, trial, enabled models, limits."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+
+@dataclass(slots=True, eq=False)
+class Account:
+    """One API key at one provider.
+
+    `credit` is in the provider's own unit (dollars, credits), None for as much as is wanted;
+    `models` are those enabled, None for all; `in_flight` counts the requests being answered.
+    """
+
+    provider: str
+    key: str
+    tier: str = ""
+    credit: float | None = None
+    trial_ended: bool = False
+    models: tuple[str, ...] | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    in_flight: int = 0
+    hits: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque), repr=False)
+
+
+class Accounts:
+    """The accounts of one sandbox; one is made when its key is first seen."""
+
+    def __init__(self, stated: Mapping[str, Mapping[str, Mapping[str, Any]]], most: int) -> None:
+        self._stated = stated
+        self._most = most
+        self._accounts: dict[tuple[str, str], Account] = {}
+
+    async def get(self, provider: str, key: str) -> Account | None:
+        """The account of a key that was seen before."""
+        return self._accounts.get((provider, key))
+
+    async def open(self, provider: str, key: str, usual: Mapping[str, Any]) -> Account:
+        """Make the account of a new key: as settings state it, else as is usual there."""
+        stated = self._stated.get(provider, {}).get(key, {})
+        account = Account(provider, key, **{**usual, **stated})
+        self._accounts[provider, key] = account
+        if len(self._accounts) > self._most:
+            del self._accounts[next(iter(self._accounts))]
+        return account
+
+    async def enter(self, account: Account, step: int = 1) -> None:
+        """Count a request that begins to be answered, or with -1 one that was."""
+        account.in_flight += step
+
+    async def hit(self, account: Account, what: str, most: int, per: float, now: float) -> float:
+        """Count one more of something; past `most` within `per` seconds it is not counted.
+
+        Returns 0 when it was counted, else the seconds until it would be.
+        """
+        hits = account.hits[what]
+        while hits and hits[0] <= now - per:
+            hits.popleft()
+        if len(hits) >= most:
+            return hits[0] + per - now
+        hits.append(now)
+        return 0.0
+
+    async def spend(self, account: Account, amount: float) -> bool:
+        """Take an amount of credit; False, and nothing taken, when there is less."""
+        if account.credit is None:
+            return True
+        if account.credit < amount:
+            return False
+        account.credit -= amount
+        return True
+
+
+def redacted(key: str) -> str:
+    """A key that tells accounts apart and opens none: `sk_t…3f2a9c`."""
+    shown = key[: min(4, len(key) // 3)]
+    return f"{shown}…{blake2b(key.encode(), digest_size=3).hexdigest()}"

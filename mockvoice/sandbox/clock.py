@@ -1,0 +1,78 @@
+"""Time and ids that repeat."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from hashlib import blake2b
+from uuid import UUID
+
+
+class Clock:
+    """The time of one sandbox: real, unless it was frozen or advanced."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+        self._frozen: float | None = None
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._frozen if self._frozen is not None else time.time() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass at once."""
+        if self._frozen is not None:
+            self._frozen += seconds
+        else:
+            self._offset += seconds
+
+    def freeze(self, at: float | None = None) -> None:
+        """Stop time, now or at a moment in seconds since the epoch."""
+        self._frozen = self.now() if at is None else at
+
+    @property
+    def frozen(self) -> bool:
+        """Whether time stands still."""
+        return self._frozen is not None
+
+
+def timestamp(moment: float) -> str:
+    """A moment as RFC 3339 in UTC: `2024-01-01T00:00:00Z`, with a fraction where it has one."""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(
+        timespec="seconds" if moment.is_integer() else "milliseconds"
+    )
+    return text.replace("+00:00", "Z")
+
+
+class Ids:
+    """Ids made of a seed: the nth id of a kind is always the same, whatever else was made."""
+
+    def __init__(self, seed: str) -> None:
+        self._seed = seed
+        self._counts: Counter[str] = Counter()
+
+    def _next(self, kind: str) -> bytes:
+        self._counts[kind] += 1
+        name = f"{self._seed}/{kind}/{self._counts[kind]}"
+        return blake2b(name.encode(), digest_size=32).digest()
+
+    def uuid(self, kind: str) -> str:
+        """The next UUID of a kind."""
+        return str(UUID(bytes=self._next(kind)[:16], version=4))
+
+    def token(self, kind: str, length: int) -> str:
+        """The next lower-case hexadecimal token of a kind, up to 64 characters."""
+        return self._next(kind).hex()[:length]
+
+    def word(self, kind: str, length: int) -> str:
+        """The next token of letters and digits, up to 43 characters."""
+        number = int.from_bytes(self._next(kind), "big")
+        letters = []
+        for _ in range(length):
+            number, rest = divmod(number, len(_ALPHABET))
+            letters.append(_ALPHABET[rest])
+        return "".join(letters)
+
+
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

@@ -1,0 +1,155 @@
+"""Supertone: what clones, what is refused, and with which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from ..conftest import Serve
+
+CLONE = "/supertone/v1/custom-voices/cloned-voice"
+KEY = {"x-sup-api-key": "sk_test"}
+NEW = {"User-Agent": "speakeasy-sdk/python 0.2.3 2.686.7 0.9.6 supertone"}
+OLD = {"User-Agent": "speakeasy-sdk/python 0.1.2 2.686.7 0.8.69 supertone"}
+
+
+def clone(
+    http: httpx.Client,
+    data: bytes | None,
+    fields: dict[str, str] | None = None,
+    headers: dict[str, str] = KEY,
+) -> httpx.Response:
+    files = {"files": ("blob", data)} if data is not None else {"none": ("x", b"x")}
+    form = {"name": "narrator", **(fields or {})}
+    return http.post(CLONE, headers=headers, data=form, files=files)
+
+
+def details(response: httpx.Response) -> dict[str, Any]:
+    body = response.json()
+    assert body["status"] == "error"
+    message = body["message"]
+    assert isinstance(message, dict)
+    assert message["status_code"] == message["statusCode"] == response.status_code
+    assert isinstance(message["message"], str)
+    return message
+
+
+@pytest.mark.parametrize("format", ["wav", "mp3"])
+def test_a_clone_is_200_and_nothing_but_an_id(
+    http: httpx.Client, samples: dict[str, bytes], format: str
+) -> None:
+    response = clone(http, samples[format], {"description": "warm"})
+    assert response.status_code == 200
+    assert response.json().keys() == {"voice_id"}
+    stored = http.get("/__mockvoice/voices").json()["voices"][-1]
+    assert stored["data"] == {
+        "voice_id": response.json()["voice_id"],
+        "name": "narrator",
+        "description": "warm",
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "told"),
+    [
+        (None, {}, "files is required"),
+        (b"", {}, "files must not be empty"),
+        (b"RIFF", {"name": ""}, "name must not be empty"),
+        (b"RIFF", {"name": "x" * 101}, "name must be at most 100 characters long; got 101"),
+    ],
+)
+def test_a_wrong_field_is_400(
+    http: httpx.Client, data: bytes | None, fields: dict[str, str], told: str
+) -> None:
+    response = clone(http, data, fields)
+    assert response.status_code == 400
+    assert response.json() == {"status": "error", "message": told}
+    response = clone(http, data, fields, KEY | NEW)
+    assert details(response) == {
+        "message": told,
+        "error": "Bad Request",
+        "status_code": 400,
+        "statusCode": 400,
+    }
+
+
+def test_two_files_are_one_too_many(http: httpx.Client, wav: bytes) -> None:
+    files = [("files", ("a.wav", wav)), ("files", ("b.wav", wav))]
+    response = http.post(CLONE, headers=KEY, data={"name": "x"}, files=files)
+    assert response.status_code == 400
+    assert response.json()["message"].startswith("files must be a file")
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-sup-api-key": ""}, {"Authorization": "Bearer x"}])
+def test_without_its_own_header_it_is_401(http: httpx.Client, headers: dict[str, str]) -> None:
+    response = clone(http, b"x", headers=headers)
+    assert response.status_code == 401
+    assert details(response)["message"] == "Invalid API Key"
+    assert details(response)["error"] == "Unauthorized"
+
+
+def test_an_account_on_the_free_tier_is_403(serve: Serve, wav: bytes) -> None:
+    server = serve(accounts={"supertone": {"sk_test": {"tier": "free"}}})
+    with httpx.Client(base_url=server.url) as http:
+        response = clone(http, wav)
+    assert response.status_code == 403
+    assert details(response)["message"] == "Permission denied"
+
+
+def test_a_file_over_3_mb_is_413(http: httpx.Client, wav: bytes) -> None:
+    assert clone(http, wav + bytes(3 * 2**20 - len(wav))).status_code == 200
+    response = clone(http, wav + bytes(3 * 2**20))
+    assert response.status_code == 413
+    assert details(response)["error"] == "Payload Too Large"
+    assert "files must have at most 3145728 bytes" in details(response)["message"]
+
+
+@pytest.mark.parametrize(
+    ("format", "received"), [("flac", "flac"), ("ogg", "ogg"), ("m4a", "m4a"), ("text", "text")]
+)
+def test_what_is_neither_wav_nor_mp3_by_its_bytes_is_415(
+    http: httpx.Client, samples: dict[str, bytes], format: str, received: str
+) -> None:
+    data = samples.get(format, b"Example data")
+    sentence = f"Unsupported audio format. Supported formats: WAV, MP3. Received: {received}"
+    response = clone(http, data)
+    assert response.status_code == 415
+    assert response.json() == {"status": "error", "message": sentence}
+    assert details(clone(http, data, headers=KEY | NEW))["message"] == sentence
+
+
+def test_a_json_body_is_415_in_the_documented_words(http: httpx.Client) -> None:
+    response = http.post(CLONE, headers=KEY, json={"name": "x"})
+    assert response.status_code == 415
+    assert response.json()["message"] == (
+        "Unsupported audio format. Supported formats: WAV, MP3. Received: application/json"
+    )
+
+
+@pytest.mark.parametrize("agent", [OLD, {"User-Agent": "curl/8"}])
+def test_clients_of_older_editions_read_a_sentence(
+    http: httpx.Client, agent: dict[str, str]
+) -> None:
+    assert isinstance(clone(http, None, headers=KEY | agent).json()["message"], str)
+
+
+def test_the_eleventh_clone_within_a_minute_is_429_when_limits_are_on(
+    serve: Serve, wav: bytes
+) -> None:
+    server = serve(limits="documented")
+    with httpx.Client(base_url=server.url) as http:
+        statuses = [clone(http, wav).status_code for _ in range(11)]
+        assert statuses == [200] * 10 + [429]
+        refused = clone(http, wav)
+        assert details(refused)["message"] == "rate limit exceeded"
+        assert clone(http, wav, headers={"x-sup-api-key": "other"}).status_code == 200
+        server.mock.sandbox.clock.advance(60)
+        assert clone(http, wav).status_code == 200
+
+
+def test_an_unknown_path_is_told_in_supertones_words(http: httpx.Client) -> None:
+    response = http.get("/supertone/v2/voices", headers=KEY)
+    assert response.status_code == 404
+    assert details(response)["error"] == "Not Found"
