@@ -1,0 +1,49 @@
+# Every target sets up what it needs; nothing is installed outside this folder.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet
+
+.PHONY: run test check bench clean
+
+run: $(VENV)/run          ## serve all providers on http://127.0.0.1:4010
+	$(PY) -m mockvoice serve
+
+test: $(VENV)/dev .venv-old/ready  ## every test
+	$(PY) -m pytest
+
+check: $(VENV)/dev        ## formatting, lint and types
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/dev        ## beside plain Starlette, in one run
+	$(PY) tests/bench.py
+
+clean:
+	rm -rf $(VENV) .venv-old dist
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: pyproject.toml | $(PY)
+	$(PIP) --editable .
+	touch $@
+
+# Supertone's SDK declares Python 3.12 and runs on 3.11.
+$(VENV)/dev: pyproject.toml $(VENV)/run
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --group dev
+	$(PIP) --ignore-requires-python supertone==0.2.3
+	touch $@
+
+# Two versions of one SDK live in two environments. telnyx 4.99.0 is the last that takes the
+# documented sample unchanged, retell-sdk 5.57.0 one of those that send `files[]`, and supertone
+# 0.1.2 reads the errors of an edition before 0.9.6 (its numpy, for Python 3.12, is not needed).
+.venv-old/ready: Makefile
+	$(PYTHON) -m venv .venv-old
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-old/bin/python -m pip install --quiet \
+		telnyx==4.99.0 retell-sdk==5.57.0
+	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-old/bin/python -m pip install --quiet \
+		--no-deps --ignore-requires-python supertone==0.1.2
+	touch $@
