@@ -11,11 +11,19 @@ import av
 import httpx
 import pytest
 from av.audio.stream import AudioStream
+from hypothesis import settings
 
 from mockvoice.http.server import Server, bind
 from mockvoice.provider import Mock
 from mockvoice.providers import built_in
 from mockvoice.settings import Settings
+
+from .contract.contracts import check
+
+# The same examples at every run; `--hypothesis-profile=search` looks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile("repeatable")
 
 Serve = Callable[..., Server]
 
@@ -59,8 +67,8 @@ def server(_strict: Server) -> Iterator[Server]:
 
 @pytest.fixture
 def http(server: Server) -> Iterator[httpx.Client]:
-    """A client of the shared server."""
-    with httpx.Client(base_url=server.url) as client:
+    """A client of the shared server; whatever it is answered is checked against the contracts."""
+    with httpx.Client(base_url=server.url, event_hooks={"response": [check]}) as client:
         yield client
 
 

@@ -1,0 +1,171 @@
+"""The contracts as the tests read them: apart from mockvoice, with other libraries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import yaml
+from openapi_schema_validator import (
+    OAS30Validator,
+    OAS31Validator,
+    oas30_format_checker,
+    oas31_format_checker,
+)
+
+SPECS = Path(__file__).parents[2] / "specs"
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, without dates: JSON has none."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    key: [(tag, regex) for tag, regex in found if not tag.endswith(":timestamp")]
+    for key, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One document of `specs/`."""
+
+    name: str
+
+    @cached_property
+    def document(self) -> Any:
+        text = (SPECS / f"{self.name}.yaml").read_text()
+        return yaml.load(text, _Loader)
+
+    @property
+    def base_path(self) -> str:
+        prefix = "" if self.name == "mockvoice" else f"/{self.name}"
+        url: str = self.document["servers"][0]["url"]
+        return prefix + urlsplit(url).path.rstrip("/")
+
+    def resolve(self, node: Any) -> Any:
+        while isinstance(node, dict) and "$ref" in node:
+            found = self.document
+            for step in node["$ref"].removeprefix("#/").split("/"):
+                found = found[step.replace("~1", "/").replace("~0", "~")]
+            node = found
+        return node
+
+    def errors(self, schema: Any, value: Any) -> list[str]:
+        """Why a value does not fit a schema."""
+        old = self.document["openapi"].startswith("3.0")
+        kind, formats = (
+            (OAS30Validator, oas30_format_checker)
+            if old
+            else (OAS31Validator, oas31_format_checker)
+        )
+        whole = {**schema, "components": self.document.get("components", {})}  # for references
+        validator = kind(whole, format_checker=formats)
+        return [error.message for error in validator.iter_errors(value)]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a contract."""
+
+    contract: Contract
+    path: str
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.contract.name} {self.method} {self.path}"
+
+    @property
+    def node(self) -> Any:
+        return self.contract.document["paths"][self.path][self.method.lower()]
+
+    @property
+    def parameters(self) -> list[Any]:
+        shared = self.contract.document["paths"][self.path].get("parameters", [])
+        return [self.contract.resolve(each) for each in [*shared, *self.node.get("parameters", [])]]
+
+    @property
+    def body(self) -> tuple[str, Any] | None:
+        """The media type of its body, and the schema."""
+        body = self.contract.resolve(self.node.get("requestBody"))
+        if not body:
+            return None
+        media_type, content = next(iter(body["content"].items()))
+        return media_type, self.contract.resolve(content["schema"])
+
+    @property
+    def credential(self) -> Mapping[str, str]:
+        """A header that lets a request in."""
+        for requirement in self.node.get("security", self.contract.document.get("security", [])):
+            for name in requirement:
+                scheme = self.contract.document["components"]["securitySchemes"][name]
+                if scheme["type"] == "apiKey":
+                    return {scheme["name"]: "KEY"}
+                return {"Authorization": "Bearer KEY"}
+        return {}
+
+    @property
+    def responses(self) -> Mapping[int, Any]:
+        return {
+            int(status): self.contract.resolve(response)
+            for status, response in self.node["responses"].items()
+        }
+
+
+CONTRACTS = [Contract(path.stem) for path in sorted(SPECS.glob("*.yaml"))]
+
+
+def operations() -> Iterator[Operation]:
+    for contract in CONTRACTS:
+        for path, item in contract.document["paths"].items():
+            for method in ("get", "put", "post", "delete", "patch"):
+                if method in item:
+                    yield Operation(contract, path, method.upper())
+
+
+OPERATIONS = [*operations()]
+
+
+def find(request: httpx.Request) -> Operation | None:
+    """The operation that a request goes to; a literal path wins over one with parameters."""
+    path = unquote(request.url.raw_path.decode().partition("?")[0])
+    path = re.sub(r"^/~[^/]+", "", path)
+    for operation in sorted(OPERATIONS, key=lambda each: each.path.count("{")):
+        template = operation.contract.base_path + operation.path
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))
+        if operation.method == request.method and re.fullmatch(pattern, path):
+            return operation
+    return None
+
+
+def check(response: httpx.Response) -> None:
+    """Fail unless a response is what the contract of its operation documents."""
+    response.read()
+    operation = find(response.request)
+    if operation is None:
+        assert response.status_code in (404, 405), response.text
+        return
+    assert response.status_code in operation.responses, f"{operation}: {response.status_code}"
+    described = operation.responses[response.status_code]
+    for name, header in described.get("headers", {}).items():
+        schema = operation.contract.resolve(header).get("schema")
+        if schema and name in response.headers:
+            value: Any = response.headers[name]
+            value = float(value) if schema.get("type") == "number" else value
+            assert not operation.contract.errors(schema, value)
+    content = described.get("content")
+    if not content:
+        assert response.content == b"", f"{operation}: a body where none is documented"
+        return
+    media_type = response.headers["content-type"]
+    assert media_type in content, f"{operation}: {media_type}"
+    schema = content[media_type].get("schema")
+    if media_type.endswith("json") and schema:
+        errors = operation.contract.errors(schema, response.json())
+        assert not errors, f"{operation}: {errors}\n{response.text}"

@@ -1,0 +1,313 @@
+"""Requests made from a contract: valid ones, and such with one rule broken."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from hypothesis import strategies as st
+
+from ..conftest import CODECS, encoded
+from .contracts import Contract, Operation
+
+SOUND = {format: encoded(format, 0.3) for format in CODECS} | {"pcm": bytes(4800)}
+
+
+@dataclass(frozen=True)
+class File:
+    """A file part."""
+
+    data: bytes = field(repr=False)
+    filename: str = "upload"
+    media_type: str | None = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request before it is written: parameters and members, or content that is none."""
+
+    operation: Operation
+    parameters: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    members: Any = None
+    content: bytes | None = None
+    media_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def send(self, client: httpx.Client) -> httpx.Response:
+        path = self.operation.contract.base_path + self.operation.path
+        query: list[tuple[str, str | int | float | bool | None]] = []
+        for (place, name), value in self.parameters.items():
+            values = value if isinstance(value, list) else [value]
+            if place == "path":
+                path = path.replace(f"{{{name}}}", quote(_text(value), safe=""))
+            elif place == "query":
+                query += [(name, _text(each)) for each in values]
+        content, media_type = self._body()
+        headers = dict(self.headers)
+        if media_type:
+            headers["Content-Type"] = media_type
+        return client.request(
+            self.operation.method, path, params=query, headers=headers, content=content
+        )
+
+    def _body(self) -> tuple[bytes | None, str | None]:
+        if self.content is not None or self.members is None:
+            return self.content, self.media_type
+        assert self.operation.body
+        if self.operation.body[0] == "multipart/form-data":
+            return multipart(self.members), "multipart/form-data; boundary=zzz"
+        return json.dumps(self.members).encode(), self.operation.body[0]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def multipart(members: Mapping[str, Any]) -> bytes:
+    """A form as bytes: a list is a repeated part."""
+    parts = []
+    for name, value in members.items():
+        for each in value if isinstance(value, list) else [value]:
+            head = f'Content-Disposition: form-data; name="{name}"'
+            if isinstance(each, File):
+                head += f'; filename="{each.filename}"'
+                head += f"\r\nContent-Type: {each.media_type}" if each.media_type else ""
+                data = each.data
+            else:
+                data = _text(each).encode()
+            parts.append(b"--zzz\r\n" + head.encode() + b"\r\n\r\n" + data + b"\r\n")
+    return b"".join(parts) + b"--zzz--\r\n"
+
+
+# --- valid values ------------------------------------------------------------------------------
+
+_CHARACTERS = st.characters(exclude_categories=["Cs"])
+_JSON = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text(_CHARACTERS, max_size=5))
+
+
+def values(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
+    """What fits a schema."""
+    node = contract.resolve(node)
+    if "const" in node:
+        return st.just(node["const"])
+    if "enum" in node:
+        return st.sampled_from(node["enum"])
+    for word in ("anyOf", "oneOf"):
+        if word in node:
+            return st.one_of([values(contract, branch) for branch in node[word]])
+    kind = node.get("type")
+    if isinstance(kind, list):
+        return st.one_of([values(contract, {**node, "type": each}) for each in kind])
+    make = _BY_KIND.get(kind)
+    return make(contract, node) if make else _JSON
+
+
+def _strings(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
+    if node.get("format") == "binary":
+        formats = node.get("x-audio-formats", ["wav"])
+        names = st.sampled_from(["upload", "a.wav", "b.mp3", "blob", "الصوت.wav"])
+        types = st.sampled_from([None, "application/octet-stream", "audio/x-wav", "audio/mpeg"])
+        return st.builds(File, st.sampled_from([SOUND[format] for format in formats]), names, types)
+    if node.get("format") == "uuid":
+        return st.uuids().map(str)
+    if node.get("format") == "date-time":
+        return st.datetimes().map(lambda moment: f"{moment.isoformat()}Z")
+    if "pattern" in node:
+        return st.from_regex(re.compile(node["pattern"].replace("$", r"\Z"), re.ASCII))
+    return st.text(
+        _CHARACTERS, min_size=node.get("minLength", 0), max_size=min(node.get("maxLength", 40), 300)
+    )
+
+
+def _numbers(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
+    low, high = node.get("minimum"), node.get("maximum")
+    if node["type"] == "integer":
+        return st.integers(low if low is not None else -99, high if high is not None else 99)
+    return st.floats(
+        low if low is not None else -99, high if high is not None else 99, allow_nan=False
+    )
+
+
+def _lists(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
+    low = node.get("minItems", 0)
+    return st.lists(
+        values(contract, node.get("items", {})),
+        min_size=low,
+        max_size=min(node.get("maxItems", 3), low + 2),
+    )
+
+
+def _objects(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
+    members = {name: values(contract, each) for name, each in node.get("properties", {}).items()}
+    required = {name: members[name] for name in node.get("required", ())}
+    optional = {name: each for name, each in members.items() if name not in required}
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+_BY_KIND: Mapping[str, Callable[[Contract, Any], st.SearchStrategy[Any]]] = {
+    "string": _strings,
+    "number": _numbers,
+    "integer": _numbers,
+    "boolean": lambda contract, node: st.booleans(),
+    "null": lambda contract, node: st.none(),
+    "array": _lists,
+    "object": _objects,
+}
+
+
+def requests(operation: Operation, given: Mapping[str, Any]) -> st.SearchStrategy[Request]:
+    """Valid requests; `given` are members and parameters whose value the schema cannot know."""
+    parameters: dict[tuple[str, str], st.SearchStrategy[Any]] = {}
+    optional: dict[tuple[str, str], st.SearchStrategy[Any]] = {}
+    for each in operation.parameters:
+        known = given.get(each["name"])
+        found = st.just(known) if known is not None else values(operation.contract, each["schema"])
+        where = parameters if each.get("required") else optional
+        where[each["in"], each["name"]] = found
+    members: st.SearchStrategy[Any] = st.none()
+    if operation.body:
+        known_members = {name: st.just(value) for name, value in given.items()}
+        members = values(operation.contract, operation.body[1]).flatmap(
+            lambda made: st.fixed_dictionaries(
+                {name: known_members.get(name, st.just(value)) for name, value in made.items()}
+            )
+        )
+    return st.builds(
+        Request,
+        st.just(operation),
+        st.fixed_dictionaries(parameters, optional=optional),
+        members,
+        headers=st.just(operation.credential),
+    )
+
+
+# --- one rule broken ---------------------------------------------------------------------------
+
+Break = Callable[[Request], Request]
+
+
+def breaks(operation: Operation) -> Iterator[tuple[str, Break]]:
+    """Every way to break one rule of an operation, with its name."""
+    if operation.credential:
+        yield "no credentials", lambda request: replace(request, headers={})
+    for each in operation.parameters:
+        place, name = each["in"], each["name"]
+        if place == "query":
+            for label, wrong in wrongs(operation.contract, each["schema"], text=True):
+                yield f"query {name} {label}", _with_parameter(place, name, wrong)
+            if each.get("required"):
+                yield f"query {name} missing", _without_parameter(place, name)
+    if operation.body:
+        media_type, schema = operation.body
+        yield from _body_breaks(operation, media_type, schema)
+
+
+def _body_breaks(operation: Operation, media_type: str, schema: Any) -> Iterator[tuple[str, Break]]:
+    form = media_type == "multipart/form-data"
+    yield "wrong media type", lambda request: replace(request, content=b"x", media_type="text/css")
+    yield "no media type", lambda request: replace(request, content=b"x")
+    if form:
+        yield "no boundary", lambda r: replace(r, content=b"--zzz--", media_type=media_type)
+        yield (
+            "cut off",
+            lambda r: replace(
+                r, content=multipart(r.members)[:-9], media_type=f"{media_type}; boundary=zzz"
+            ),
+        )
+        yield "no body", lambda r: replace(r, content=b"", media_type=f"{media_type}; boundary=zzz")
+    else:
+        yield "broken JSON", lambda request: replace(request, content=b"{", media_type=media_type)
+        yield "no object", lambda request: replace(request, content=b"[]", media_type=media_type)
+        yield "no UTF-8", lambda request: replace(request, content=b"\xff", media_type=media_type)
+    for name in schema.get("required", ()):
+        yield f"{name} missing", _without_member(name)
+    for name, node in schema.get("properties", {}).items():
+        for label, wrong in wrongs(operation.contract, node, text=form):
+            yield f"{name} {label}", _with_member(name, wrong)
+    if schema.get("additionalProperties") is False:
+        yield "extra", _with_member("no_such_member", 1)
+
+
+_WRONGS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "enum": ("off the list", lambda choices: "no-such-choice"),
+    "pattern": ("off the pattern", lambda pattern: "!"),
+    "minLength": ("too short", lambda least: "x" * (least - 1)),
+    "maxLength": ("too long", lambda most: "x" * (most + 1)),
+    "minimum": ("too small", lambda least: least - 1),
+    "maximum": ("too large", lambda most: most + 1),
+}
+
+
+def wrongs(contract: Contract, node: Any, *, text: bool) -> Iterator[tuple[str, Any]]:
+    """Values that break one rule of a schema; `text` where a number is sent as text."""
+    node = contract.resolve(node)
+    kinds = node.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if node.get("format") == "binary":
+        yield from _wrong_files(node)
+        return
+    if "array" in kinds:
+        yield from _wrong_lists(contract, node, text=text)
+        return
+    for keyword, (label, wrong) in _WRONGS.items():
+        if keyword in node and (keyword, node[keyword]) != ("minLength", 0):
+            yield label, wrong(node[keyword])
+    if node.get("format") == "uuid":
+        yield "no UUID", "abc"
+    if kinds and not (text and "string" in kinds):
+        yield "of wrong type", "no-such-type" if "string" not in kinds else {"no": "such type"}
+    elif kinds:
+        yield "a file", File(b"x")
+
+
+def _wrong_lists(contract: Contract, node: Any, *, text: bool) -> Iterator[tuple[str, Any]]:
+    for label, wrong in wrongs(contract, node["items"], text=text):
+        yield f"item {label}", [wrong]
+    if "maxItems" in node:
+        item = contract.resolve(node["items"])
+        one = File(SOUND["wav"]) if item.get("format") == "binary" else "x"
+        yield "with too many items", [one] * (node["maxItems"] + 1)
+
+
+def _wrong_files(node: Any) -> Iterator[tuple[str, Any]]:
+    yield "no file", "b'Example data'"
+    yield "empty", File(b"")
+    if "x-audio-formats" in node:
+        yield "text", File(b"Example data", "a.wav", "audio/wav")
+        yield "a picture", File(b"\x89PNG\r\n\x1a\n", "a.mp3", "audio/mpeg")
+        yield "cut off", File(SOUND["wav"][:30], "a.wav", "audio/wav")
+    if "x-max-bytes" in node:
+        yield "too many bytes", File(SOUND["wav"] + bytes(node["x-max-bytes"]))
+
+
+def _with_member(name: str, value: Any) -> Break:
+    return lambda request: replace(request, members={**request.members, name: value})
+
+
+def _without_member(name: str) -> Break:
+    def without(request: Request) -> Request:
+        members = deepcopy(dict(request.members))
+        members.pop(name, None)
+        return replace(request, members=members)
+
+    return without
+
+
+def _with_parameter(place: str, name: str, value: Any) -> Break:
+    if isinstance(value, File):
+        value = ""
+    return lambda r: replace(r, parameters={**r.parameters, (place, name): value})
+
+
+def _without_parameter(place: str, name: str) -> Break:
+    return lambda r: replace(
+        r, parameters={k: v for k, v in r.parameters.items() if k != (place, name)}
+    )

@@ -1,0 +1,104 @@
+"""Imports go one way: a room knows only those that stand before it in this list."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "mockvoice"
+
+# The order of the house, as the README draws it. `openapi` is itself ordered, inside it.
+ROOMS = [
+    "__init__",
+    "errors",
+    "settings",
+    "audio",
+    "openapi.lift",
+    "openapi.wording",
+    "openapi.schema",
+    "openapi.example",
+    "openapi.document",
+    "sandbox.clock",
+    "sandbox.uploads",
+    "sandbox.voices",
+    "sandbox.accounts",
+    "sandbox.sandbox",
+    "provider",
+    "providers.*",
+    "providers.__init__",
+    "http.body",
+    "http.decode",
+    "http.check",
+    "http.pipeline",
+    "http.app",
+    "http.server",
+    "cli",
+    "__main__",
+]
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
+    for path in PACKAGE.rglob("*.py")
+    if path.stat().st_size and not path.match("openapi/__init__.py")
+}
+
+
+def room(module: str) -> int:
+    if module.startswith("providers.") and not module.endswith("__init__"):
+        return ROOMS.index("providers.*")
+    return ROOMS.index(module)
+
+
+def imports(module: str) -> set[str]:
+    """The modules of the package that a module imports anywhere, late imports too."""
+    found = set()
+    here = module.split(".")
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*here[: len(here) - node.level], *(node.module or "").split(".")]
+            name = ".".join(step for step in base if step)
+            for candidate in [name, *(f"{name}.{alias.name}".lstrip(".") for alias in node.names)]:
+                found |= {each for each in (candidate, f"{candidate}.__init__") if each in MODULES}
+            if not name:
+                found.add("__init__")
+    return found
+
+
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m not in ("sandbox.__init__", "http.__init__")]
+)
+def test_a_module_imports_only_what_stands_before_it(module: str) -> None:
+    for imported in imports(module):
+        assert room(imported) <= room(module), f"{module} imports {imported}"
+
+
+def test_providers_do_not_know_each_other() -> None:
+    for module in MODULES:
+        if module.startswith("providers.") and module != "providers.__init__":
+            assert not {each for each in imports(module) if each.startswith("providers.")}
+
+
+def test_the_core_knows_no_provider_by_name() -> None:
+    names = ["telnyx", "retell", "supertone", "faseeh"]
+    for module, path in MODULES.items():
+        if not module.startswith("providers."):
+            code = [
+                node
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Name | ast.Attribute)
+                or (isinstance(node, ast.Constant) and node.value in names)
+            ]
+            told = {
+                getattr(node, "id", getattr(node, "attr", getattr(node, "value", "")))
+                for node in code
+            }
+            assert not told & {*names}, module
+
+
+def test_every_module_opens_with_one_sentence() -> None:
+    for module, path in MODULES.items():
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        first = docstring.split("\n\n")[0].split("\n")[0]
+        assert first, module
