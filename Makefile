@@ -18,7 +18,7 @@ check: $(VENV)/dev        ## formatting, lint and types
 	$(VENV)/bin/mypy
 
 bench: $(VENV)/dev        ## beside plain Starlette, in one run
-	$(PY) tests/bench.py
+	$(PY) -m tests.bench
 
 clean:
 	rm -rf $(VENV) .venv-old dist

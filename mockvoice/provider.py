@@ -26,30 +26,42 @@ SPECS = next(  # inside the package where it was installed, beside it in a check
 NOWHERE = Operation(id="", method="", path="")
 
 
+class Headers:
+    """The headers of a request by lower-case name; of a repeated one the last."""
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._raw = dict(raw)
+
+    def get(self, name: str, default: str = "") -> str:
+        """A header's value (decoded only now: most are never asked for)."""
+        value = self._raw.get(name.encode("latin-1"))
+        return default if value is None else value.decode("latin-1")
+
+    def items(self) -> list[tuple[str, str]]:
+        """All names and values."""
+        return [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self._raw.items()]
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """One request to one operation, read and checked: what a handler is given.
 
     The operation is NOWHERE where path and method lead to none. `parameters` are those of path,
     query and header, `fields` the body's members, with an Upload (or a list of them) where a file
-    was sent; all in the types that the contract wants.
+    was sent; all in the types that the contract wants. `uploads` are all files of the body,
+    `origin` is where the client reaches the mock: `http://127.0.0.1:4010`.
     """
 
     mock: Mock
     sandbox: Sandbox
     provider: Provider
     operation: Operation
-    headers: Mapping[str, str]
-    origin: str
     account: Account
+    headers: Headers
+    origin: str
     parameters: dict[str, JSON] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def uploads(self) -> tuple[Upload, ...]:
-        """All files of the body."""
-        values = (v if isinstance(v, list) else [v] for v in self.fields.values())
-        return tuple(each for value in values for each in value if isinstance(each, Upload))
+    uploads: tuple[Upload, ...] = ()
 
     def max_bytes(self, documented: int | None) -> int | None:
         """How large a file may be: the setting for this provider, else as documented."""

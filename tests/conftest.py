@@ -16,6 +16,7 @@ from hypothesis import settings
 from mockvoice.http.server import Server, bind
 from mockvoice.provider import Mock
 from mockvoice.providers import built_in
+from mockvoice.sandbox.voices import Record
 from mockvoice.settings import Settings
 
 from .contract.contracts import check
@@ -70,6 +71,12 @@ def http(server: Server) -> Iterator[httpx.Client]:
     """A client of the shared server; whatever it is answered is checked against the contracts."""
     with httpx.Client(base_url=server.url, event_hooks={"response": [check]}) as client:
         yield client
+
+
+def newest(server: Server) -> Record:
+    """What was stored last."""
+    *_, last = server.mock.sandbox.voices
+    return last
 
 
 CODECS = {"wav": "pcm_s16le", "mp3": "mp3", "flac": "flac", "ogg": "libopus", "m4a": "aac"}

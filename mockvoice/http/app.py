@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from starlette.routing import Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..openapi.document import Operation
 from ..provider import Mock, Provider
@@ -17,9 +17,16 @@ class App:
 
     def __init__(self, mock: Mock) -> None:
         self.mock = mock
-        self._by_step = {
+        self._routers = {
             provider.base_path.split("/")[1]: _router(mock, provider)
             for provider in mock.providers.values()
+        }
+        # A path without parameters need not be searched for.
+        self._literal: dict[str, ASGIApp] = {
+            route.path: route.app
+            for router in self._routers.values()
+            for route in router.routes
+            if isinstance(route, Route) and not route.param_convertors
         }
         self._elsewhere = _Endpoint(mock, mock.providers["mockvoice"], {})
 
@@ -29,8 +36,12 @@ class App:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
         else:
-            step = scope["path"].partition("/")[2].partition("/")[0]
-            await self._by_step.get(step, self._elsewhere)(scope, receive, send)
+            await self._find(scope["path"])(scope, receive, send)
+
+    def _find(self, path: str) -> ASGIApp:
+        if path in self._literal:
+            return self._literal[path]
+        return self._routers.get(path.partition("/")[2].partition("/")[0], self._elsewhere)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

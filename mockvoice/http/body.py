@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from python_multipart.exceptions import FormParserError
@@ -28,6 +28,7 @@ MAX_PART_HEADERS = 8
 MAX_PART_HEADER_BYTES = 4096
 MAX_TEXT_BYTES = 1 << 20  # of one text field
 MAX_DEPTH = 64  # of JSON
+SMALL = 8192  # bytes
 
 _quiet = logging.getLogger(__name__)
 _quiet.addHandler(logging.NullHandler())
@@ -85,9 +86,9 @@ def _deeper(value: JSON, levels: int) -> bool:
     return levels == 0 or any(_deeper(each, levels - 1) for each in members)
 
 
-async def read(receive: Receive, content_type: bytes, most: int) -> Body:
+async def read(receive: Receive, content_type: str, most: int) -> Body:
     """Receive a whole body, keeping at most `most` bytes of it."""
-    media_type, options = _options(content_type)
+    media_type, options = _options(content_type.encode("latin-1"))
     body = Body(media_type)
     parser = None
     if media_type == "multipart/form-data":
@@ -189,10 +190,10 @@ class _Parts:
 
     def __init__(self, body: Body) -> None:
         self._body = body
-        self._name = bytearray()
-        self._value = bytearray()
+        self._name = b""
+        self._value = b""
         self._headers: dict[bytes, bytes] = {}
-        self._chunks: list[memoryview] = []
+        self._chunks: list[bytes | memoryview] = []
 
     def begin(self) -> None:
         if len(self._body.parts) >= MAX_PARTS:
@@ -207,45 +208,72 @@ class _Parts:
         self._value += data[start:end]
 
     def header_end(self) -> None:
-        self._headers[bytes(self._name.lower())] = bytes(self._value)
-        self._name.clear()
-        self._value.clear()
+        self._headers[self._name.lower()] = self._value
+        self._name = self._value = b""
 
     def data(self, data: bytes, start: int, end: int) -> None:
-        self._chunks.append(memoryview(data)[start:end])
+        # What is large is not copied; what is small does not hold on to the whole message.
+        large = end - start > SMALL
+        self._chunks.append(memoryview(data)[start:end] if large else data[start:end])
 
     def end(self) -> None:
-        parts = self._body.parts
-        disposition, options = _options(self._headers.get(b"content-disposition", b""))
-        name = options.get("name")
-        if disposition != "form-data" or not name:
+        part = _part(
+            self._headers.get(b"content-disposition", b""),
+            self._headers.get(b"content-type", b""),
+        )
+        if not part.name:
             raise Malformed(
-                f"part {len(parts) + 1} of the multipart body has no name in its"
+                f"part {len(self._body.parts) + 1} of the multipart body has no name in its"
                 " Content-Disposition"
             )
-        declared = self._headers.get(b"content-type", b"")
-        media_type, parameters = _options(declared)
-        chunks = self._chunks  # a file that came in one piece is not copied
-        data = chunks[0] if len(chunks) == 1 else memoryview(b"".join(chunks))
-        if "filename" in options or media_type not in ("", "text/plain", "application/json"):
-            filename = options.get("filename", "")
-            parts.append((name, Upload(name, filename, declared.decode("latin-1"), data)))
-        else:
-            parts.append((name, _text(name, bytes(data), parameters.get("charset", "utf-8"))))
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        value = (
+            _text(part, data)
+            if part.filename is None
+            else Upload(part.name, part.filename, part.content_type, data)
+        )
+        self._body.parts.append((part.name, value))
 
     def all_ended(self) -> None:
         self._body.ended = True
 
 
-def _text(name: str, data: bytes, charset: str) -> str:
+class _Part(NamedTuple):
+    """What the headers of a part say: a text field, unless there is a filename."""
+
+    name: str
+    filename: str | None
+    content_type: str
+    charset: str
+
+
+@lru_cache(maxsize=256)  # as above
+def _part(disposition: bytes, declared: bytes) -> _Part:
+    kind, options = _options(disposition)
+    media_type, parameters = _options(declared)
+    filename = options.get("filename")
+    if filename is None and media_type not in ("", "text/plain", "application/json"):
+        filename = ""
+    return _Part(
+        options.get("name", "") if kind == "form-data" else "",
+        filename,
+        declared.decode("latin-1"),
+        parameters.get("charset", "utf-8"),
+    )
+
+
+def _text(part: _Part, data: bytes | memoryview) -> str:
     """A text field's value. Raises TooLarge or Malformed."""
     if len(data) > MAX_TEXT_BYTES:
-        raise TooLarge(f"the text field {name} has more than {MAX_TEXT_BYTES} bytes")
+        raise TooLarge(f"the text field {part.name} has more than {MAX_TEXT_BYTES} bytes")
     try:
-        text = data.decode(charset)
-        text.encode()  # some charsets can spell what no UTF-8 can
+        text = str(data, part.charset)
+        if part.charset != "utf-8":
+            text.encode()  # some charsets can spell what no UTF-8 can
     except LookupError:
-        raise Malformed(f"the charset {charset!r} of the field {name} is unknown") from None
+        raise Malformed(
+            f"the charset {part.charset!r} of the field {part.name} is unknown"
+        ) from None
     except UnicodeError:
-        raise Malformed(f"the field {name} is not readable as {charset}") from None
+        raise Malformed(f"the field {part.name} is not readable as {part.charset}") from None
     return text

@@ -46,7 +46,10 @@ def decode(call: Call, body: Body, scope: Scope) -> Decoded | None:
         wanted = " or ".join(call.operation.bodies)
         raise WrongMediaType(f"the body is {sent}; expected is {wanted}")
     if content.media_type in FORMS:
-        return _form(call, content, body)
+        decoded = _form(call, content, body)
+        for upload in call.uploads:
+            call.sandbox.kept.keep(upload)
+        return decoded
     if not body.size:
         raise Malformed("the body is empty")
     value = body.json()
@@ -59,7 +62,7 @@ def _parameters(call: Call, scope: Scope) -> None:
     for name, text in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
         query.setdefault(name, []).append(text)
     given: Mapping[str, Mapping[str, list[str]]] = {
-        "path": {name: [text] for name, text in scope["path_params"].items()},
+        "path": {name: [text] for name, text in scope.get("path_params", {}).items()},
         "query": query,
         "header": {name: [text] for name, text in call.headers.items()},
     }
@@ -76,23 +79,23 @@ def _parameters(call: Call, scope: Scope) -> None:
 
 def _form(call: Call, content: Content, body: Body) -> Decoded:
     """The members of a form: repeated parts make a list, and `files[]` is `files`."""
-    view: dict[str, JSON] = {}
-    decoded = Decoded(content, view)
+    decoded = Decoded(content, None)
+    uploads = {}
     for sent_as, sent in body.parts:
-        name = sent_as
-        if name not in content.fields and name.endswith("[]"):
-            name = name[:-2]
-        described = content.fields.get(name)
-        value = seen = sent
+        name, described = sent_as, content.fields.get(sent_as)
+        if described is None and sent_as.endswith("[]"):
+            name = sent_as[:-2]
+            described = content.fields.get(name)
+        value: Any = sent
         if isinstance(sent, Upload):
-            call.sandbox.kept.keep(sent)
-            seen = file_view(sent.filename)
+            uploads[sent] = name
             if described:
                 decoded.files.append((described, sent))
         elif described:
-            value = seen = described.read(sent)
+            value = described.read(sent)
         _put(call.fields, name, value, described)
-        _put(view, name, seen, described)
+    call.uploads = tuple(uploads)
+    decoded.view = {**call.fields, **{name: _seen(call.fields[name]) for name in uploads.values()}}
     return decoded
 
 
@@ -102,3 +105,10 @@ def _put(members: dict[str, Any], name: str, value: Any, described: Field | None
         members[name] = [*before, value] if isinstance(before, list) else [before, value]
     else:
         members[name] = [value] if described and described.many else value
+
+
+def _seen(value: Any) -> JSON:
+    """A member as its schema sees it: something stands for each file."""
+    if isinstance(value, Upload):
+        return file_view(value.filename)
+    return [_seen(each) for each in value] if isinstance(value, list) else value

@@ -27,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..errors import Failed, Problem, Unauthenticated, UnknownPath, Violation, WrongMethod
 from ..openapi.document import Operation
-from ..provider import NOWHERE, Answer, Call, Mock, Provider
+from ..provider import NOWHERE, Answer, Call, Headers, Mock, Provider
 from ..sandbox.accounts import Account
 from ..sandbox.sandbox import Sandbox
 from ..settings import BYTES_PER_MB
@@ -64,9 +64,11 @@ async def exchange(
     call, refusal = await _arrive(mock, sandbox, provider, operations, scope)
     await sandbox.accounts.enter(call.account)
     try:
-        content_type = call.headers.get("content-type", "").encode("latin-1")
-        most = sandbox.settings.max_body_mb * BYTES_PER_MB
-        body = await read(receive, content_type, most)
+        body = await read(
+            receive,
+            call.headers.get("content-type"),
+            mock.settings.max_body_mb * BYTES_PER_MB,
+        )
         if not body.complete:
             return  # the client is gone
         try:
@@ -79,7 +81,7 @@ async def exchange(
             reply = _refuse(call, Failed("mockvoice itself failed; its log says where"))
         await _send(send, reply)
     finally:
-        await sandbox.accounts.enter(call.account, -1)
+        await sandbox.accounts.leave(call.account)
 
 
 async def _respond(call: Call, body: Body, scope: Scope) -> Reply:
@@ -91,8 +93,6 @@ async def _respond(call: Call, body: Body, scope: Scope) -> Reply:
 
 # --- arrive ------------------------------------------------------------------------------------
 
-_NOBODY = Account("", "")
-
 
 async def _arrive(
     mock: Mock,
@@ -102,37 +102,45 @@ async def _arrive(
     scope: Scope,
 ) -> tuple[Call, Problem | None]:
     """What can be told before the body is read, and why it will be refused, if it will be."""
-    headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-    origin = (
-        f"{scope['scheme']}://{headers.get('host', 'localhost')}{scope.get('mockvoice.at', '')}"
-    )
-    operation = operations.get(scope["method"])
-    call = Call(mock, sandbox, provider, operation or NOWHERE, headers, origin, _NOBODY)
-    if not operations:
-        hint = (
-            {"x-mockvoice-hint": _way_back(call, scope["path"])}
-            if mock.settings.diagnostics
-            else None
-        )
-        return call, UnknownPath(f"no operation has the path {scope['path']}", headers=hint)
-    if not operation:
-        allowed = ", ".join(operations)
-        detail = f"{scope['method']} is not possible here; possible is {allowed}"
-        return call, WrongMethod(detail, headers={"allow": allowed})
+    headers = Headers(scope["headers"])
+    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
+    operation = operations.get(scope["method"], NOWHERE)
+    key, refusal = "", None
     try:
+        if operation is NOWHERE:
+            raise _lost(mock, provider, operations, scope, origin)
         key = _credentials(operation, headers)
     except Problem as problem:
-        return call, problem
-    call.account = await sandbox.accounts.get(provider.name, key) or await _open(call, key)
-    return call, None
+        refusal = problem
+    account = await sandbox.accounts.get(provider.name, key)
+    if account is None:
+        account = await _open(sandbox, provider, key)
+    return Call(mock, sandbox, provider, operation, account, headers, origin), refusal
 
 
-def _way_back(call: Call, path: str) -> str:
-    """Where the caller may have wanted to go: base URLs, and the operation that is most alike."""
-    providers = [call.provider] if call.provider.prefix != "" else call.mock.providers.values()
-    bases = [
-        f"the base URL of {each.title} here is {call.origin}{each.base_path}" for each in providers
-    ]
+def _lost(
+    mock: Mock,
+    provider: Provider,
+    operations: Mapping[str, Operation],
+    scope: Scope,
+    origin: str,
+) -> Problem:
+    """Why no operation is there, and where the caller may have wanted to go."""
+    if operations:
+        allowed = ", ".join(operations)
+        detail = f"{scope['method']} is not possible here; possible is {allowed}"
+        return WrongMethod(detail, headers={"allow": allowed})
+    headers = {}
+    if mock.settings.diagnostics:
+        elsewhere = provider.prefix == ""
+        providers = [*mock.providers.values()] if elsewhere else [provider]
+        headers["x-mockvoice-hint"] = _way_back(providers, scope["path"], origin)
+    return UnknownPath(f"no operation has the path {scope['path']}", headers=headers)
+
+
+def _way_back(providers: list[Provider], path: str, origin: str) -> str:
+    """The base URLs, and the operation whose path is most alike."""
+    told = [f"the base URL of {each.title} here is {origin}{each.base_path}" for each in providers]
     known = {
         each.base_path + operation.path: operation.method
         for each in providers
@@ -140,15 +148,15 @@ def _way_back(call: Call, path: str) -> str:
     }
     found = get_close_matches(path, known, 1)
     if found:
-        bases.append(f"did you mean {known[found[0]]} {found[0]}?")
-    return "; ".join(bases)
+        told.append(f"did you mean {known[found[0]]} {found[0]}?")
+    return "; ".join(told)
 
 
-def _credentials(operation: Operation, headers: Mapping[str, str]) -> str:
+def _credentials(operation: Operation, headers: Headers) -> str:
     wanted = operation.credential
     if wanted is None:
         return ""
-    given = headers.get(wanted.header, "").strip()
+    given = headers.get(wanted.header).strip()
     if not given:
         raise Unauthenticated(f"the header {wanted.header} is missing or empty")
     if wanted.kind == "header":
@@ -159,9 +167,8 @@ def _credentials(operation: Operation, headers: Mapping[str, str]) -> str:
     return token.strip()
 
 
-async def _open(call: Call, key: str) -> Account:
+async def _open(sandbox: Sandbox, provider: Provider, key: str) -> Account:
     """The account of a key that was not seen before, with what it finds there."""
-    provider, sandbox = call.provider, call.sandbox
     account = await sandbox.accounts.open(provider.name, key, provider.account)
     for record in provider.presets(sandbox, key):
         await sandbox.voices.add(record)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from ..errors import Place, Violation
 from .lift import JSON, ContractError, Node, lift
@@ -65,7 +66,7 @@ class Dialect:
         import jsonschema_rs  # as above
 
         return jsonschema_rs.Draft202012Validator(
-            {"$ref": self._urn + pointer},
+            {"$ref": self._urn + quote(pointer, safe="#/~")},
             registry=self._registry,
             validate_formats=True,
             offline=True,
@@ -73,7 +74,7 @@ class Dialect:
 
     def source(self, location: str) -> str:
         """A rule's location as a person finds it: `telnyx.yaml#/components/...`."""
-        return location.replace(self._urn, f"{self.name}.yaml", 1)
+        return unquote(location).replace(self._urn, f"{self.name}.yaml", 1)
 
 
 class Schema:
@@ -140,7 +141,7 @@ class Schema:
 
     def _holder(self, error: jsonschema_rs.ValidationError) -> Node:
         """The schema that holds the broken rule."""
-        pointer = (error.absolute_keyword_location or "").partition("#")[2]
+        pointer = unquote(error.absolute_keyword_location or "").partition("#")[2]
         node = self._dialect.node("#" + pointer.rpartition("/")[0])
         return node if isinstance(node, dict) else {}
 

@@ -56,11 +56,11 @@ def _message(problem: Problem, status: int, call: Call) -> str:
 
 
 def _media_type(call: Call) -> str:
-    return call.headers.get("content-type", "").partition(";")[0] or "no media type"
+    return call.headers.get("content-type").partition(";")[0] or "no media type"
 
 
 def _wants_object(call: Call) -> bool:
-    found = _EDITION.search(call.headers.get("user-agent", ""))
+    found = _EDITION.search(call.headers.get("user-agent"))
     return found is not None and tuple(map(int, found.groups())) >= OBJECTS_SINCE
 
 

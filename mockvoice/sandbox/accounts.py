@@ -49,9 +49,13 @@ class Accounts:
             del self._accounts[next(iter(self._accounts))]
         return account
 
-    async def enter(self, account: Account, step: int = 1) -> None:
-        """Count a request that begins to be answered, or with -1 one that was."""
-        account.in_flight += step
+    async def enter(self, account: Account) -> None:
+        """Count a request that begins to be answered."""
+        account.in_flight += 1
+
+    async def leave(self, account: Account) -> None:
+        """Count one that was."""
+        account.in_flight -= 1
 
     async def hit(self, account: Account, what: str, most: int, per: float, now: float) -> float:
         """Count one more of something; past `most` within `per` seconds it is not counted.

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from hashlib import blake2b
-from uuid import UUID
 
 
 class Clock:
@@ -58,8 +57,10 @@ class Ids:
         return blake2b(name.encode(), digest_size=32).digest()
 
     def uuid(self, kind: str) -> str:
-        """The next UUID of a kind."""
-        return str(UUID(bytes=self._next(kind)[:16], version=4))
+        """The next UUID of a kind, in the form of version 4 (RFC 9562)."""
+        text = self._next(kind).hex()
+        variant = "89ab"[int(text[16], 16) % 4]
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
     def token(self, kind: str, length: int) -> str:
         """The next lower-case hexadecimal token of a kind, up to 64 characters."""

@@ -30,7 +30,7 @@ def received(
     async def receive() -> MutableMapping[str, Any]:
         return messages.pop(0)
 
-    return asyncio.run(read(receive, content_type.encode(), most))
+    return asyncio.run(read(receive, content_type, most))
 
 
 def part(header: str, data: bytes, *more: str) -> bytes:

@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ..conftest import Serve
+from mockvoice.http.server import Server
+
+from ..conftest import Serve, newest
 
 CLONE = "/retell/clone-voice"
 KEY = {"Authorization": "Bearer key_test"}
@@ -47,7 +49,7 @@ def test_files_come_by_either_name(
     assert response.status_code == 201
 
 
-def test_parts_may_come_in_any_order(http: httpx.Client, wav: bytes) -> None:
+def test_parts_may_come_in_any_order(server: Server, http: httpx.Client, wav: bytes) -> None:
     """The Node SDK appends parts as its promises resolve: text fields stand between the files."""
     parts: list[tuple[str, Any]] = [
         ("files", ("b.wav", wav, "application/octet-stream")),
@@ -57,8 +59,7 @@ def test_parts_may_come_in_any_order(http: httpx.Client, wav: bytes) -> None:
     ]
     response = http.post(CLONE, headers=KEY, files=parts)
     assert response.status_code == 201
-    stored = http.get("/__mockvoice/voices").json()["voices"][-1]
-    assert [each["filename"] for each in stored["uploads"]] == ["b.wav", "s.wav"]
+    assert [each.filename for each in newest(server).uploads] == ["b.wav", "s.wav"]
 
 
 @pytest.mark.parametrize(

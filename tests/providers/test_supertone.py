@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from ..conftest import Serve
+from mockvoice.http.server import Server
+
+from ..conftest import Serve, newest
 
 CLONE = "/supertone/v1/custom-voices/cloned-voice"
 KEY = {"x-sup-api-key": "sk_test"}
@@ -38,13 +40,12 @@ def details(response: httpx.Response) -> dict[str, Any]:
 
 @pytest.mark.parametrize("format", ["wav", "mp3"])
 def test_a_clone_is_200_and_nothing_but_an_id(
-    http: httpx.Client, samples: dict[str, bytes], format: str
+    server: Server, http: httpx.Client, samples: dict[str, bytes], format: str
 ) -> None:
     response = clone(http, samples[format], {"description": "warm"})
     assert response.status_code == 200
     assert response.json().keys() == {"voice_id"}
-    stored = http.get("/__mockvoice/voices").json()["voices"][-1]
-    assert stored["data"] == {
+    assert newest(server).data == {
         "voice_id": response.json()["voice_id"],
         "name": "narrator",
         "description": "warm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -259,14 +260,24 @@ def test_a_wrong_method_is_405_and_names_the_right_one(http: httpx.Client) -> No
     assert only_error(response)["detail"] == "PUT is not possible here; possible is POST"
 
 
-def test_each_account_has_its_own_clones(http: httpx.Client, wav: bytes) -> None:
-    before = http.get("/__mockvoice/voices").json()["voices"]
-    clone = upload(http, wav).json()["data"]
-    after = http.get("/__mockvoice/voices").json()["voices"]
-    (made,) = [each for each in after if each not in before]
-    assert made["provider"] == "telnyx"
-    assert made["collection"] == "voice_clones"
+def test_what_was_cloned_is_there(serve: Serve, wav: bytes) -> None:
+    with httpx.Client(base_url=serve().url) as http:
+        clone = upload(http, wav).json()["data"]
+        (made,) = http.get("/__mockvoice/voices").json()["voices"]
+        everything = http.get("/__mockvoice/voices", params={"presets": "true"}).json()["voices"]
+    assert (made["provider"], made["collection"]) == ("telnyx", "voice_clones")
     assert made["id"] == clone["id"]
     assert made["data"] == clone
-    assert made["uploads"][0]["format"] == "wav"
+    assert made["uploads"] == [
+        {
+            "field": "audio_file",
+            "filename": "upload",
+            "content_type": "application/octet-stream",
+            "bytes": len(wav),
+            "sha256": sha256(wav).hexdigest(),
+            "format": "wav",
+            "seconds": 1.0,
+        }
+    ]
     assert "KEY_test" not in str(made)
+    assert [each["collection"] for each in everything] == ["voice_designs", "voice_clones"]

@@ -1,0 +1,213 @@
+"""mockvoice beside plain Starlette, in one run: `make bench`.
+
+Plain Starlette calls `request.form()` and answers; it checks and remembers nothing. Both run
+under uvicorn with the same settings, each as a process of its own, and take turns: a ratio is the
+median of ratios of neighbouring rounds, since the machine may be busy with other things.
+"""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+PLAIN = """
+import sys, uvicorn
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+async def clone(request):
+    form = await request.form()
+    return JSONResponse({"data": {"id": "x", "size": form["audio_file"].size}}, status_code=201)
+async def health(request):
+    return JSONResponse({"status": "ok"})
+routes = [Route("/clone", clone, methods=["POST"]), Route("/health", health)]
+uvicorn.run(Starlette(routes=routes), port=int(sys.argv[1]), http=sys.argv[2], lifespan="off",
+    ws="none", log_config=None, log_level="warning", access_log=False, server_header=False)
+"""
+OURS = """
+import sys
+from mockvoice.http.server import Server, bind
+from mockvoice.provider import Mock
+from mockvoice.providers import built_in
+from mockvoice.settings import Settings
+listener = bind("127.0.0.1", int(sys.argv[1]))
+Server(Mock(Settings(), built_in()), listener, http=sys.argv[2]).serve_forever()
+"""
+TELNYX = "/telnyx/v2/voice_clones/from_upload"
+SIZES = (1_000, 100_000, 2_000_000)
+ROUNDS, SECONDS, CONNECTIONS, STARTS = 5, 1.5, 4, 9
+
+
+@dataclass
+class Subject:
+    """One server under load."""
+
+    name: str
+    port: int
+    path: str
+    process: subprocess.Popen[bytes]
+
+    def memory(self, what: str) -> float:
+        """VmRSS (now) or VmHWM (peak) in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition(f"{what}:")[2].split()[0]) / 1024
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def started(name: str, code: list[str], path: str, health: str) -> Iterator[Subject]:
+    port = free_port()
+    command = [sys.executable, *(each.replace("PORT", str(port)) for each in code)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        try:
+            answered(port, health)
+            yield Subject(name, port, path, process)
+        finally:
+            process.terminate()
+
+
+def answered(port: int, path: str) -> None:
+    """Return at the first answer."""
+    while True:
+        try:
+            urlopen(f"http://127.0.0.1:{port}{path}").read()
+        except OSError:
+            time.sleep(0.001)
+        else:
+            return
+
+
+def sample(size: int) -> bytes:
+    """A WAV file of so many bytes."""
+    data = size - 44
+    head = b"RIFF" + (36 + data).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
+    form = bytes([1, 0, 1, 0]) + (24000).to_bytes(4, "little") + (48000).to_bytes(4, "little")
+    return head + form + bytes([2, 0, 16, 0]) + b"data" + data.to_bytes(4, "little") + bytes(data)
+
+
+def request(path: str, size: int) -> bytes:
+    """What the Telnyx SDK sends, as bytes."""
+    boundary = "84cfc0449416e58f6e49bc0378ef5e8b"
+    fields = {"gender": "male", "language": "en", "name": "n", "provider": "telnyx"}
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    file = 'name="audio_file"; filename="upload"\r\nContent-Type: application/octet-stream'
+    head = f"--{boundary}\r\nContent-Disposition: form-data; {file}\r\n\r\n"
+    body = (
+        "".join(parts).encode() + head.encode() + sample(size) + f"\r\n--{boundary}--\r\n".encode()
+    )
+    headers = [
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Accept-Encoding: gzip, deflate",
+        "Connection: keep-alive",
+        "Accept: application/json",
+        "User-Agent: Telnyx/Python 4.189.0",
+        "X-Stainless-Lang: python",
+        "X-Stainless-Package-Version: 4.189.0",
+        "X-Stainless-OS: Linux",
+        "X-Stainless-Arch: x64",
+        "X-Stainless-Runtime: CPython",
+        "X-Stainless-Runtime-Version: 3.11.7",
+        "Authorization: Bearer KEY_test",
+        "X-Stainless-Async: false",
+        "x-stainless-retry-count: 0",
+        "x-stainless-read-timeout: 60",
+        f"Content-Type: multipart/form-data; boundary={boundary}",
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join(headers).encode() + b"\r\n\r\n" + body
+
+
+def load(subject: Subject, size: int) -> tuple[float, float]:
+    """Requests per second, and the 99th percentile of their times in ms."""
+    payload, times = request(subject.path, size), list[float]()
+    end = time.perf_counter() + SECONDS
+
+    def client() -> None:
+        with socket.create_connection(("127.0.0.1", subject.port)) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while (begin := time.perf_counter()) < end:
+                connection.sendall(payload)
+                answer = b""
+                while b"}}" not in answer:
+                    answer += connection.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 201"), answer
+                times.append(time.perf_counter() - begin)
+
+    threads = [threading.Thread(target=client) for _ in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    times.sort()
+    return len(times) / SECONDS, times[int(len(times) * 0.99)] * 1000
+
+
+def uploads(http: str) -> None:
+    print(f"\nuploads, {http}, {CONNECTIONS} connections")
+    print(
+        f"{'bytes':>9} {'plain/s':>8} {'ours/s':>8} {'ratio':>6} {'plain p99':>10} {'ours p99':>9}"
+    )
+    for size in SIZES:
+        with (
+            started("plain", ["-c", PLAIN, "PORT", http], "/clone", "/health") as plain,
+            started("ours", ["-c", OURS, "PORT", http], TELNYX, "/__mockvoice/health") as ours,
+        ):
+            load(plain, size)
+            load(ours, size)  # warm: what is kept is kept
+            rounds = [(load(plain, size), load(ours, size)) for _ in range(ROUNDS)]
+            rates = [statistics.median(pair[i][0] for pair in rounds) for i in (0, 1)]
+            tails = [statistics.median(pair[i][1] for pair in rounds) for i in (0, 1)]
+            ratio = statistics.median(b[0] / a[0] for a, b in rounds)
+            print(
+                f"{size:>9} {rates[0]:>8.0f} {rates[1]:>8.0f} {ratio:>6.2f}"
+                f" {tails[0]:>7.2f} ms {tails[1]:>6.2f} ms"
+                f"   peak {plain.memory('VmHWM'):.0f} and {ours.memory('VmHWM'):.0f} MB"
+            )
+
+
+def start() -> None:
+    """From the start of the process to the first answer, and memory after it."""
+    serve = ["-m", "mockvoice", "serve", "--port", "PORT"]
+    took: dict[str, list[float]] = {"bare": [], "ours": []}
+    rest = 0.0
+    for _ in range(STARTS):
+        for name, code, health in (
+            ("bare", ["-c", PLAIN, "PORT", "auto"], "/health"),
+            ("ours", serve, "/__mockvoice/health"),
+        ):
+            begin = time.perf_counter()
+            with started(name, code, "", health) as subject:
+                took[name].append(time.perf_counter() - begin)
+                if name == "ours":
+                    subject.path = TELNYX
+                    rest = subject.memory("VmRSS")
+    bare, ours = (statistics.median(took[name]) * 1000 for name in ("bare", "ours"))
+    print(
+        f"\nstart to first answer: bare {bare:.0f} ms, ours {ours:.0f} ms, ratio {ours / bare:.2f}"
+    )
+    print(f"memory at rest, all contracts read: {rest:.0f} MB")
+
+
+if __name__ == "__main__":
+    start()
+    for parser in sys.argv[1:] or ("h11", "httptools"):
+        uploads(parser)
