@@ -15,6 +15,7 @@ ROOMS = [
     "errors",
     "settings",
     "audio",
+    "speech",
     "openapi.lift",
     "openapi.wording",
     "openapi.schema",

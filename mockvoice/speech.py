@@ -1,0 +1,215 @@
+"""Make sound that follows a text: short, repeatable, different for each voice and each text.
+
+It is no speech. Each character is a tone whose pitch comes from the voice and the character, a
+space is silence, and the length follows the text; so a test can tell who "said" what, and how long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from math import pi, sin
+from struct import pack
+
+CHARACTER_SECONDS = 0.06  # about a thousand characters a minute, as people speak
+MIN_SECONDS = 0.24
+SHORTEST = 0.06  # seconds, whatever is asked for
+MAX_CHARACTERS = 5000  # what follows is not said: five minutes are enough of a tone
+LOUDNESS = 8000  # of 32767
+
+
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """One sound of an utterance: `pitch` in Hz, 0 for silence; both times in seconds."""
+
+    symbol: str
+    pitch: float
+    start: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A text as a voice says it: the same voice, text and settings always make the same sound.
+
+    `speed` divides its length, `shift` moves its pitch by semitones, `seconds` (0 for as long as
+    the text takes) is the length that is wanted in their place.
+    """
+
+    text: str
+    voice: str
+    speed: float = 1.0
+    shift: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def length(self) -> float:
+        """How long it takes, in seconds."""
+        natural = max(len(self._said) * CHARACTER_SECONDS, MIN_SECONDS) / self.speed
+        return round(max(self.seconds or natural, SHORTEST), 3)
+
+    @property
+    def _said(self) -> str:
+        return self.text[:MAX_CHARACTERS] or " "
+
+    def tones(self) -> Iterator[Tone]:
+        """The sounds one after another; together they are `length` long."""
+        each = self.length / len(self._said)
+        for number, character in enumerate(self._said):
+            pitch = 0.0 if character.isspace() else _pitch(self.voice, character)
+            yield Tone(character, pitch * 2 ** (self.shift / 12), number * each, each)
+
+
+@lru_cache(maxsize=4096)
+def _pitch(voice: str, character: str) -> float:
+    """Between 90 and 450 Hz: the voice sets the middle, the character moves around it."""
+    low = 90 + _fraction(voice) * 180
+    return low * (1 + 0.66 * _fraction(voice + character))
+
+
+def _fraction(text: str) -> float:
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return int.from_bytes(digest, "big") / 2**32
+
+
+# --- PCM and WAV ---------------------------------------------------------------------------------
+
+
+def pcm(utterance: Utterance, rate: int) -> bytes:
+    """16-bit little-endian mono samples without a header."""
+    return b"".join(pcm_pieces(utterance, rate))
+
+
+def pcm_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
+    """The same, tone by tone."""
+    done = 0
+    for tone in utterance.tones():
+        end = round((tone.start + tone.seconds) * rate)
+        yield _wave(round(tone.pitch), end - done, rate)
+        done = end
+
+
+def _wave(pitch: int, samples: int, rate: int) -> bytes:
+    if not pitch:
+        return bytes(2 * samples)
+    period = _period(rate // pitch)
+    return (period * (2 * samples // len(period) + 1))[: 2 * samples]
+
+
+@lru_cache(maxsize=1024)
+def _period(samples: int) -> bytes:
+    """One period of a tone with an overtone."""
+    turn = 2 * pi / samples
+    return b"".join(
+        pack("<h", int(LOUDNESS * (sin(turn * i) + 0.5 * sin(2 * turn * i))))
+        for i in range(samples)
+    )
+
+
+def wav_header(data_bytes: int, rate: int) -> bytes:
+    """The 44 bytes before 16-bit mono samples."""
+    return (
+        b"RIFF"
+        + pack("<I", 36 + data_bytes)
+        + b"WAVEfmt "
+        + pack("<IHHIIHH", 16, 1, 1, rate, 2 * rate, 2, 16)
+        + b"data"
+        + pack("<I", data_bytes)
+    )
+
+
+def wav(samples: bytes, rate: int) -> bytes:
+    """16-bit mono samples as a WAV file."""
+    return wav_header(len(samples), rate) + samples
+
+
+# --- MP3 -----------------------------------------------------------------------------------------
+#
+# A frame of layer III holds 576 (MPEG 2 and 2.5) or twice 576 (MPEG 1) spectral lines. A tone is
+# one line that is not zero, so frames can be written without any analysis of a wave: ISO/IEC
+# 11172-3, 2.4.1.7 and Annex B, table B.7 (Huffman code 1).
+
+_LINES = 576
+_KBITS = 64
+# Sample rate: version and rate as the header says them.
+_MP3_RATES = {
+    44100: (3, 0),
+    48000: (3, 1),
+    32000: (3, 2),
+    22050: (2, 0),
+    24000: (2, 1),
+    16000: (2, 2),
+    11025: (0, 0),
+    12000: (0, 1),
+    8000: (0, 2),
+}
+_KBITS_INDEX = {3: 5, 2: 8, 0: 8}  # 64 kbit/s in the tables of MPEG 1 and of MPEG 2
+_GAIN = 198  # 2 ** ((198 - 210) / 4) of full scale
+
+
+def mp3(utterance: Utterance, rate: int) -> bytes:
+    """An MP3 file of constant bit rate."""
+    return b"".join(mp3_pieces(utterance, rate))
+
+
+def mp3_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
+    """The same, frame by frame. The rate is one of `mp3_rate`."""
+    version, _ = _MP3_RATES[rate]
+    lines = _LINES * (2 if version == 3 else 1)
+    tones = [*utterance.tones()]
+    frames = max(round(utterance.length * rate / lines), 1)
+    for frame in range(frames):
+        tone = tones[min(frame * len(tones) // frames, len(tones) - 1)]
+        yield _mp3_frame(rate, round(tone.pitch * 2 * _LINES / rate))
+
+
+def mp3_rate(wanted: int) -> int:
+    """The sample rate of MP3 that is nearest to a wanted one."""
+    return min(_MP3_RATES, key=lambda rate: abs(rate - wanted))
+
+
+@lru_cache(maxsize=1024)
+def _mp3_frame(rate: int, line: int) -> bytes:
+    """A frame in which one spectral line sounds; line 0 is silence."""
+    version, rate_index = _MP3_RATES[rate]
+    old = version == 3  # MPEG 1
+    length = (144_000 if old else 72_000) * _KBITS // rate
+    bits = _Bits()
+    bits.add(0x7FF, 11).add(version, 2).add(1, 2).add(1, 1)  # sync, version, layer III, no CRC
+    bits.add(_KBITS_INDEX[version], 4).add(rate_index, 2).add(0, 2)
+    bits.add(0b11, 2).add(0, 6)  # mono
+    bits.add(0, 9 if old else 8).add(0, 5 if old else 1)  # no reservoir; private bits
+    if old:
+        bits.add(0, 4)
+    pairs = line // 2 + 1 if line else 0
+    sound = _Bits()
+    if line:
+        for _ in range(pairs - 1):
+            sound.add(1, 1)  # a pair of zeros
+        sound.add(1, 3 if line % 2 else 2).add(0, 1)  # a pair of zero and one; a plus
+    granules = 2 if old else 1
+    for _ in range(granules):
+        bits.add(sound.count, 12).add(pairs, 9).add(_GAIN, 8).add(0, 4 if old else 9)
+        bits.add(0, 1).add(0b00001_00001_00001, 15).add(7, 4).add(7, 3)  # long blocks, code 1
+        bits.add(0, 3 if old else 2)
+    for _ in range(granules):
+        bits.add(sound.value, sound.count)
+    return bits.padded(length)
+
+
+class _Bits:
+    """A number that grows bit by bit."""
+
+    def __init__(self) -> None:
+        self.value = 0
+        self.count = 0
+
+    def add(self, value: int, count: int) -> _Bits:
+        self.value = self.value << count | value
+        self.count += count
+        return self
+
+    def padded(self, length: int) -> bytes:
+        return (self.value << (8 * length - self.count)).to_bytes(length, "big")
