@@ -39,7 +39,21 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
     serve.add_argument("--config", metavar="FILE", help="YAML file with settings")
     _add_settings(serve)
+    routes = verbs.add_parser("routes", help="list every operation that is served")
+    routes.set_defaults(run=_routes)
     return parser
+
+
+def _routes(options: argparse.Namespace) -> int:
+    """Every operation, and whether what it answers depends on what was sent before."""
+    from .providers import built_in
+
+    for provider in built_in():
+        for operation in provider.document.operations.values():
+            path = provider.base_path + operation.path
+            remembers = "remembers" if operation.id in provider.remembering else "always the same"
+            print(f"{operation.method:<6} {path:<55} {operation.id:<28} {remembers}")
+    return 0
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ Problem                 statuses, the first that the operation documents is sent
 ├── TooLarge            413, 400, 422
 ├── WrongMediaType      415, 422, 400  the body is of a kind that the operation does not take
 ├── BadAudio            415, 400, 422  a sample is no audio of a supported format
+├── BadVoice            400, 404, 422  what is to speak is not there
 ├── RateLimited         429
 └── Failed              500            a fault of ours
 
@@ -174,6 +175,12 @@ class BadAudio(Problem):
     """A file's bytes are no audio of a supported format."""
 
     statuses = (415, 400, 422)
+
+
+class BadVoice(Problem):
+    """A text cannot be said: the voice or the model it names is not there."""
+
+    statuses = (400, 404, 422)
 
 
 class RateLimited(Problem):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from .errors import Problem
 from .openapi.document import Document, Operation
@@ -63,6 +64,25 @@ class Call:
     fields: dict[str, Any] = field(default_factory=dict)
     uploads: tuple[Upload, ...] = ()
 
+    async def add(self, collection: str, id: str, data: dict[str, JSON]) -> Record:
+        """Store a record of this account, with the files of this call."""
+        now, name, key = self.sandbox.clock.now(), self.provider.name, self.account.key
+        record = Record(name, collection, key, id, data, now, self.uploads)
+        return await self.sandbox.voices.add(record)
+
+    async def find(self, collection: str, id: str) -> Record | None:
+        """The record of this account with this id."""
+        voices, name = self.sandbox.voices, self.provider.name
+        return await voices.get(name, collection, self.account.key, id)
+
+    async def all(self, collection: str) -> list[Record]:
+        """The records of this account, oldest first."""
+        return await self.sandbox.voices.list(self.provider.name, collection, self.account.key)
+
+    def sound_url(self, voice: str) -> str:
+        """Where the mock itself serves a sound that this voice makes."""
+        return f"{self.origin}/__mockvoice/samples/wav?voice={quote(voice)}"
+
     def max_bytes(self, documented: int | None) -> int | None:
         """How large a file may be: the setting for this provider, else as documented."""
         megabytes = self.sandbox.settings.max_file_mb.get(self.provider.name)
@@ -73,10 +93,11 @@ class Call:
 class Answer:
     """What a handler returns where plain JSON does not say it all.
 
-    `status` and `media_type` only where the contract offers several.
+    A body that is an iterator is streamed in its pieces. `status` and `media_type` only where the
+    contract offers several.
     """
 
-    body: JSON | bytes | AsyncIterator[bytes] = None
+    body: JSON | bytes | Iterator[bytes] = None
     status: int | None = None
     media_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -117,12 +138,20 @@ class Provider:
     contract: Path | None = None
     prefix: str | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
+    remembering: set[str] = field(default_factory=set)
 
-    def operation(self, operation_id: str) -> Callable[[Handler], Handler]:
-        """Make a function the handler of an operation of the contract."""
+    def operation(
+        self, operation_id: str, *, remembers: bool = True
+    ) -> Callable[[Handler], Handler]:
+        """Make a function the handler of an operation of the contract.
+
+        `remembers` tells people whether its answer depends on what was sent before.
+        """
 
         def register(handler: Handler) -> Handler:
             self.handlers[operation_id] = handler
+            if remembers:
+                self.remembering.add(operation_id)
             return handler
 
         return register

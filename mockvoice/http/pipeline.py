@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -47,7 +47,7 @@ class Reply:
 
     status: int
     media_type: str
-    body: bytes | AsyncIterator[bytes]
+    body: bytes | Iterator[bytes]
     headers: dict[str, str]
 
 
@@ -88,6 +88,8 @@ async def _respond(call: Call, body: Body, scope: Scope) -> Reply:
     await call.provider.admit(call)
     decoded = decode(call, body, scope)
     check(call, decoded)
+    if decoded and decoded.content.defaults:
+        call.fields = {**decoded.content.defaults, **call.fields}
     return _reply(call, await _handle(call))
 
 
@@ -211,10 +213,10 @@ def _refuse(call: Call, problem: Problem) -> Reply:
 def _written(call: Call, status: int, media_type: str, body: Any, headers: dict[str, str]) -> Reply:
     """The body as bytes; one that does not fit the contract is sent, and told as our mistake."""
     response = call.operation.responses.get(status)
-    content = response.content.get(media_type) if response else None
+    content = response.find(media_type) if response else None
     if body is None and not content:
         return Reply(status, "", b"", headers)
-    if isinstance(body, bytes | AsyncIterator):
+    if isinstance(body, bytes | Iterator):
         return Reply(status, media_type, body, headers)
     if content and content.schema and not content.schema.fits(body):
         wrong = "; ".join(each.sentence for each in content.schema.violations(body, "body"))
@@ -244,6 +246,6 @@ async def _send(send: Send, reply: Reply) -> None:
         await send({"type": "http.response.body", "body": body})
         return
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    async for chunk in body:
+    for chunk in body:
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -65,6 +65,7 @@ class Content:
     schema: Schema | None
     fields: Mapping[str, Field]
     stated: tuple[JSON, ...]
+    defaults: Mapping[str, JSON]
     _dialect: Dialect = field(repr=False)
 
     @cached_property
@@ -83,6 +84,10 @@ class Response:
     description: str
     content: Mapping[str, Content]
     headers: Mapping[str, Schema]
+
+    def find(self, media_type: str) -> Content | None:
+        """What is documented for a media type, with its parameters or without."""
+        return self.content.get(media_type) or self.content.get(media_type.partition(";")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +227,17 @@ class Document:
         stated = [node["example"]] if "example" in node else []
         stated += [each.get("value") for each in node.get("examples", {}).values()]
         schema = self.dialect.compile(f"{at}/schema") if "schema" in node else None
+        members = self._members(schema.node, schema.pointer) if schema else {}
         fields = {}
-        if schema and media_type in FORMS:
-            members = self._members(schema.node, schema.pointer)
+        if media_type in FORMS:
             fields = {n: self._field(n, sub, where) for n, (sub, where) in members.items()}
-        return Content(media_type, schema, fields, tuple(stated), self.dialect)
+        defaults = {
+            name: found["default"]
+            for name, (member, where) in members.items()
+            for found in (member, self._at(member, where)[0])
+            if "default" in found
+        }
+        return Content(media_type, schema, fields, tuple(stated), defaults, self.dialect)
 
     def _members(self, node: Node, at: str) -> dict[str, tuple[Node, str]]:
         """All members that a form's schema names, through references and choices."""

@@ -12,10 +12,14 @@ from typing import Any
 from .. import __version__
 from ..errors import Problem
 from ..openapi.lift import JSON
-from ..provider import Call, Provider
+from ..provider import Answer, Call, Provider
 from ..sandbox.accounts import redacted
 from ..sandbox.clock import timestamp
 from ..sandbox.voices import Record
+from ..speech import Utterance, mp3, pcm, wav
+
+SAID = "The quick brown fox jumps over the lazy dog"
+SAMPLE_RATE = 24_000  # Hz
 
 
 def error(problem: Problem, status: int, call: Call) -> JSON:
@@ -33,7 +37,7 @@ provider = Provider(
 )
 
 
-@provider.operation("health")
+@provider.operation("health", remembers=False)
 async def health(call: Call) -> JSON:
     names = [name for name in call.mock.providers if name != provider.name]
     return {"status": "ok", "version": __version__, "providers": names}
@@ -55,3 +59,11 @@ def _shown(record: Record) -> JSON:
         "data": record.data,
         "uploads": [upload.described() for upload in record.uploads],
     }
+
+
+@provider.operation("getSample", remembers=False)
+async def get_sample(call: Call) -> Answer:
+    utterance = Utterance(SAID, call.parameters["voice"], seconds=call.parameters["seconds"])
+    if call.parameters["format"] == "mp3":
+        return Answer(mp3(utterance, SAMPLE_RATE), media_type="audio/mpeg")
+    return Answer(wav(pcm(utterance, SAMPLE_RATE), SAMPLE_RATE), media_type="audio/wav")

@@ -1,58 +1,118 @@
-"""Faseeh (Munsit): voices cloned from a preview.
+"""Faseeh (Munsit): voices previewed, cloned from a preview, and heard.
 
 What the contract leaves unsaid:
 
 - an empty wallet answers 402, a model that is not enabled 403, more requests at once than the
   account's plan has 429 (fact sheet "Faseeh / Munsit", section 3);
+- speech and previews cost the characters of their text times the cost of the model (section 4);
+  the models' costs are ours, in the size of the published example;
+- an unknown model is 400 for speech (section 3) and, by analogy, for a preview; what a clone does
+  with one is not told, so it is taken;
 - lists come in as text with commas and go out as arrays (seed);
-- what a new voice looks like (seed; ids are opaque, fact sheet, section 2).
+- what a new voice looks like (seed; ids are opaque, section 2).
 """
 
 from __future__ import annotations
 
-from ..errors import Forbidden, PaymentRequired, Problem, RateLimited
+from ..errors import (
+    BadVoice,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PaymentRequired,
+    Problem,
+    RateLimited,
+    Violation,
+)
 from ..openapi.lift import JSON
-from ..provider import Call, Provider
-from ..sandbox.voices import Record
+from ..provider import Answer, Call, Provider
+from ..speech import Utterance, pcm, pcm_pieces, wav
 
 VOICES = "voices"
 AT_ONCE = {"basic": 2, "starter": 5, "growth": 10}  # requests by plan (fact sheet, section 3)
+PREVIEW_WORDS = 3  # at least (fact sheet, section 2)
+PREVIEW_RATE = 24_000  # Hz (fact sheet, section 2)
+SILENT = {"Cache-Control": "no-cache"}
 
-CODES = {400: 40001, 401: 40101, 402: 40201, 403: 40301, 404: 40401, 429: 42901, 500: 50001}
+# Status: code, text where the contract of an operation has none (fact sheet, section 3).
+CODES = {
+    400: (40001, "Invalid request"),
+    401: (40101, "Invalid or missing API key"),
+    402: (40201, "Insufficient wallet balance"),
+    403: (40301, "Model is not enabled for this account"),
+    404: (40401, "Resource not found"),
+    429: (42901, "Too many requests"),
+    500: (50001, "Internal server error"),
+}
+
+# model_id: id, model_name, cost of a character in dollars, description. The ids are those that were
+# seen and those of the published examples (fact sheet, section 2).
+MODELS = {
+    "faseeh-v1-preview": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a01", "Faseeh V1", 0.0001, None),
+    "faseeh-mini-v1-preview": (
+        "8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a02",
+        "Faseeh Mini V1",
+        0.00005,
+        None,
+    ),
+    "faseeh-arabic-v1": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a03", "Arabic V1", 0.0001, None),
+    "faseeh-arabic-fast": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a04", "Arabic Fast", 0.00005, None),
+}
+# voice_id: id, name, gender, age, languages, dialects. Ids as the published examples have them.
+STOCK = {
+    "ar-najdi-male-2": (
+        "5f1c2b6a-1f0b-4c57-8a53-2d9f6a7b8c01",
+        "Faisal",
+        "male",
+        "middle",
+        ["ar"],
+        ["najdi"],
+    ),
+    "ar-hijazi-female-2": (
+        "5f1c2b6a-1f0b-4c57-8a53-2d9f6a7b8c02",
+        "Layla",
+        "female",
+        "young",
+        ["ar", "en"],
+        ["hijazi"],
+    ),
+}
 
 
 def error(problem: Problem, status: int, call: Call) -> JSON:
     """The code of the status and, where the client can mend something, what is wrong."""
-    documented = call.operation.documented(status)
-    message = documented["errorMessage"] if documented else ""
+    documented = call.operation.documented(status) or {}
+    code, usual = CODES.get(status, (status * 100 + 1, f"Request failed with status {status}"))
+    message = documented.get("errorMessage", usual)
     if status != 401 and problem.sentences:
         message = problem.sentences
-    message = message or {404: "Resource not found"}.get(status, f"Request failed: {status}")
-    return {"errorCode": CODES.get(status, status * 100 + 1), "errorMessage": message}
+    return {"errorCode": documented.get("errorCode", code), "errorMessage": message}
 
 
 async def admit(call: Call) -> None:
     account = call.account
     most = AT_ONCE.get(account.tier)
-    if call.sandbox.settings.limits == "documented" and most and account.in_flight > most:
+    if call.mock.settings.limits == "documented" and most and account.in_flight > most:
         raise RateLimited(
             f"Concurrency limit reached. Current: {account.in_flight}, Maximum: {most}"
         )
-    if account.credit is not None and account.credit <= 0:
+    spends = call.operation.method == "POST"
+    if spends and account.credit is not None and account.credit <= 0:
         raise PaymentRequired
 
 
-provider = Provider("faseeh", "Faseeh (Munsit)", error, admit, account={"tier": "basic"})
+provider = Provider(
+    "faseeh", "Faseeh (Munsit)", error, admit, account={"tier": "basic", "credit": 1000.0}
+)
 
 
 @provider.operation("cloneVoice")
 async def clone_voice(call: Call) -> JSON:
-    fields, sandbox = call.fields, call.sandbox
-    if call.account.models is not None and fields["model"] not in call.account.models:
-        raise Forbidden(f"Model is not enabled for this account: {fields['model']}")
-    voice_id = sandbox.ids.word("faseeh voice", 24)
+    fields, ids = call.fields, call.sandbox.ids
+    _enabled(call, fields["model"])
+    voice_id = ids.word("faseeh voice", 24)
     data = {
-        "id": sandbox.ids.uuid("faseeh record"),
+        "id": ids.uuid("faseeh record"),
         "voice_id": voice_id,
         "name": fields["name"],
         "description": fields.get("description"),
@@ -61,16 +121,99 @@ async def clone_voice(call: Call) -> JSON:
         "languages": _list(fields.get("languages", "")),
         "dialect": _list(fields.get("dialects", "")),
         "type": None,
-        "sample_url": f"{call.origin}/faseeh/samples/{voice_id}.wav",
+        "sample_url": call.sound_url(voice_id),
         "avatar_url": fields.get("avatar_url"),
         "stability": fields["stability"],
     }
-    now = sandbox.clock.now()
-    await sandbox.voices.add(
-        Record("faseeh", VOICES, call.account.key, voice_id, data, now, call.uploads)
-    )
+    await call.add(VOICES, voice_id, data)
     return data
 
 
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _enabled(call: Call, model: str) -> None:
+    if call.account.models is not None and model not in call.account.models:
+        raise Forbidden(f"Model is not enabled for this account: {model}")
+
+
+async def _pay(call: Call, model: str, text: str) -> None:
+    """Take the cost of a text from the wallet; raise where the model or the money is missing."""
+    if model not in MODELS:
+        raise BadVoice(f"Model not found: {model}")
+    _enabled(call, model)
+    cost = len(text) * MODELS[model][2]
+    if not await call.sandbox.accounts.spend(call.account, cost):
+        raise PaymentRequired(
+            "Insufficient wallet balance."
+            f" Required: ${cost:.4g}, Available: ${call.account.credit:.4g}"
+        )
+
+
+@provider.operation("previewVoice")
+async def preview_voice(call: Call) -> Answer:
+    fields = call.fields
+    words = len(fields["text"].split())
+    if words < PREVIEW_WORDS:
+        message = f"must have at least {PREVIEW_WORDS} words; got {words}"
+        raise Invalid("", Violation("body", "/text", "minWords", message, PREVIEW_WORDS, words))
+    await _pay(call, fields["model_id"], fields["text"])
+    voice = str(fields["file"].sha256)
+    return _raw(Utterance(fields["text"], voice, fields["speed"]), PREVIEW_RATE)
+
+
+def _raw(utterance: Utterance, rate: int) -> Answer:
+    media_type = f"audio/raw;codec=pcm16;rate={rate};channels=1"
+    return Answer(pcm_pieces(utterance, rate), media_type=media_type, headers=SILENT)
+
+
+@provider.operation("listVoices")
+async def list_voices(call: Call) -> JSON:
+    stock = [
+        {
+            "id": id,
+            "voice_id": voice_id,
+            "name": name,
+            "description": None,
+            "gender": gender,
+            "age": age,
+            "languages": languages,
+            "dialect": dialects,
+            "type": "neural",
+            "sample_url": call.sound_url(voice_id),
+            "avatar_url": None,
+            "stability": 0.5,
+        }
+        for voice_id, (id, name, gender, age, languages, dialects) in STOCK.items()
+    ]
+    return stock + [record.data for record in await call.all(VOICES)]
+
+
+@provider.operation("listModels", remembers=False)
+async def list_models(call: Call) -> JSON:
+    return [
+        {
+            "id": id,
+            "model_id": model_id,
+            "model_name": name,
+            "cost": cost,
+            "description": description,
+        }
+        for model_id, (id, name, cost, description) in MODELS.items()
+    ]
+
+
+@provider.operation("textToSpeech")
+async def text_to_speech(call: Call) -> Answer:
+    fields, voice = call.fields, call.fields["voice_id"]
+    if call.parameters["model_id"] not in MODELS:
+        raise BadVoice(f"Model not found: {call.parameters['model_id']}")
+    if voice not in STOCK and await call.find(VOICES, voice) is None:
+        raise NotFound(f"Voice not found: {voice}")
+    await _pay(call, call.parameters["model_id"], fields["text"])
+    utterance = Utterance(fields["text"], voice, fields["speed"])
+    rate = fields["sample_rate"]
+    if fields["streaming"]:
+        return _raw(utterance, rate)
+    return Answer(wav(pcm(utterance, rate), rate), media_type="audio/wav", headers=SILENT)

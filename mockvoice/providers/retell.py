@@ -1,19 +1,20 @@
-"""Retell: voices cloned from audio files.
+"""Retell: voices cloned from audio files or added from a community.
 
 What the contract leaves unsaid:
 
 - how many files each voice provider takes (seed, text of `files`);
 - an account whose trial has ended answers 402 (seed, example of 402);
 - what a new voice looks like (fact sheet "Retell", section 2: `custom_voice_...`, a gender though
-  none was sent).
+  none was sent);
+- which voices are there for everybody, and which a community offers: some of ours, in the form of
+  the published examples.
 """
 
 from __future__ import annotations
 
-from ..errors import Invalid, PaymentRequired, Problem, Violation
+from ..errors import Invalid, NotFound, PaymentRequired, Problem, Violation
 from ..openapi.lift import JSON
 from ..provider import Call, Provider
-from ..sandbox.voices import Record
 
 VOICES = "voices"
 MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # seed; the others take 25
@@ -29,6 +30,25 @@ MESSAGES = {
     429: "Account rate limited, please throttle your requests.",
     500: "An unexpected server error occurred.",
 }
+
+# voice_id: voice_name, provider, gender, accent, age.
+STOCK = {
+    "retell-Cimo": ("Cimo", "platform", "female", "American", "Young"),
+    "11labs-Adrian": ("Adrian", "elevenlabs", "male", "American", "Young"),
+    "openai-Alloy": ("Alloy", "openai", "female", "American", "Young"),
+    "cartesia-Hailey": ("Hailey", "cartesia", "female", "American", "Young"),
+    "minimax-Max": ("Max", "minimax", "male", "American", "Middle Aged"),
+}
+# provider_voice_id: provider, name, description, public_user_id.
+COMMUNITY = {
+    "21m00Tcm4TlvDq8ikWAM": ("elevenlabs", "Rachel", "Calm young woman, American", "user-rachel"),
+    "ErXwobaYiN019PkySvjV": ("elevenlabs", "Antoni", "Well-rounded young man, American", "user-an"),
+    "79a125e8-cd45-4c13-8a67-188112f4dd22": ("cartesia", "British Lady", "Clear and calm", ""),
+    "English_Trustworth_Man": ("minimax", "Trustworthy Man", "Deep and warm", ""),
+    "7f92f8afb8ec43bf81429cc1c9199cb1": ("fish_audio", "AD", "Narrator of films", ""),
+}
+CONCURRENCY = 20  # calls at once that cost nothing (fact sheet, section 4)
+PURCHASABLE = 100  # example of the contract
 
 
 def error(problem: Problem, status: int, call: Call) -> JSON:
@@ -57,16 +77,87 @@ async def clone_voice(call: Call) -> JSON:
         raise Invalid(
             "", Violation("body", "/files", "maxItems", f"{message}; got {len(files)}", most)
         )
+    return await _add_voice(call, service, voice_type="custom")
+
+
+@provider.operation("addCommunityVoice")
+async def add_community_voice(call: Call) -> JSON:
+    known = COMMUNITY.get(call.fields["provider_voice_id"])
+    service = call.fields.get("voice_provider") or (known[0] if known else "elevenlabs")
+    if service == "elevenlabs" and not call.fields.get("public_user_id"):
+        message = "is required for elevenlabs"
+        raise Invalid("", Violation("body", "/public_user_id", "required", message))
+    return await _add_voice(call, service, voice_type="community")
+
+
+async def _add_voice(call: Call, service: str, voice_type: str) -> JSON:
     number = call.sandbox.ids.token("retell voice", 24)
+    voice_id = f"custom_voice_{number}"
     data = {
-        "voice_id": f"custom_voice_{number}",
+        "voice_id": voice_id,
         "voice_name": call.fields["voice_name"],
         "provider": service,
         "gender": "female" if int(number, 16) % 2 else "male",
-        "voice_type": "custom",
+        "voice_type": voice_type,
+        "preview_audio_url": call.sound_url(voice_id),
     }
-    now = call.sandbox.clock.now()
-    await call.sandbox.voices.add(
-        Record("retell", VOICES, call.account.key, data["voice_id"], data, now, call.uploads)
-    )
+    await call.add(VOICES, voice_id, data)
     return data
+
+
+def _stock(call: Call) -> list[dict[str, JSON]]:
+    return [
+        {
+            "voice_id": voice_id,
+            "voice_name": name,
+            "provider": service,
+            "accent": accent,
+            "gender": gender,
+            "age": age,
+            "preview_audio_url": call.sound_url(voice_id),
+        }
+        for voice_id, (name, service, gender, accent, age) in STOCK.items()
+    ]
+
+
+@provider.operation("listVoices")
+async def list_voices(call: Call) -> JSON:
+    return _stock(call) + [record.data for record in await call.all(VOICES)]
+
+
+@provider.operation("getVoice")
+async def get_voice(call: Call) -> JSON:
+    wanted = call.parameters["voice_id"]
+    for voice in await list_voices(call):
+        if voice["voice_id"] == wanted:
+            return voice
+    raise NotFound
+
+
+@provider.operation("searchCommunityVoice", remembers=False)
+async def search_community_voice(call: Call) -> JSON:
+    """Search name, description and id, as published; all providers unless one is named."""
+    query = call.fields["search_query"].lower()
+    wanted = call.fields.get("voice_provider")
+    voices = []
+    for voice_id, (service, name, description, user) in COMMUNITY.items():
+        said = f"{voice_id} {name} {description}".lower()
+        if query in said and wanted in (None, service):
+            found = {"provider_voice_id": voice_id, "name": name, "description": description}
+            voices.append({**found, **({"public_user_id": user} if user else {})})
+    return {"voices": voices}
+
+
+@provider.operation("getConcurrency", remembers=False)
+async def get_concurrency(call: Call) -> JSON:
+    """Nobody calls anybody here, so nothing is going on."""
+    return {
+        "current_concurrency": 0,
+        "concurrency_limit": CONCURRENCY,
+        "base_concurrency": CONCURRENCY,
+        "purchased_concurrency": 0,
+        "concurrency_purchase_limit": PURCHASABLE,
+        "remaining_purchase_limit": PURCHASABLE,
+        "concurrency_burst_enabled": False,
+        "concurrency_burst_limit": 0,
+    }

@@ -14,7 +14,8 @@ class Account:
     """One API key at one provider.
 
     `credit` is in the provider's own unit (dollars, credits), None for as much as is wanted;
-    `models` are those enabled, None for all; `in_flight` counts the requests being answered.
+    `models` are those enabled, None for all; `in_flight` counts the requests being answered;
+    `notes` are what the provider writes down of its use, the newest ten thousand.
     """
 
     provider: str
@@ -26,6 +27,7 @@ class Account:
     limits: Mapping[str, Any] = field(default_factory=dict)
     in_flight: int = 0
     hits: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque), repr=False)
+    notes: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=10_000), repr=False)
 
 
 class Accounts:
@@ -78,6 +80,10 @@ class Accounts:
             return False
         account.credit -= amount
         return True
+
+    async def note(self, account: Account, used: dict[str, Any]) -> None:
+        """Write down a use of an account."""
+        account.notes.append(used)
 
 
 def redacted(key: str) -> str:

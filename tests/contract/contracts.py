@@ -164,8 +164,9 @@ def check(response: httpx.Response) -> None:
         assert response.content == b"", f"{operation}: a body where none is documented"
         return
     media_type = response.headers["content-type"]
-    assert media_type in content, f"{operation}: {media_type}"
-    schema = content[media_type].get("schema")
-    if media_type.endswith("json") and schema:
+    described = content.get(media_type) or content.get(media_type.partition(";")[0])
+    assert described is not None, f"{operation}: {media_type}"
+    schema = described.get("schema")
+    if media_type.endswith(("/json", "+json")) and schema:
         errors = operation.contract.errors(schema, response.json())
         assert not errors, f"{operation}: {errors}\n{response.text}"

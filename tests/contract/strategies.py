@@ -120,6 +120,8 @@ def _strings(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
         return st.uuids().map(str)
     if node.get("format") == "date-time":
         return st.datetimes().map(lambda moment: f"{moment.isoformat()}Z")
+    if node.get("format") == "date":
+        return st.dates().map(str)
     if "pattern" in node:
         return st.from_regex(re.compile(node["pattern"].replace("$", r"\Z"), re.ASCII))
     return st.text(
@@ -128,12 +130,11 @@ def _strings(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
 
 
 def _numbers(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
-    low, high = node.get("minimum"), node.get("maximum")
+    low = node.get("minimum", node.get("exclusiveMinimum", -99))
+    high = node.get("maximum", 99)
     if node["type"] == "integer":
-        return st.integers(low if low is not None else -99, high if high is not None else 99)
-    return st.floats(
-        low if low is not None else -99, high if high is not None else 99, allow_nan=False
-    )
+        return st.integers(low, high)
+    return st.floats(low, high, exclude_min="exclusiveMinimum" in node)
 
 
 def _lists(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
@@ -164,21 +165,25 @@ _BY_KIND: Mapping[str, Callable[[Contract, Any], st.SearchStrategy[Any]]] = {
 
 
 def requests(operation: Operation, given: Mapping[str, Any]) -> st.SearchStrategy[Request]:
-    """Valid requests; `given` are members and parameters whose value the schema cannot know."""
+    """Valid requests; `given` are members and parameters whose value the schema cannot know.
+
+    What is given as None is left out.
+    """
     parameters: dict[tuple[str, str], st.SearchStrategy[Any]] = {}
     optional: dict[tuple[str, str], st.SearchStrategy[Any]] = {}
     for each in operation.parameters:
-        known = given.get(each["name"])
-        found = st.just(known) if known is not None else values(operation.contract, each["schema"])
         where = parameters if each.get("required") else optional
-        where[each["in"], each["name"]] = found
+        where[each["in"], each["name"]] = (
+            st.just(given[each["name"]])
+            if each["name"] in given
+            else values(operation.contract, each["schema"])
+        )
     members: st.SearchStrategy[Any] = st.none()
     if operation.body:
-        known_members = {name: st.just(value) for name, value in given.items()}
-        members = values(operation.contract, operation.body[1]).flatmap(
-            lambda made: st.fixed_dictionaries(
-                {name: known_members.get(name, st.just(value)) for name, value in made.items()}
-            )
+        in_path = {each["name"] for each in operation.parameters}
+        known = {name: value for name, value in given.items() if name not in in_path}
+        members = values(operation.contract, operation.body[1]).map(
+            lambda made: {k: v for k, v in {**made, **known}.items() if v is not None}
         )
     return st.builds(
         Request,
@@ -202,7 +207,8 @@ def breaks(operation: Operation) -> Iterator[tuple[str, Break]]:
         place, name = each["in"], each["name"]
         if place == "query":
             for label, wrong in wrongs(operation.contract, each["schema"], text=True):
-                yield f"query {name} {label}", _with_parameter(place, name, wrong)
+                if label not in ("a file", "item a file"):  # there are none in a query
+                    yield f"query {name} {label}", _with_parameter(place, name, wrong)
             if each.get("required"):
                 yield f"query {name} missing", _without_parameter(place, name)
     if operation.body:
@@ -238,10 +244,14 @@ def _body_breaks(operation: Operation, media_type: str, schema: Any) -> Iterator
 
 _WRONGS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "enum": ("off the list", lambda choices: "no-such-choice"),
-    "pattern": ("off the pattern", lambda pattern: "!"),
+    "pattern": (
+        "off the pattern",
+        lambda pattern: next(each for each in ("!", "a,b;c") if not re.search(pattern, each)),
+    ),
     "minLength": ("too short", lambda least: "x" * (least - 1)),
     "maxLength": ("too long", lambda most: "x" * (most + 1)),
     "minimum": ("too small", lambda least: least - 1),
+    "exclusiveMinimum": ("too small", lambda least: least),
     "maximum": ("too large", lambda most: most + 1),
 }
 
@@ -302,8 +312,6 @@ def _without_member(name: str) -> Break:
 
 
 def _with_parameter(place: str, name: str, value: Any) -> Break:
-    if isinstance(value, File):
-        value = ""
     return lambda r: replace(r, parameters={**r.parameters, (place, name): value})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -189,11 +189,7 @@ def test_a_status_that_is_not_documented_is_our_mistake(acme: Acme, http: Starte
 
 
 def test_an_answer_may_be_streamed(acme: Acme, http: Started) -> None:
-    async def chunks() -> AsyncIterator[bytes]:
-        yield b"RI"
-        yield b"FF"
-
-    acme.answers("newestSong", lambda call: Answer(chunks()))
+    acme.answers("newestSong", lambda call: Answer(iter([b"RI", b"FF"])))
     response = http.get("/songs/newest")
     assert response.content == b"RIFF"
     assert response.headers["transfer-encoding"] == "chunked"

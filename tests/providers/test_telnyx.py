@@ -49,6 +49,8 @@ def test_a_clone_from_an_upload_has_all_fields_of_the_contract(
         "provider": "Telnyx",
         "provider_supported_models": ["Qwen3TTS"],
         "provider_voice_id": data["id"],
+        "model_id": "Qwen3TTS",
+        "status": "active",
     }
 
 
@@ -280,4 +282,8 @@ def test_what_was_cloned_is_there(serve: Serve, wav: bytes) -> None:
         }
     ]
     assert "KEY_test" not in str(made)
-    assert [each["collection"] for each in everything] == ["voice_designs", "voice_clones"]
+    assert [each["collection"] for each in everything] == [
+        "voice_designs",
+        "design_versions",
+        "voice_clones",
+    ]

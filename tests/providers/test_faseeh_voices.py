@@ -1,0 +1,165 @@
+"""Faseeh: preview, clone, speak; and what is left in the wallet."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from mockvoice.audio import listen
+
+from ..conftest import Serve
+from ..contract.contracts import check
+
+PREVIEW = {
+    "text": "مرحبا بك في فصيح",
+    "similarity": "0.8",
+    "model_id": "faseeh-v1-preview",
+}
+CLONE = {"text": "مرحبا بك في فصيح", "stability": "0.5", "name": "n", "model": "faseeh-v1-preview"}
+SPEAK = "/text-to-speech/faseeh-v1-preview"
+
+
+@pytest.fixture
+def http(serve: Serve) -> Iterator[httpx.Client]:
+    accounts = {
+        "faseeh": {
+            "poor": {"credit": 0.002},
+            "empty": {"credit": 0},
+            "mini": {"models": ["faseeh-mini-v1-preview"]},
+        }
+    }
+    hooks = {"response": [check]}
+    url = f"{serve(accounts=accounts).url}/faseeh/api/v1"
+    with httpx.Client(base_url=url, headers={"x-api-key": "K"}, event_hooks=hooks) as client:
+        yield client
+
+
+def preview(http: httpx.Client, wav: bytes, **fields: str) -> httpx.Response:
+    return http.post("/voices/preview", data={**PREVIEW, **fields}, files={"file": wav})
+
+
+def test_a_preview_is_cloned_and_speaks(http: httpx.Client, wav: bytes) -> None:
+    heard = preview(http, wav)
+    assert heard.status_code == 200
+    assert heard.headers["content-type"] == "audio/raw;codec=pcm16;rate=24000;channels=1"
+    assert heard.headers["cache-control"] == "no-cache"
+    assert heard.headers["transfer-encoding"] == "chunked"
+    assert len(heard.content) == 2 * round(16 * 0.06 * 24000)
+    files = {"voice_file": heard.content, "reference_audio_file": wav}
+    voice = http.post("/voices/clone", data=CLONE, files=files).json()
+    assert voice in http.get("/voices").json()
+    assert listen(httpx.get(voice["sample_url"]).content).format == "wav"
+    body = {"voice_id": voice["voice_id"], "text": "Hello there"}
+    said = http.post(SPEAK, json={**body, "stability": 0.5, "streaming": False})
+    assert said.headers["content-type"] == "audio/wav"
+    assert int(said.headers["content-length"]) == len(said.content)
+    with wave.open(io.BytesIO(said.content)) as sound:
+        assert (sound.getframerate(), sound.getnframes()) == (24000, round(0.66 * 24000))
+    streamed = http.post(SPEAK, json={**body, "streaming": True})
+    assert streamed.headers["content-type"] == "audio/raw;codec=pcm16;rate=24000;channels=1"
+    assert streamed.content == said.content[44:]
+
+
+def test_previews_of_different_voices_sound_different(
+    http: httpx.Client, samples: dict[str, bytes]
+) -> None:
+    heard = {preview(http, samples[format]).content for format in ("wav", "mp3", "wav")}
+    assert len(heard) == 2
+    assert len(preview(http, samples["wav"], speed="1.2").content) == 2 * round(0.8 * 24000)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"text": "one two-three"}, "text must have at least 3 words; got 2"),
+        ({"text": "a b c"}, "text must be at least 10 characters long; got 5"),
+        ({"similarity": "1.1"}, "similarity must be at most 1; got 1.1"),
+        ({"speed": "0.6"}, "speed must be at least 0.7; got 0.6"),
+        ({"model_id": "invalid_model_id"}, "Model not found: invalid_model_id"),
+    ],
+)
+def test_a_wrong_preview_is_400(
+    http: httpx.Client, wav: bytes, fields: dict[str, str], told: str
+) -> None:
+    response = preview(http, wav, **fields)
+    assert response.status_code == 400
+    assert response.json() == {"errorCode": 40001, "errorMessage": told}
+
+
+def test_a_preview_of_no_audio_is_400(http: httpx.Client) -> None:
+    assert preview(http, b"Example data").status_code == 400
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 48000])
+def test_speech_has_the_rate_asked_for(http: httpx.Client, rate: int) -> None:
+    body = {"voice_id": "ar-najdi-male-2", "text": "مرحبا", "sample_rate": rate, "speed": 0.7}
+    with wave.open(io.BytesIO(http.post(SPEAK, json=body).content)) as sound:
+        assert sound.getframerate() == rate
+    streamed = http.post(SPEAK, json={**body, "streaming": True})
+    assert f"rate={rate};" in streamed.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "told"),
+    [
+        ("/text-to-speech/x", {"voice_id": "v", "text": "t"}, 400, "Model not found: x"),
+        (SPEAK, {"voice_id": "nobody", "text": "t"}, 404, "Voice not found: nobody"),
+        (SPEAK, {"voice_id": "ar-najdi-male-2"}, 400, "text is required"),
+        (SPEAK, {"text": "t"}, 400, "voice_id is required"),
+        (
+            SPEAK,
+            {"voice_id": "v", "text": "t", "speed": 2},
+            400,
+            "speed must be at most 1.2; got 2",
+        ),
+        (SPEAK, {"voice_id": "v", "text": "t", "dialect": "x"}, 400, "dialect must be one of"),
+    ],
+)
+def test_wrong_speech_is_refused(
+    http: httpx.Client, path: str, body: dict[str, Any], status: int, told: str
+) -> None:
+    response = http.post(path, json=body)
+    assert response.status_code == status
+    assert response.json()["errorMessage"].startswith(told)
+
+
+def test_the_wallet_is_spent_by_characters_times_the_cost_of_the_model(
+    http: httpx.Client, wav: bytes
+) -> None:
+    models = {each["model_id"]: each["cost"] for each in http.get("/models").json()}
+    assert models["faseeh-mini-v1-preview"] < models["faseeh-v1-preview"]
+    poor = {"x-api-key": "poor"}
+    body = {"voice_id": "ar-najdi-male-2", "text": "x" * 15}
+    assert http.post(SPEAK, json=body, headers=poor).status_code == 200
+    refused = http.post(SPEAK, json=body, headers=poor)
+    assert refused.status_code == 402
+    assert refused.json() == {
+        "errorCode": 40201,
+        "errorMessage": "Insufficient wallet balance. Required: $0.0015, Available: $0.0005",
+    }
+    mini = "/text-to-speech/faseeh-mini-v1-preview"
+    assert http.post(mini, json={**body, "text": "x" * 10}, headers=poor).status_code == 200
+    empty = {"x-api-key": "empty"}
+    assert http.post(SPEAK, json=body, headers=empty).status_code == 402
+    assert http.get("/voices", headers=empty).status_code == 200
+
+
+def test_a_model_that_is_not_enabled_is_403(http: httpx.Client) -> None:
+    body = {"voice_id": "ar-najdi-male-2", "text": "x"}
+    response = http.post(SPEAK, json=body, headers={"x-api-key": "mini"})
+    assert response.status_code == 403
+    assert response.json()["errorCode"] == 40301
+
+
+def test_accounts_do_not_hear_each_other(http: httpx.Client, wav: bytes) -> None:
+    files = {"voice_file": wav, "reference_audio_file": wav}
+    voice = http.post("/voices/clone", data=CLONE, files=files).json()
+    other = {"x-api-key": "other"}
+    assert voice not in http.get("/voices", headers=other).json()
+    body = {"voice_id": voice["voice_id"], "text": "x"}
+    assert http.post(SPEAK, json=body, headers=other).status_code == 404

@@ -1,0 +1,315 @@
+"""Supertone: custom and preset voices, speech, and what it costs."""
+
+from __future__ import annotations
+
+import io
+import json
+import wave
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from mockvoice.audio import listen
+from mockvoice.http.server import Server
+
+from ..conftest import Serve
+from ..contract.contracts import check
+
+KEY = {"x-sup-api-key": "sk_test"}
+HELLO = {"text": "Hello there", "language": "en"}
+
+
+@pytest.fixture
+def own(serve: Serve) -> Server:
+    """A server of this test's own, with limits and some poor accounts."""
+    accounts = {"supertone": {"poor": {"credit": 1.0}, "empty": {"credit": 0}}}
+    return serve(limits="documented", accounts=accounts)
+
+
+@pytest.fixture
+def http(own: Server) -> Iterator[httpx.Client]:
+    hooks = {"response": [check]}
+    url = f"{own.url}/supertone/v1"
+    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks) as client:
+        yield client
+
+
+def clone(http: httpx.Client, wav: bytes, name: str = "n", description: str = "") -> str:
+    form = {"name": name, "description": description}
+    made = http.post("/custom-voices/cloned-voice", data=form, files={"files": wav})
+    return str(made.json()["voice_id"])
+
+
+def names(response: httpx.Response) -> list[str]:
+    return [each["name"] for each in response.json()["items"]]
+
+
+def agatha(http: httpx.Client) -> str:
+    return str(http.get("/voices").json()["items"][0]["voice_id"])
+
+
+# --- custom voices
+
+
+def test_a_clone_is_listed_found_edited_and_deleted(http: httpx.Client, wav: bytes) -> None:
+    voice_id = clone(http, wav, "before", "warm")
+    path = f"/custom-voices/{voice_id}"
+    voice = {"voice_id": voice_id, "name": "before", "description": "warm"}
+    assert http.get("/custom-voices").json() == {"items": [voice], "total": 1}
+    assert http.get(path).json() == voice
+    assert http.patch(path, json={"name": "after"}).json() == {**voice, "name": "after"}
+    assert http.patch(path, json={"description": ""}).json()["description"] == ""
+    assert http.patch(path, json={"voice_id": "x"}).json()["voice_id"] == voice_id
+    assert http.patch(path, json={"name": 5}).status_code == 400
+    deleted = http.delete(path)
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    for method in ("GET", "DELETE"):
+        assert http.request(method, path).status_code == 404
+    assert http.patch(path, json={}).status_code == 404
+
+
+def test_custom_voices_are_paged_by_number(serve: Serve, wav: bytes) -> None:
+    with httpx.Client(base_url=f"{serve().url}/supertone/v1", headers=KEY) as http:
+        for number in range(12):
+            clone(http, wav, f"n{number}")
+        first = http.get("/custom-voices", params={"page_size": "10.0"})
+        assert names(first) == [f"n{number}" for number in range(10)]
+        assert first.json()["total"] == 12
+        assert first.json()["next_page_token"] == "10"
+        query = {"page_size": "10", "next_page_token": "10"}
+        second = http.get("/custom-voices", params=query)
+        assert names(second) == ["n10", "n11"]
+        assert "next_page_token" not in second.json()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"page_size": "9"}, {"page_size": "101"}, {"page_size": "x"}, {"next_page_token": "-1"}],
+)
+def test_a_wrong_page_is_400(http: httpx.Client, query: dict[str, str]) -> None:
+    assert http.get("/custom-voices", params=query).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"name": "nar"}, ["Narrator", "another Narrator"]),
+        ({"name": "nar another"}, ["another Narrator"]),
+        ({"name": "nar", "description": "warm"}, ["Narrator"]),
+        ({"description": "cold"}, ["x"]),
+        ({"name": "nobody"}, []),
+        ({}, ["Narrator", "another Narrator", "x"]),
+    ],
+)
+def test_custom_voices_are_searched_by_words(
+    http: httpx.Client, wav: bytes, query: dict[str, str], expected: list[str]
+) -> None:
+    clone(http, wav, "Narrator", "warm and kind")
+    clone(http, wav, "another Narrator")
+    clone(http, wav, "x", "Cold")
+    assert names(http.get("/custom-voices/search", params=query)) == expected
+
+
+# --- preset voices
+
+
+def test_preset_voices_have_all_required_members(http: httpx.Client) -> None:
+    page = http.get("/voices").json()
+    assert page["total"] == len(page["items"]) > 10
+    voice = page["items"][0]
+    assert http.get(f"/voices/{voice['voice_id']}").json() == voice
+    assert listen(httpx.get(voice["samples"][0]["url"]).content).format == "wav"
+    assert http.get("/voices/nobody").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"gender": "male", "age": "middle-aged"}, ["Bruno"]),
+        ({"gender": "male,female", "use_case": "narration,announcement"}, ["Agatha", "Bruno"]),
+        ({"language": "fr"}, ["Agatha"]),
+        ({"style": "normal"}, ["Agatha", "Bruno"]),
+        ({"style": "normal;serene"}, ["Agatha"]),
+        ({"style": "serene,normal"}, ["Agatha", "Bruno"]),
+        ({"model": "supertonic_api_3, sona_speech_2"}, ["Agatha", "Bruno"]),
+        ({"use_case": "narration"}, ["Agatha"]),
+        ({"use_cases": "announcement"}, ["Bruno"]),
+        ({"age": "child"}, []),
+        ({"name": "aga"}, ["Agatha"]),
+        ({"description": "steady"}, ["Bruno"]),
+    ],
+)
+def test_preset_voices_are_searched(
+    http: httpx.Client, query: dict[str, str], expected: list[str]
+) -> None:
+    assert names(http.get("/voices/search", params=query)) == expected
+
+
+def test_styles_with_commas_and_semicolons_are_400(http: httpx.Client) -> None:
+    assert http.get("/voices/search", params={"style": "a,b;c"}).status_code == 400
+
+
+def test_preset_voices_are_paged_by_an_opaque_token(http: httpx.Client) -> None:
+    first = http.get("/voices", params={"page_size": 10})
+    token = first.json()["next_page_token"]
+    second = http.get("/voices", params={"page_size": 10, "next_page_token": token})
+    assert len(names(first)) == 10
+    assert names(first) + names(second) == names(http.get("/voices"))
+    assert "next_page_token" not in second.json()
+
+
+# --- speech
+
+
+@pytest.mark.parametrize(("format", "media_type"), [("wav", "audio/wav"), ("mp3", "audio/mpeg")])
+@pytest.mark.parametrize("stream", ["", "/stream"])
+def test_speech_has_exactly_the_type_asked_for_and_a_length(
+    http: httpx.Client, format: str, media_type: str, stream: str
+) -> None:
+    response = http.post(
+        f"/text-to-speech/{agatha(http)}{stream}",
+        json={**HELLO, "output_format": format},
+        headers={"Accept": "application/json;q=1, audio/mpeg;q=0.7, audio/wav;q=0"},
+    )
+    assert response.status_code == 200
+    assert response.headers["content-type"] == media_type
+    assert float(response.headers["x-audio-length"]) == pytest.approx(0.66)
+    assert listen(response.content).format == format
+    assert ("transfer-encoding" in response.headers) == bool(stream)
+
+
+def test_speed_and_duration_make_the_length_and_it_is_predicted(http: httpx.Client) -> None:
+    voice = agatha(http)
+    for settings, expected in (({}, 0.66), ({"speed": 2}, 0.33), ({"duration": 5.5}, 5.5)):
+        body = {**HELLO, "voice_settings": settings}
+        predicted = http.post(f"/predict-duration/{voice}", json=body).json()["duration"]
+        sound = http.post(f"/text-to-speech/{voice}", json=body).content
+        with wave.open(io.BytesIO(sound)) as heard:
+            assert heard.getnframes() / heard.getframerate() == pytest.approx(expected, abs=0.001)
+        assert predicted == pytest.approx(expected)
+
+
+def test_phonemes_come_with_the_sound(http: httpx.Client) -> None:
+    body = {**HELLO, "include_phonemes": True}
+    response = http.post(f"/text-to-speech/{agatha(http)}", json=body)
+    assert response.headers["content-type"] == "application/json"
+    answer = response.json()
+    assert listen(b64decode(answer["audio_base64"])).flaw == ""
+    phonemes = answer["phonemes"]
+    assert phonemes["symbols"] == [*"Hello there"]
+    assert sum(phonemes["durations_seconds"]) == pytest.approx(0.66)
+    assert phonemes["start_times_seconds"] == sorted(phonemes["start_times_seconds"])
+
+
+def test_a_stream_with_phonemes_is_lines_of_which_one_member_is_null(http: httpx.Client) -> None:
+    for format in ("wav", "mp3"):
+        body = {**HELLO, "include_phonemes": True, "output_format": format}
+        response = http.post(f"/text-to-speech/{agatha(http)}/stream", json=body)
+        assert response.headers["content-type"] == "application/x-ndjson"
+        lines = [json.loads(line) for line in response.text.splitlines()]
+        assert all((each["audio_base64"] is None) != (each["phonemes"] is None) for each in lines)
+        sound = b"".join(b64decode(each["audio_base64"]) for each in lines if each["audio_base64"])
+        assert listen(sound).format == format
+        symbols = [s for each in lines if each["phonemes"] for s in each["phonemes"]["symbols"]]
+        assert symbols == [*"Hello there"]
+
+
+def test_a_clone_speaks_for_its_account_only_and_not_when_it_is_gone(
+    http: httpx.Client, wav: bytes
+) -> None:
+    voice_id = clone(http, wav)
+    path = f"/text-to-speech/{voice_id}"
+    assert http.post(path, json=HELLO).status_code == 200
+    other = {"x-sup-api-key": "other"}
+    assert http.post(path, json=HELLO, headers=other).status_code == 403
+    http.delete(f"/custom-voices/{voice_id}")
+    assert http.post(path, json=HELLO).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"text": "x" * 301}, "text must be at most 300 characters long; got 301"),
+        ({"text": ""}, "text must not be empty"),
+        ({"language": "xx"}, "language must be one of en, ko"),
+        ({"model": "x"}, "model must be one of sona_speech_1"),
+        ({"voice_settings": {"speed": 3}}, "voice_settings.speed must be at most 2; got 3"),
+    ],
+)
+def test_a_wrong_request_for_speech_is_400(
+    http: httpx.Client, changed: dict[str, Any], told: str
+) -> None:
+    response = http.post(f"/text-to-speech/{agatha(http)}", json={**HELLO, **changed})
+    assert response.status_code == 400
+    assert response.json()["message"].startswith(told)
+
+
+# --- what it costs
+
+
+def test_credit_is_spent_and_runs_out(http: httpx.Client) -> None:
+    poor, voice = {"x-sup-api-key": "poor"}, agatha(http)
+    assert http.get("/credits", headers=poor).json() == {"balance": 1.0}
+    path = f"/text-to-speech/{voice}"
+    assert http.post(path, json=HELLO, headers=poor).status_code == 200
+    assert http.get("/credits", headers=poor).json()["balance"] == pytest.approx(0.34)
+    for stream in ("", "/stream"):
+        refused = http.post(path + stream, json=HELLO, headers=poor)
+        assert refused.status_code == 402
+        assert refused.json()["message"]["message"] == "Not enough credits"
+    empty = {"x-sup-api-key": "empty"}
+    assert http.post(f"/predict-duration/{voice}", json=HELLO, headers=empty).status_code == 402
+    assert http.get("/credits").json() == {"balance": 100_000.0}
+
+
+def test_a_tier_may_say_so_many_texts_a_minute(http: httpx.Client, own: Server) -> None:
+    path = f"/text-to-speech/{agatha(http)}"
+    statuses = [http.post(path, json=HELLO).status_code for _ in range(21)]
+    assert statuses == [200] * 20 + [429]
+    own.mock.sandbox.clock.advance(60)
+    assert http.post(path, json=HELLO).status_code == 200
+
+
+def test_what_was_said_is_told_by_voice_and_by_time(http: httpx.Client, own: Server) -> None:
+    own.mock.sandbox.clock.freeze(1_704_067_200.0 + 3600)  # 2024-01-01 01:00 UTC
+    voice = agatha(http)
+    for _ in range(2):
+        http.post(f"/text-to-speech/{voice}", json=HELLO)
+    own.mock.sandbox.clock.advance(86_400)
+    http.post(f"/text-to-speech/{voice}", json={**HELLO, "model": "sona_speech_2"})
+    dates = {"start_date": "2024-01-01", "end_date": "2024-01-01"}
+    (usage,) = http.get("/voice-usage", params=dates).json()["usages"]
+    assert usage["name"] == "Agatha"
+    assert usage["total_minutes_used"] == pytest.approx(2 * 0.66 / 60)
+    times = {"start_time": "2024-01-01T00:00:00+00:00", "end_time": "2024-01-03T00:00:00+00:00"}
+    query = {**times, "breakdown_type": ["model", "voice_name"]}
+    days = http.get("/usage", params=query).json()
+    assert days["total"] == 2
+    assert [[each["model"] for each in day["results"]] for day in days["data"]] == [
+        ["sona_speech_1"],
+        ["sona_speech_2"],
+    ]
+    assert days["data"][0]["results"][0]["minutes_used"] == pytest.approx(2 * 0.66 / 60)
+    hours = http.get("/usage", params={**times, "bucket_width": "hour", "page_size": 3.0}).json()
+    assert hours["total"] == 48
+    assert [len(hour["results"]) for hour in hours["data"]] == [0, 1, 0]
+    assert hours["data"][1]["starting_at"] == "2024-01-01T01:00:00+00:00"
+    assert hours["next_page_token"] == "3"
+    last = {**times, "bucket_width": "hour", "next_page_token": "40"}
+    assert "next_page_token" not in http.get("/usage", params=last).json()
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/usage", {"start_time": "yesterday", "end_time": "2024-01-01T00:00:00Z"}),
+        ("/usage", {"start_time": "2024-01-02T00:00:00Z", "end_time": "2024-01-01T00:00:00Z"}),
+        ("/usage", {"start_time": "2024-01-02T00:00:00Z"}),
+        ("/voice-usage", {"start_date": "2024-13-01", "end_date": "2024-01-01"}),
+    ],
+)
+def test_a_wrong_time_is_400(http: httpx.Client, path: str, query: dict[str, str]) -> None:
+    assert http.get(path, params=query).status_code == 400

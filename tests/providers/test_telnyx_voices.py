@@ -1,0 +1,392 @@
+"""Telnyx: listing, changing and hearing clones, and the whole of designs and speech."""
+
+from __future__ import annotations
+
+import io
+import wave
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from mockvoice.audio import listen
+
+from ..conftest import Serve
+from ..contract.contracts import check
+from .test_telnyx import FRIENDLY, only_error, upload
+
+KEY = {"Authorization": "Bearer KEY_test"}
+BASE = "/telnyx/v2"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture
+def http(serve: Serve) -> Iterator[httpx.Client]:
+    """A client of a server of this test's own."""
+    hooks = {"response": [check]}
+    with httpx.Client(base_url=f"{serve().url}{BASE}", headers=KEY, event_hooks=hooks) as client:
+        yield client
+
+
+def clone(http: httpx.Client, name: str, **more: str) -> dict[str, Any]:
+    body = {"name": name, "voice_design_id": FRIENDLY, "language": "en", "gender": "male", **more}
+    data: dict[str, Any] = http.post("/voice_clones", json=body).json()["data"]
+    return data
+
+
+def design(http: httpx.Client, **fields: Any) -> dict[str, Any]:
+    body = {"text": "Hello.", "prompt": "calm", "name": "d", **fields}
+    response = http.post("/voice_designs", json=body)
+    assert response.status_code == 201
+    data: dict[str, Any] = response.json()["data"]
+    return data
+
+
+def names(response: httpx.Response) -> list[str]:
+    return [each["name"] for each in response.json()["data"]]
+
+
+def seconds(data: bytes) -> float:
+    with wave.open(io.BytesIO(data)) as sound:
+        return float(sound.getnframes() / sound.getframerate())
+
+
+# --- clones
+
+
+def test_clones_are_listed_newest_first_in_pages_with_meta(http: httpx.Client) -> None:
+    for number in range(5):
+        clone(http, f"n{number}")
+    page = http.get("/voice_clones", params={"page[size]": 2, "page[number]": 2})
+    assert names(page) == ["n2", "n1"]
+    assert page.json()["meta"] == {
+        "page_number": 2,
+        "page_size": 2,
+        "total_pages": 3,
+        "total_results": 5,
+    }
+    assert names(http.get("/voice_clones")) == ["n4", "n3", "n2", "n1", "n0"]
+    beyond = http.get("/voice_clones", params={"page[number]": 9})
+    assert names(beyond) == []
+    assert beyond.json()["meta"]["total_pages"] == 1
+
+
+def test_an_empty_list_has_meta_too(http: httpx.Client) -> None:
+    assert http.get("/voice_clones").json() == {
+        "data": [],
+        "meta": {"page_number": 1, "page_size": 20, "total_pages": 0, "total_results": 0},
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"filter[name]": "B"}, ["ab", "Ba"]),
+        ({"filter[provider]": "minimax"}, ["Ba"]),
+        ({"filter[provider]": "Telnyx"}, ["c", "ab"]),
+        ({"sort": "name"}, ["Ba", "ab", "c"]),
+        ({"sort": "-name"}, ["c", "ab", "Ba"]),
+        ({"sort": "created_at"}, ["ab", "Ba", "c"]),
+        ({"sort": "-created_at"}, ["c", "Ba", "ab"]),
+    ],
+)
+def test_clones_are_filtered_and_sorted(
+    http: httpx.Client, query: dict[str, str], expected: list[str]
+) -> None:
+    clone(http, "ab")
+    clone(http, "Ba", provider="Minimax")
+    clone(http, "c")
+    found = names(http.get("/voice_clones", params=query))
+    assert (found if "sort" in query else sorted(found)) == (
+        expected if "sort" in query else sorted(expected)
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ({"page[size]": "251"}, "/page[size]"),
+        ({"page[number]": "0"}, "/page[number]"),
+        ({"page[number]": "x"}, "/page[number]"),
+        ({"sort": "age"}, "/sort"),
+        ({"filter[provider]": "acme"}, "/filter[provider]"),
+    ],
+)
+def test_a_wrong_list_parameter_is_422(
+    http: httpx.Client, query: dict[str, str], pointer: str
+) -> None:
+    response = http.get("/voice_clones", params=query)
+    assert response.status_code == 422
+    assert only_error(response)["source"] == {"pointer": pointer}
+
+
+def test_a_clone_can_be_polled_renamed_and_deleted(http: httpx.Client) -> None:
+    made = clone(http, "before")
+    path = f"/voice_clones/{made['id']}"
+    assert http.get(path).json() == {"data": made}
+    assert http.get(f"/voice_clones/{made['id'].upper()}").status_code == 200
+    changed = http.patch(path, json={"name": "after", "gender": "female"}).json()["data"]
+    assert (changed["name"], changed["gender"], changed["language"]) == ("after", "female", "en")
+    assert changed["updated_at"] >= made["updated_at"]
+    assert http.get(path).json() == {"data": changed}
+    assert http.patch(path, json={"gender": "male"}).status_code == 422  # the name is required
+    assert http.delete(path).status_code == 204
+    for method in ("GET", "DELETE"):
+        assert http.request(method, path).status_code == 404
+    assert http.patch(path, json={"name": "x"}).status_code == 404
+
+
+@pytest.mark.parametrize("id", [NOBODY, "abc", "x" * 300])
+@pytest.mark.parametrize("path", ["/voice_clones/{}", "/voice_clones/{}/sample"])
+def test_an_unknown_id_and_one_that_is_none_are_404(http: httpx.Client, path: str, id: str) -> None:
+    response = http.get(path.format(id))
+    assert response.status_code == 404
+    assert only_error(response)["code"] == "10005"
+
+
+def test_the_sample_of_a_wav_is_that_wav(http: httpx.Client, wav: bytes) -> None:
+    with httpx.Client(base_url=str(http.base_url).removesuffix(f"{BASE}/")) as root:
+        made = upload(root, wav).json()["data"]
+    response = http.get(f"/voice_clones/{made['id']}/sample")
+    assert response.headers["content-type"] == "audio/wav"
+    assert response.content == wav
+
+
+@pytest.mark.parametrize("format", ["mp3", "flac", "ogg", "m4a"])
+def test_the_sample_of_another_file_is_a_wav_of_its_length(
+    http: httpx.Client, samples: dict[str, bytes], format: str
+) -> None:
+    with httpx.Client(base_url=str(http.base_url).removesuffix(f"{BASE}/")) as root:
+        made = upload(root, samples[format]).json()["data"]
+    sample = http.get(f"/voice_clones/{made['id']}/sample").content
+    assert seconds(sample) == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_sample_of_a_clone_of_a_design_is_a_wav(http: httpx.Client) -> None:
+    sample = http.get(f"/voice_clones/{clone(http, 'n')['id']}/sample").content
+    assert listen(sample).flaw == ""
+
+
+def test_accounts_do_not_see_each_other(http: httpx.Client) -> None:
+    made = clone(http, "mine")
+    other = {"Authorization": "Bearer other"}
+    assert http.get("/voice_clones", headers=other).json()["data"] == []
+    for method in ("GET", "DELETE"):
+        path = f"/voice_clones/{made['id']}"
+        assert http.request(method, path, headers=other).status_code == 404
+    assert http.get(f"/voice_clones/{made['id']}").status_code == 200
+
+
+# --- designs
+
+
+def test_a_design_is_made_found_by_id_and_name_renamed_and_deleted(http: httpx.Client) -> None:
+    made = design(http, name="friendly", text="Hello there.", provider="Minimax")
+    assert made["version"] == 1
+    assert made["provider"] == "Minimax"
+    assert made["prompt"] == "calm"
+    for id in (made["id"], made["id"].upper(), "friendly"):
+        assert http.get(f"/voice_designs/{id}").json() == {"data": made}
+    renamed = http.patch("/voice_designs/friendly", json={"name": "kind"}).json()["data"]
+    assert renamed["name"] == "kind"
+    assert "version" not in renamed
+    assert http.get("/voice_designs/friendly").status_code == 404
+    assert http.get("/voice_designs/kind").json()["data"]["text"] == "Hello there."
+    assert http.delete("/voice_designs/kind").status_code == 204
+    assert http.get(f"/voice_designs/{made['id']}").status_code == 404
+    assert http.delete("/voice_designs/kind").status_code == 404
+
+
+def test_designs_are_listed_as_summaries(http: httpx.Client) -> None:
+    made = design(http, name="mine")
+    page = http.get("/voice_designs", params={"sort": "-created_at"})
+    assert names(page) == ["mine", "friendly-narrator"]
+    assert page.json()["data"][0].keys() == {
+        "record_type",
+        "id",
+        "name",
+        "provider",
+        "provider_supported_models",
+        "created_at",
+        "updated_at",
+    }
+    assert page.json()["data"][0]["id"] == made["id"]
+    assert names(http.get("/voice_designs", params={"filter[name]": "FRIEND"})) == [
+        "friendly-narrator"
+    ]
+
+
+def test_versions_are_added_found_cloned_and_deleted(http: httpx.Client) -> None:
+    first = design(http, name="d", prompt="calm")
+    second = design(http, voice_design_id=first["id"], prompt="loud", name="ignored")
+    assert (second["id"], second["version"], second["name"]) == (first["id"], 2, "d")
+    path = f"/voice_designs/{first['id']}"
+    assert http.get(path).json()["data"]["prompt"] == "loud"
+    assert http.get(path, params={"version": 1}).json()["data"]["prompt"] == "calm"
+    assert http.get(path, params={"version": 3}).status_code == 404
+    assert http.get(path, params={"version": 0}).status_code == 422
+    assert clone(http, "n", voice_design_id=first["id"])["label"] == "loud"
+    body = {"voice_design_id": first["id"], "version": 1}
+    cloned = clone(http, "n", **body)
+    assert (cloned["label"], cloned["source_voice_design_version"]) == ("calm", 1)
+    assert http.delete(f"{path}/versions/2").status_code == 204
+    assert http.get(path).json()["data"]["version"] == 1
+    assert http.delete(f"{path}/versions/2").status_code == 404
+    for wrong in ("0", "-1", "x"):
+        assert http.delete(f"{path}/versions/{wrong}").status_code == 400
+    assert http.delete(f"{path}/versions/1").status_code == 204
+    assert http.get(path).status_code == 404
+    again = design(http, voice_design_id=first["id"], prompt="new")
+    assert again["version"] == 1
+
+
+def test_the_fifty_first_version_is_a_conflict(http: httpx.Client) -> None:
+    made = design(http)
+    for number in range(2, 51):
+        assert design(http, voice_design_id=made["id"])["version"] == number
+    body = {"text": "x", "prompt": "x", "voice_design_id": made["id"]}
+    response = http.post("/voice_designs", json=body)
+    assert response.status_code == 409
+    assert only_error(response)["code"] == "10012"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ({"text": "x", "prompt": "x"}, 422, "/name"),
+        ({"text": "x", "prompt": "x", "name": NOBODY}, 422, "/name"),
+        ({"prompt": "x", "name": "n"}, 422, "/text"),
+        ({"text": "x", "prompt": "x", "name": "n", "temperature": 3}, 422, "/temperature"),
+        ({"text": "x", "prompt": "x", "name": "n", "top_k": 0}, 422, "/top_k"),
+    ],
+)
+def test_a_wrong_design_is_422(
+    http: httpx.Client, body: dict[str, Any], status: int, pointer: str
+) -> None:
+    response = http.post("/voice_designs", json=body)
+    assert response.status_code == status
+    assert only_error(response)["source"] == {"pointer": pointer}
+
+
+def test_a_version_of_no_design_is_404(http: httpx.Client) -> None:
+    body = {"text": "x", "prompt": "x", "voice_design_id": NOBODY}
+    assert http.post("/voice_designs", json=body).status_code == 404
+
+
+def test_the_sample_of_a_design_has_the_size_that_is_told(http: httpx.Client) -> None:
+    made = design(http, text="Hello, this is a longer text.")
+    design(http, voice_design_id=made["id"], text="Short.")
+    path = f"/voice_designs/{made['id']}/sample"
+    newest, first = http.get(path), http.get(path, params={"version": 1})
+    assert len(first.content) == made["voice_sample_size"]
+    assert len(newest.content) < len(first.content)
+    assert http.get("/voice_designs/nobody/sample").status_code == 404
+
+
+# --- speech
+
+
+def say(http: httpx.Client, **body: Any) -> httpx.Response:
+    return http.post("/text-to-speech/speech", json={"text": "Hello there", **body})
+
+
+def test_a_clone_and_a_design_speak_by_id_and_by_name(http: httpx.Client) -> None:
+    made = clone(http, "my narrator v1.2")
+    by_id = say(http, voice=f"Telnyx.Qwen3TTS.{made['id']}")
+    assert by_id.status_code == 200
+    assert by_id.headers["content-type"] == "audio/mpeg"
+    assert by_id.headers["transfer-encoding"] == "chunked"
+    assert listen(by_id.content).format == "mp3"
+    assert say(http, voice="telnyx.Qwen3TTS.my narrator v1.2").content == by_id.content
+    assert say(http, voice=f"Telnyx.Qwen3TTS.{FRIENDLY}").content != by_id.content
+
+
+def test_a_minimax_clone_speaks_by_its_own_id(http: httpx.Client) -> None:
+    made = clone(http, "n", provider="minimax")
+    voice = f"Minimax.speech-2.8-turbo.{made['provider_voice_id']}"
+    assert say(http, voice=voice).status_code == 200
+    http.delete(f"/voice_clones/{made['id']}")
+    assert say(http, voice=voice).status_code == 400
+    assert say(http, voice="Minimax.speech-2.8-turbo.English_Man").status_code == 200
+
+
+def test_a_deleted_clone_and_that_of_another_account_are_silent(http: httpx.Client) -> None:
+    made = clone(http, "n")
+    voice = f"Telnyx.Qwen3TTS.{made['id']}"
+    other = http.post(
+        "/text-to-speech/speech",
+        json={"text": "x", "voice": voice},
+        headers={"Authorization": "Bearer other"},
+    )
+    assert other.status_code == 400
+    http.delete(f"/voice_clones/{made['id']}")
+    response = say(http, voice=voice)
+    assert response.status_code == 400
+    error = only_error(response)
+    assert error["code"] == "90103"
+    assert error["detail"].startswith("Failed to produce text to speech")
+
+
+@pytest.mark.parametrize(
+    ("format", "media_type"), [("mp3", "audio/mpeg"), ("wav", "audio/wav"), ("pcm", "audio/pcm")]
+)
+def test_the_format_and_the_rate_are_those_asked_for(
+    http: httpx.Client, format: str, media_type: str
+) -> None:
+    settings = {"response_format": format, "sampling_rate": 16000, "voice_speed": 2}
+    response = say(http, provider="telnyx", telnyx=settings)
+    assert response.headers["content-type"] == media_type
+    if format == "wav":
+        with wave.open(io.BytesIO(response.content)) as sound:
+            assert sound.getframerate() == 16000
+            assert sound.getnframes() / 16000 == pytest.approx(11 * 0.06 / 2, abs=0.001)
+    if format == "pcm":
+        assert len(response.content) == 2 * round(11 * 0.03 * 16000)
+
+
+def test_speech_comes_as_base64_and_later_too(http: httpx.Client) -> None:
+    voice = "telnyx.NaturalHD.Alloy"
+    now = say(http, voice=voice).content
+    assert (
+        b64decode(say(http, voice=voice, output_type="base64_output").json()["base64_audio"]) == now
+    )
+    later = say(http, voice=voice, output_type="audio_id").json()
+    assert http.get(f"/text-to-speech/speech/{later['audio_id']}").content == now
+    assert http.get(later["audio_url"]).content == now
+    assert http.get("/text-to-speech/speech/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "voice"),
+        ({"voice": "x", "text": ""}, "text"),
+        ({"voice": "nodot"}, "voice"),
+        ({"provider": "acme"}, "provider"),
+        ({"provider": "telnyx", "telnyx": {"voice_speed": 9}}, "telnyx.voice_speed"),
+        ({"provider": "aws", "output_type": "tape"}, "output_type"),
+    ],
+)
+def test_a_wrong_request_for_speech_is_422_in_a_shape_of_its_own(
+    http: httpx.Client, body: dict[str, Any], field: str
+) -> None:
+    response = say(http, **body)
+    assert response.status_code == 422
+    assert field in response.json()["errors"]
+    assert isinstance(response.json()["errors"][field], list)
+
+
+def test_voices_are_listed_with_the_clones_of_the_account(http: httpx.Client) -> None:
+    made = clone(http, "mine", provider="minimax")
+    voices = http.get("/text-to-speech/voices").json()["voices"]
+    assert {each["provider"] for each in voices} >= {"telnyx", "aws", "azure", "minimax"}
+    of_minimax = http.get("/text-to-speech/voices", params={"provider": "minimax"}).json()["voices"]
+    assert {each["provider"] for each in of_minimax} == {"minimax"}
+    (found,) = [each for each in of_minimax if each["name"] == "mine"]
+    assert found["voice_id"] == f"Minimax.speech-2.8-turbo.{made['provider_voice_id']}"
+    assert say(http, voice=found["voice_id"]).status_code == 200
+    wrong = http.get("/text-to-speech/voices", params={"provider": "acme"})
+    assert wrong.status_code == 400
+    assert only_error(wrong)["code"] == "90104"
