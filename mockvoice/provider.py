@@ -184,3 +184,8 @@ class Mock:
         self.providers = {provider.name: provider for provider in providers}
         self.kept = Kept(settings.keep_mb * BYTES_PER_MB)
         self.sandbox = Sandbox("", settings, self.kept)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.kept.forget({upload for record in self.sandbox.voices for upload in record.uploads})
+        self.sandbox = Sandbox("", self.settings, self.kept)

@@ -15,6 +15,8 @@ import pytest
 
 from mockvoice import __version__
 
+from .contract.contracts import OPERATIONS
+
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -136,3 +138,15 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, text: str, told: str
 
 def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"mockvoice {__version__}\n"
+
+
+def test_routes_lists_every_operation_and_whether_it_remembers() -> None:
+    lines = run("routes").stdout.splitlines()
+    listed = {tuple(line.split()[:3]): line.split(maxsplit=3)[3] for line in lines}
+    assert len(lines) == len(OPERATIONS)
+    for operation in OPERATIONS:
+        path = operation.contract.base_path + operation.path
+        told = listed[operation.method, path, operation.node["operationId"]]
+        assert told in ("remembers", "always the same")
+    assert listed["GET", "/telnyx/v2/voice_clones", "listVoiceClones"] == "remembers"
+    assert listed["GET", "/faseeh/api/v1/models", "listModels"] == "always the same"
