@@ -7,8 +7,8 @@ Nothing that a sender claims decides: clients send `application/octet-stream`, n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from struct import unpack_from
+from typing import NamedTuple
 
 FORMATS = ("wav", "mp3", "flac", "ogg", "m4a")
 PCM_RATE = 24_000  # Hz: the previews of Faseeh are 16-bit mono at this rate (fact sheet "Faseeh")
@@ -18,8 +18,7 @@ UNKNOWN = "unknown"
 EMPTY = "empty"
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """What was found: a format's name, and what is wrong with the file, if anything."""
 
     format: str

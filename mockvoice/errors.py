@@ -24,14 +24,12 @@ A problem carries data; only a provider words it.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 Place = Literal["body", "query", "path", "header"]
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(NamedTuple):
     """One rule broken at one place of a request.
 
     `pointer` is a JSON Pointer (RFC 6901) inside `place`, "" for all of it; `rule` is the keyword

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from .errors import Problem
@@ -89,8 +90,7 @@ class Call:
         return documented if megabytes is None else int(megabytes * 1024 * 1024)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a handler returns where plain JSON does not say it all.
 
     A body that is an iterator is streamed in its pieces. `status` and `media_type` only where the
@@ -100,7 +100,7 @@ class Answer:
     body: JSON | bytes | Iterator[bytes] = None
     status: int | None = None
     media_type: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -120,7 +120,7 @@ def _no_presets(sandbox: Sandbox, key: str) -> list[Record]:
     return []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Provider:
     """A contract with a name, and what it leaves unsaid.
 

@@ -7,11 +7,11 @@ space is silence, and the length follows the text; so a test can tell who "said"
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from math import pi, sin
 from struct import pack
+from typing import NamedTuple
 
 CHARACTER_SECONDS = 0.06  # about a thousand characters a minute, as people speak
 MIN_SECONDS = 0.24
@@ -20,8 +20,7 @@ MAX_CHARACTERS = 5000  # what follows is not said: five minutes are enough of a 
 LOUDNESS = 8000  # of 32767
 
 
-@dataclass(frozen=True, slots=True)
-class Tone:
+class Tone(NamedTuple):
     """One sound of an utterance: `pitch` in Hz, 0 for silence; both times in seconds."""
 
     symbol: str
@@ -30,8 +29,7 @@ class Tone:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Utterance:
+class Utterance(NamedTuple):
     """A text as a voice says it: the same voice, text and settings always make the same sound.
 
     `speed` divides its length, `shift` moves its pitch by semitones, `seconds` (0 for as long as

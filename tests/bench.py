@@ -7,6 +7,7 @@ median of ratios of neighbouring rounds, since the machine may be busy with othe
 
 from __future__ import annotations
 
+import os
 import socket
 import statistics
 import subprocess
@@ -73,7 +74,9 @@ def free_port() -> int:
 def started(name: str, code: list[str], path: str, health: str) -> Iterator[Subject]:
     port = free_port()
     command = [sys.executable, *(each.replace("PORT", str(port)) for each in code)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    # As where it is installed: with compiled modules.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         try:
             answered(port, health)
             yield Subject(name, port, path, process)

@@ -35,7 +35,7 @@ _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Body:
     """What was sent: `parts` of a form in their order, else `data`."""
 

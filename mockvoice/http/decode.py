@@ -18,7 +18,7 @@ from ..sandbox.uploads import Upload
 from .body import Body
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Decoded:
     """A body's description, its value as the schema sees it, and the files in it."""
 

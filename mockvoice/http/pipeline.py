@@ -41,7 +41,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _HEADER_LIMIT = 4096  # bytes of a diagnostic header: clients refuse long header lines
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Reply:
     """What goes back to the client."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import yaml
@@ -15,11 +16,11 @@ from .example import example
 from .lift import JSON, METHODS, ContractError, Node
 from .schema import Dialect, Schema, coerce, escape, kinds
 
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
-@dataclass(frozen=True, slots=True)
-class FileRule:
+class FileRule(NamedTuple):
     """What a file must be beyond being one: `x-audio-formats` and `x-max-bytes` of its schema."""
 
     formats: tuple[str, ...] = ()
@@ -27,8 +28,7 @@ class FileRule:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One field of a form, or one parameter: how its text becomes JSON."""
 
     name: str
@@ -41,8 +41,7 @@ class Field:
         return coerce(text, self.kinds)
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A parameter in the path, the query or a header."""
 
     field: Field
@@ -57,7 +56,7 @@ class Parameter:
         return self.field.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Content:
     """A body of one media type."""
 
@@ -76,8 +75,7 @@ class Content:
         return example(self._dialect, self.schema.node) if self.schema else None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """What an operation may answer with one status."""
 
     status: int
@@ -90,8 +88,7 @@ class Response:
         return self.content.get(media_type) or self.content.get(media_type.partition(";")[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(NamedTuple):
     """Where an operation wants its API key: a bearer token, or a header of its own."""
 
     kind: Literal["bearer", "header"]
@@ -103,8 +100,7 @@ class Credential:
         return f"{self.header}: {'Bearer KEY' if self.kind == 'bearer' else 'KEY'}"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One method at one path."""
 
     id: str
@@ -113,10 +109,10 @@ class Operation:
     summary: str = ""
     parameters: tuple[Parameter, ...] = ()
     body_required: bool = False
-    bodies: Mapping[str, Content] = field(default_factory=dict)
-    responses: Mapping[int, Response] = field(default_factory=dict)
+    bodies: Mapping[str, Content] = _NONE
+    responses: Mapping[int, Response] = _NONE
     credential: Credential | None = None
-    extensions: Mapping[str, Any] = field(default_factory=dict)
+    extensions: Mapping[str, Any] = _NONE
 
     @property
     def success(self) -> Response:
