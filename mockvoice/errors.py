@@ -16,6 +16,7 @@ Problem                 statuses, the first that the operation documents is sent
 ├── BadAudio            415, 400, 422  a sample is no audio of a supported format
 ├── BadVoice            400, 404, 422  what is to speak is not there
 ├── RateLimited         429
+├── Asked               as asked for   by a fault
 └── Failed              500            a fault of ours
 
 A problem carries data; only a provider words it.
@@ -72,7 +73,10 @@ class Violation(NamedTuple):
 
 
 class Problem(Exception):
-    """Why a request is refused: the violations, or a sentence where there is no single place."""
+    """Why a request is refused: the violations, or a sentence where there is no single place.
+
+    `body` is what is sent in place of the provider's words, where somebody asked for it.
+    """
 
     statuses: ClassVar[tuple[int, ...]] = (500,)
 
@@ -81,11 +85,15 @@ class Problem(Exception):
         detail: str = "",
         *violations: Violation,
         headers: Mapping[str, str] | None = None,
+        hint: str = "",
+        body: Any = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.violations = violations
         self.headers: Mapping[str, str] = headers or {}
+        self.hint = hint or next((each.hint for each in violations if each.hint), "")
+        self.body = body
 
     @property
     def sentences(self) -> str:
@@ -185,6 +193,18 @@ class RateLimited(Problem):
     """The account sends too much, or too much at once."""
 
     statuses = (429,)
+
+
+class Asked(Problem):
+    """Somebody asked for this status."""
+
+    def __init__(self, status: int, *, headers: Mapping[str, str], body: Any = None) -> None:
+        super().__init__(headers=headers, body=body)
+        self._status = status
+
+    def status(self, documented: Collection[int]) -> int:
+        """The status asked for, documented or not."""
+        return self._status
 
 
 class Failed(Problem):

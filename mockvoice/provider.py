@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from .errors import Problem
+from .errors import Invalid, Place, Problem, Violation
 from .openapi.document import Document, Operation
 from .openapi.lift import JSON, ContractError
+from .openapi.schema import Schema
 from .sandbox.accounts import Account
+from .sandbox.journal import Exchange
 from .sandbox.sandbox import Sandbox
 from .sandbox.uploads import Kept, Upload
 from .sandbox.voices import Record
 from .settings import BYTES_PER_MB, Settings
+
+log = logging.getLogger("mockvoice")
 
 _HERE = Path(__file__).parent
 SPECS = next(  # inside the package where it was installed, beside it in a checkout
@@ -33,6 +39,10 @@ class Headers:
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
         self._raw = dict(raw)
+
+    def any_of(self, names: frozenset[bytes]) -> bool:
+        """Whether one of some headers is there."""
+        return not names.isdisjoint(self._raw)
 
     def get(self, name: str, default: str = "") -> str:
         """A header's value (decoded only now: most are never asked for)."""
@@ -50,8 +60,10 @@ class Call:
 
     The operation is NOWHERE where path and method lead to none. `parameters` are those of path,
     query and header, `fields` the body's members, with an Upload (or a list of them) where a file
-    was sent; all in the types that the contract wants. `uploads` are all files of the body,
-    `origin` is where the client reaches the mock: `http://127.0.0.1:4010`.
+    was sent; all in the types that the contract wants. `uploads` are all files of the body, `body`
+    is what was sent as JSON. `origin` is where the client reaches the mock:
+    `http://127.0.0.1:4010`. What stands in `reply_headers` comes with every reply, `told` is what
+    the journal will tell.
     """
 
     mock: Mock
@@ -61,9 +73,12 @@ class Call:
     account: Account
     headers: Headers
     origin: str
+    told: Exchange
     parameters: dict[str, JSON] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     uploads: tuple[Upload, ...] = ()
+    body: JSON = None
+    reply_headers: dict[str, str] = field(default_factory=dict)
 
     async def add(self, collection: str, id: str, data: dict[str, JSON]) -> Record:
         """Store a record of this account, with the files of this call."""
@@ -79,6 +94,12 @@ class Call:
     async def all(self, collection: str) -> list[Record]:
         """The records of this account, oldest first."""
         return await self.sandbox.voices.list(self.provider.name, collection, self.account.key)
+
+    def mistaken(self, mistake: str) -> None:
+        """Write down that mockvoice itself did something wrong."""
+        log.error("%s", mistake)
+        self.told.error = mistake
+        self.sandbox.mistakes.append(mistake)
 
     def sound_url(self, voice: str) -> str:
         """Where the mock itself serves a sound that this voice makes."""
@@ -112,12 +133,34 @@ def _documented_error(problem: Problem, status: int, call: Call) -> JSON:
     return body if body is not None else {"error": problem.sentences or f"status {status}"}
 
 
-async def _admit_all(call: Call) -> None:
-    """The rules for accounts of a provider that has none."""
+class Limit(NamedTuple):
+    """So many calls to some operations (none named: to all), by tier where tiers differ.
+
+    `per` is in seconds; None limits how many are answered at once.
+    """
+
+    operations: tuple[str, ...] = ()
+    most: int | Mapping[str, int] = 0
+    per: float | None = None
+
+    def covers(self, operation_id: str) -> bool:
+        """Whether it holds for an operation."""
+        return not self.operations or operation_id in self.operations
+
+    def most_of(self, tier: str) -> int | None:
+        """How many a tier has; None for as many as it wants."""
+        return self.most if isinstance(self.most, int) else self.most.get(tier)
 
 
-def _no_presets(sandbox: Sandbox, key: str) -> list[Record]:
-    return []
+class Collection(NamedTuple):
+    """One kind of things that are stored: where the contract describes one, and its id's name.
+
+    `beside` makes the records that belong to one that is planted.
+    """
+
+    schema: str
+    id: str
+    beside: Callable[[Record], list[Record]] = lambda record: []
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,16 +168,22 @@ class Provider:
     """A contract with a name, and what it leaves unsaid.
 
     `error` words a problem for a status; `admit` raises for accounts that may not call the
-    operation; `account` is the state of a new key, and `presets` the records that it finds.
+    operation; `account` is the state of a new key, and `presets` the records that it finds;
+    `limits` are documented ones, and `rate_headers` tells of them (most, left, seconds until one
+    is given back); `collections` are what may be planted, the cloned voices first.
     """
 
     name: str
     title: str = ""
     error: Callable[[Problem, int, Call], JSON] = _documented_error
-    admit: Callable[[Call], Awaitable[None]] = _admit_all
+    admit: Callable[[Call], Awaitable[None]] | None = None
     account: Mapping[str, Any] = field(default_factory=dict)
-    presets: Callable[[Sandbox, str], list[Record]] = _no_presets
+    presets: Callable[[Sandbox, str], list[Record]] | None = None
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    rate_headers: Callable[[int, int, float], dict[str, str]] | None = None
+    collections: Mapping[str, Collection] = field(default_factory=dict)
     error_type: str = "application/json"
+    journalled: bool = True
     contract: Path | None = None
     prefix: str | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
@@ -184,8 +233,57 @@ class Mock:
         self.providers = {provider.name: provider for provider in providers}
         self.kept = Kept(settings.keep_mb * BYTES_PER_MB)
         self.sandbox = Sandbox("", settings, self.kept)
+        self._sandboxes: dict[str, Sandbox] = {}
 
-    def reset(self) -> None:
-        """Forget everything."""
-        self.kept.forget({upload for record in self.sandbox.voices for upload in record.uploads})
-        self.sandbox = Sandbox("", self.settings, self.kept)
+    def named(self, name: str) -> Sandbox:
+        """The sandbox with a name, made on first use; the oldest gives way to too many."""
+        if not name:
+            return self.sandbox
+        if name not in self._sandboxes:
+            self._sandboxes[name] = Sandbox(name, self.settings, self.kept)
+            if len(self._sandboxes) > self.settings.max_sandboxes:
+                oldest = next(iter(self._sandboxes))
+                self._sandboxes.pop(oldest).reset()
+        return self._sandboxes[name]
+
+    @property
+    def sandboxes(self) -> list[Sandbox]:
+        """All of them, the default one first."""
+        return [self.sandbox, *self._sandboxes.values()]
+
+    def control_schema(self, name: str) -> Schema:
+        """A schema of the control API's contract."""
+        dialect = self.providers["mockvoice"].document.dialect
+        return dialect.compile(f"#/components/schemas/{name}")
+
+    def check_fault(self, data: JSON, place: Place, at: str = "") -> None:
+        """Raise Invalid for what is no fault, or is one for an operation that is not there."""
+        kind = "Sequence" if isinstance(data, dict) and "sequence" in data else "Fault"
+        violations = self.control_schema(kind).violations(data, place, at)
+        if not violations:
+            violations = [*self._wrong_target(data, place, at)]
+        if violations:
+            raise Invalid("", *violations)
+
+    def _wrong_target(self, data: Mapping[str, JSON], place: Place, at: str) -> Iterator[Violation]:
+        wanted = data.get("provider")
+        served = {each.name: each for each in self.providers.values() if each.journalled}
+        if wanted is not None and wanted not in served:
+            message = f"must be one of {', '.join(served)}; got {wanted}"
+            yield Violation(place, f"{at}/provider", "enum", message, [*served], wanted)
+            return
+        known = [
+            name
+            for provider in ([served[wanted]] if wanted else served.values())
+            for operation in provider.document.operations.values()
+            for name in (operation.id, f"{operation.method} {operation.path}")
+        ]
+        operation = data.get("operation")
+        if operation is not None and operation not in known:
+            message = f"must be an operation; got {operation}; there are {', '.join(known[::2])}"
+            hint = next(
+                (f"did you mean {each}?" for each in get_close_matches(operation, known, 1)), ""
+            )
+            yield Violation(
+                place, f"{at}/operation", "enum", message, known[::2], operation, hint=hint
+            )

@@ -55,6 +55,14 @@ class Settings:
     keep_mb: int = _setting(64, "MB of uploaded files kept; beyond that the oldest are given up")
     max_voices: int = _setting(10_000, "records kept; beyond that the oldest is dropped")
     max_accounts: int = _setting(10_000, "API keys remembered; beyond that the oldest is dropped")
+    max_faults: int = _setting(1_000, "faults kept; beyond that the oldest is dropped")
+    max_requests: int = _setting(
+        1_000, "requests that the journal keeps; beyond that the oldest is dropped"
+    )
+    journal_mb: int = _setting(16, "MB that the journal keeps, files aside")
+    max_sandboxes: int = _setting(
+        1_000, "sandboxes besides the default one; beyond that the oldest is dropped"
+    )
     max_file_mb: Mapping[str, float] = _setting(
         {}, "largest file at a provider, in MB, in place of the documented size: {telnyx: 2}"
     )

@@ -9,6 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..openapi.document import Operation
 from ..provider import Mock, Provider
+from .arrive import SANDBOX
+from .decode import ENCODED
 from .pipeline import exchange
 
 
@@ -28,6 +30,7 @@ class App:
             for route in router.routes
             if isinstance(route, Route) and not route.param_convertors
         }
+        self._literal["/health"] = self._literal["/__mockvoice/health"]
         self._elsewhere = _Endpoint(mock, mock.providers["mockvoice"], {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,6 +39,13 @@ class App:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
         else:
+            raw: bytes = scope.get("raw_path", b"")
+            if b"%2F" in raw or b"%2f" in raw:  # a slash within a segment parts no segments
+                scope["path"], scope[ENCODED] = raw.decode("latin-1"), True
+            path: str = scope["path"]
+            if path.startswith("/~"):
+                name, _, rest = path[2:].partition("/")
+                scope[SANDBOX], scope["path"] = name, f"/{rest}"
             await self._find(scope["path"])(scope, receive, send)
 
     def _find(self, path: str) -> ASGIApp:
@@ -61,9 +71,7 @@ class _Endpoint:
         self._operations = operations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await exchange(
-            self._mock, self._mock.sandbox, self._provider, self._operations, scope, receive, send
-        )
+        await exchange(self._mock, self._provider, self._operations, scope, receive, send)
 
 
 def _router(mock: Mock, provider: Provider) -> Router:

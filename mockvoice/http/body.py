@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -144,41 +144,59 @@ def _options(header: bytes) -> tuple[str, dict[str, str]]:
     }
 
 
-def _parser(body: Body, boundary: str) -> MultipartParser | None:
+def _parser(body: Body, boundary: str) -> _Parser | None:
     """A parser that fills the body; none, and a problem, where no boundary can be used."""
     if not boundary:
         body.problem = Malformed("the multipart body has no boundary in its Content-Type")
         return None
-    parts = _Parts(body)
     try:
-        parser = MultipartParser(
-            boundary.encode(),
-            {
-                "on_part_begin": parts.begin,
-                "on_header_field": parts.header_name,
-                "on_header_value": parts.header_value,
-                "on_header_end": parts.header_end,
-                "on_part_data": parts.data,
-                "on_part_end": parts.end,
-                "on_end": parts.all_ended,
-            },
-            max_header_count=MAX_PART_HEADERS,
-            max_header_size=MAX_PART_HEADER_BYTES,
-        )
+        return _Parser(boundary, _Parts(body))
     except FormParserError as error:
         body.problem = Malformed(f"the multipart boundary cannot be used: {error}")
         return None
-    parser.logger = _quiet  # what it would log is told to the client
-    return parser
 
 
-def _feed(parser: MultipartParser, chunk: bytes, body: Body) -> None:
+def _feed(parser: _Parser, chunk: bytes, body: Body) -> None:
     try:
         parser.write(chunk)
     except FormParserError as error:
         body.problem = Malformed(f"the multipart body is broken: {error}")
     except Problem as problem:
         body.problem = problem
+
+
+class _Parser(MultipartParser):
+    """The parser, with a shorter way to tell what it found: it tells forty things a request."""
+
+    def __init__(self, boundary: str, parts: _Parts) -> None:
+        super().__init__(
+            boundary.encode(),
+            max_header_count=MAX_PART_HEADERS,
+            max_header_size=MAX_PART_HEADER_BYTES,
+        )
+        self.logger = _quiet  # what it would log is told to the client
+        self._events: Mapping[str, Callable[..., None]] = {
+            "part_begin": parts.begin,
+            "header_field": parts.header_name,
+            "header_value": parts.header_value,
+            "header_end": parts.header_end,
+            "part_data": parts.data,
+            "part_end": parts.end,
+            "end": parts.all_ended,
+        }
+
+    def callback(
+        self,
+        name: str,
+        data: bytes | None = None,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> None:
+        event = self._events.get(name)
+        if event and data is None:
+            event()
+        elif event and start != end:
+            event(data, start, end)
 
 
 class _Parts:

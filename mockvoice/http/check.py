@@ -69,7 +69,7 @@ def _file(call: Call, decoded: Decoded, field: Field, upload: Upload, rule: File
         raise TooLarge(
             "", Violation("body", at, "x-max-bytes", message, most, upload.size, rule.source)
         )
-    if rule.formats and call.mock.settings.audio == "strict":
+    if rule.formats and call.sandbox.settings.audio == "strict":
         flaw = _flaw(upload, rule)
         if flaw:
             raise BadAudio("", _no_audio(_pointer(decoded, field, upload), upload, rule, flaw))

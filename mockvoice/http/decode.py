@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from starlette.types import Scope
 
@@ -16,6 +16,8 @@ from ..openapi.wording import file_view
 from ..provider import Call
 from ..sandbox.uploads import Upload
 from .body import Body
+
+ENCODED = "mockvoice.encoded"  # where app.py says that the parameters of a path are still encoded
 
 
 @dataclass(slots=True, eq=False)
@@ -52,8 +54,8 @@ def decode(call: Call, body: Body, scope: Scope) -> Decoded | None:
         return decoded
     if not body.size:
         raise Malformed("the body is empty")
-    value = body.json()
-    call.fields = value if isinstance(value, dict) else {}
+    call.body = value = body.json()
+    call.fields = call.told.fields = value if isinstance(value, dict) else {}
     return Decoded(content, value)
 
 
@@ -61,8 +63,11 @@ def _parameters(call: Call, scope: Scope) -> None:
     query: dict[str, list[str]] = {}
     for name, text in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
         query.setdefault(name, []).append(text)
+    path = scope.get("path_params", {})
+    if ENCODED in scope:
+        path = {name: unquote(text) for name, text in path.items()}
     given: Mapping[str, Mapping[str, list[str]]] = {
-        "path": {name: [text] for name, text in scope.get("path_params", {}).items()},
+        "path": {name: [text] for name, text in path.items()},
         "query": query,
         "header": {name: [text] for name, text in call.headers.items()},
     }
@@ -94,7 +99,8 @@ def _form(call: Call, content: Content, body: Body) -> Decoded:
         elif described:
             value = described.read(sent)
         _put(call.fields, name, value, described)
-    call.uploads = tuple(uploads)
+    call.uploads = call.told.uploads = tuple(uploads)
+    call.told.fields = call.fields
     decoded.view = {**call.fields, **{name: _seen(call.fields[name]) for name in uploads.values()}}
     return decoded
 

@@ -13,6 +13,7 @@ import uvicorn
 
 from ..provider import Mock
 from .app import App
+from .connection import protocol
 
 
 class PortTaken(OSError):
@@ -57,13 +58,14 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 App(mock),
-                http=http,
+                http=protocol(http),
                 lifespan="off",
                 ws="none",
                 log_config=None,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                date_header=False,  # the sandbox has a clock of its own
                 timeout_graceful_shutdown=1,
             )
         )

@@ -1,25 +1,42 @@
 """The control API: see and steer what the mock remembers.
 
-What the contract leaves unsaid: nothing is failed, limited or journalled here, and errors are
-`application/problem+json` (RFC 9457).
+What the contract leaves unsaid:
+
+- nothing is failed, limited or journalled here, and errors are `application/problem+json`
+  (RFC 9457);
+- a page in a browser may ask only when it was served by the mock itself: a request with the marks
+  of a browser (`Origin`, `Sec-Fetch-Site`) is refused when they tell of another origin, or when the
+  host it was sent to is a name of somebody's domain, which may have been made to lead here;
+- what is shown is redacted: keys in headers, in accounts, and in members that sound like keys.
 """
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from .. import __version__
-from ..errors import Problem
+from ..errors import Forbidden, Invalid, NotFound, Problem, Violation
+from ..openapi.example import example
 from ..openapi.lift import JSON
-from ..provider import Answer, Call, Provider
-from ..sandbox.accounts import redacted
+from ..provider import Answer, Call, Collection, Mock, Provider
+from ..sandbox.accounts import Account, redacted
 from ..sandbox.clock import timestamp
-from ..sandbox.voices import Record
+from ..sandbox.journal import Exchange
+from ..sandbox.sandbox import PARTS, Sandbox
+from ..sandbox.voices import EVERYBODY, Record
 from ..speech import Utterance, mp3, pcm, wav
 
 SAID = "The quick brown fox jumps over the lazy dog"
 SAMPLE_RATE = 24_000  # Hz
+_SECRET = re.compile(r"authorization|cookie|api[-_]?key|secret|token|password", re.IGNORECASE)
 
 
 def error(problem: Problem, status: int, call: Call) -> JSON:
@@ -32,33 +49,86 @@ def error(problem: Problem, status: int, call: Call) -> JSON:
     return body
 
 
+async def admit(call: Call) -> None:
+    origin, site = call.headers.get("origin"), call.headers.get("sec-fetch-site")
+    if not origin and not site:
+        return  # no browser
+    host = urlsplit(f"//{call.headers.get('host')}").hostname or ""
+    own = not origin or urlsplit(origin).netloc == call.headers.get("host")
+    if not own or site in ("cross-site", "same-site") or not _is_local(host):
+        raise Forbidden("a page of another origin must not drive the control API")
+
+
+def _is_local(host: str) -> bool:
+    """Whether a host is a number, or a name that belongs to no domain."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal"))
+    return True
+
+
 provider = Provider(
-    "mockvoice", "mockvoice control API", error, prefix="", error_type="application/problem+json"
+    "mockvoice",
+    "mockvoice control API",
+    error,
+    admit,
+    prefix="",
+    error_type="application/problem+json",
+    journalled=False,
 )
+
+
+# --- what is served ------------------------------------------------------------------------------
+
+
+def _served(mock: Mock) -> dict[str, Provider]:
+    return {name: each for name, each in mock.providers.items() if each.journalled}
+
+
+def _found(call: Call, name: str) -> Provider:
+    if name not in _served(call.mock):
+        raise NotFound(f"there is no provider {name}; there are {', '.join(_served(call.mock))}")
+    return call.mock.providers[name]
 
 
 @provider.operation("health", remembers=False)
 async def health(call: Call) -> JSON:
-    names = [name for name in call.mock.providers if name != provider.name]
-    return {"status": "ok", "version": __version__, "providers": names}
+    return {"status": "ok", "version": __version__, "providers": [*_served(call.mock)]}
 
 
-@provider.operation("listVoices")
-async def list_voices(call: Call) -> JSON:
-    presets = call.parameters["presets"]
-    return {"voices": [_shown(each) for each in call.sandbox.voices if presets or not each.preset]}
+@provider.operation("listProviders", remembers=False)
+async def list_providers(call: Call) -> JSON:
+    return {"providers": [_provider(call, each) for each in _served(call.mock).values()]}
 
 
-def _shown(record: Record) -> JSON:
+def _provider(call: Call, found: Provider) -> JSON:
+    operations = found.document.operations.values()
+    credentials = [each.credential.example for each in operations if each.credential]
     return {
-        "provider": record.provider,
-        "collection": record.collection,
-        "id": record.id,
-        "account": redacted(record.account),
-        "created_at": timestamp(record.created_at),
-        "data": record.data,
-        "uploads": [upload.described() for upload in record.uploads],
+        "name": found.name,
+        "title": found.title or found.name,
+        "base_url": f"{call.origin}{found.base_path}",
+        "credential": credentials[0] if credentials else "",
+        "operations": [
+            {
+                "id": each.id,
+                "method": each.method,
+                "path": each.path,
+                "summary": each.summary,
+                "statuses": sorted(each.responses),
+                "remembers": each.id in found.remembering,
+            }
+            for each in operations
+        ],
     }
+
+
+@provider.operation("getSpec", remembers=False)
+async def get_spec(call: Call) -> Answer:
+    name = call.parameters["provider"]
+    found = provider if name == provider.name else _found(call, name)
+    return Answer(found.document.text.encode(), media_type="application/yaml")
 
 
 @provider.operation("getSample", remembers=False)
@@ -67,3 +137,296 @@ async def get_sample(call: Call) -> Answer:
     if call.parameters["format"] == "mp3":
         return Answer(mp3(utterance, SAMPLE_RATE), media_type="audio/mpeg")
     return Answer(wav(pcm(utterance, SAMPLE_RATE), SAMPLE_RATE), media_type="audio/wav")
+
+
+# --- faults --------------------------------------------------------------------------------------
+
+
+@provider.operation("listFaults")
+async def list_faults(call: Call) -> JSON:
+    return {"faults": [rule.described() for rule in call.sandbox.faults]}
+
+
+@provider.operation("addFault")
+async def add_fault(call: Call) -> JSON:
+    call.mock.check_fault(call.fields, "body")
+    rule = await call.sandbox.faults.add(call.fields, call.sandbox.clock.now())
+    return rule.described()
+
+
+@provider.operation("clearFaults")
+async def clear_faults(call: Call) -> None:
+    await call.sandbox.faults.clear()
+
+
+@provider.operation("getFault")
+async def get_fault(call: Call) -> JSON:
+    rule = await call.sandbox.faults.get(call.parameters["id"])
+    if rule is None:
+        raise NotFound(f"there is no fault {call.parameters['id']}")
+    return rule.described()
+
+
+@provider.operation("deleteFault")
+async def delete_fault(call: Call) -> None:
+    await get_fault(call)
+    await call.sandbox.faults.remove(call.parameters["id"])
+
+
+# --- the journal ---------------------------------------------------------------------------------
+
+
+@provider.operation("listRequests")
+async def list_requests(call: Call) -> JSON:
+    wanted = call.parameters
+    since = _since(call, wanted["since"]) if "since" in wanted else None
+    found = [
+        each
+        for each in call.sandbox.journal
+        if wanted.get("provider") in (None, each.provider)
+        and wanted.get("operation") in (None, each.operation, f"{each.method} {_short(call, each)}")
+        and wanted.get("status") in (None, each.status)
+        and (since is None or since(each))
+    ]
+    found = found[-wanted["limit"] :] if "limit" in wanted else found
+    return {
+        "requests": [_exchange(each) for each in found],
+        "dropped": call.sandbox.journal.dropped,
+    }
+
+
+def _short(call: Call, told: Exchange) -> str:
+    """The path of an exchange's operation as its contract writes it."""
+    operations = call.mock.providers[told.provider].document.operations
+    operation = operations.get(told.operation)
+    return operation.path if operation else told.path
+
+
+def _since(call: Call, text: str) -> Any:
+    number = _number(text)
+    if number:
+        return lambda told: told.number > number
+    try:
+        moment = datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        message = f"must be the id of a request, or a time; got {text}"
+        raise Invalid("", Violation("query", "/since", "format", message, got=text)) from None
+    return lambda told: told.at > moment
+
+
+def _number(id: str) -> int:
+    """The number in the id of a request, or 0."""
+    found = re.fullmatch(r"request_(\d{1,15})", id)
+    return int(found[1]) if found else 0
+
+
+@provider.operation("getRequest")
+async def get_request(call: Call) -> JSON:
+    told = await call.sandbox.journal.get(_number(call.parameters["id"]))
+    if told is None:
+        raise NotFound(f"the journal has no {call.parameters['id']}")
+    return _exchange(told)
+
+
+@provider.operation("clearRequests")
+async def clear_requests(call: Call) -> None:
+    call.sandbox.reset(["requests"])
+
+
+def _exchange(told: Exchange) -> JSON:
+    retries = told.headers.get("x-stainless-retry-count")
+    return {
+        "id": told.id,
+        "at": timestamp(told.at),
+        "provider": told.provider,
+        "operation": told.operation,
+        "method": told.method,
+        "path": told.path,
+        "query": _without_secrets(
+            {
+                k: v[0] if len(v) == 1 else v
+                for k, v in parse_qs(told.query.decode("latin-1"), True).items()
+            }
+        ),
+        "account": redacted(told.account) if told.account else "",
+        "headers": _without_secrets(dict(told.headers.items())),
+        "fields": _without_secrets(_without_files(told.fields)),
+        "files": [upload.described() for upload in told.uploads],
+        "bytes": told.size,
+        "violations": [violation.described() for violation in told.violations],
+        "hint": told.hint,
+        "fault": {"id": told.fault, "kind": told.kind} if told.fault else None,
+        "status": told.status,
+        "reply": None
+        if told.status is None
+        else {"headers": dict(told.reply_headers), "body": _reply_body(told)},
+        "milliseconds": told.milliseconds,
+        "attempt": int(retries) + 1 if retries.isdigit() else None,
+        "early": told.early,
+        "error": told.error,
+    }
+
+
+def _reply_body(told: Exchange) -> JSON:
+    if told.reply_type.startswith(("audio/", "application/x-ndjson")) or not told.reply:
+        return None
+    try:
+        return _without_secrets(json.loads(told.reply))
+    except ValueError:
+        return told.reply.decode("utf-8", "replace")
+
+
+def _without_files(fields: Mapping[str, Any]) -> dict[str, JSON]:
+    """The members of a body that are text."""
+    texts = {}
+    for name, value in fields.items():
+        try:
+            json.dumps(value)
+        except TypeError:
+            continue
+        texts[name] = value
+    return texts
+
+
+def _without_secrets(value: JSON) -> JSON:
+    if isinstance(value, dict):
+        return {
+            name: redacted(str(each))
+            if _SECRET.search(name) and each and isinstance(each, str)
+            else _without_secrets(each)
+            for name, each in value.items()
+        }
+    return [_without_secrets(each) for each in value] if isinstance(value, list) else value
+
+
+# --- voices --------------------------------------------------------------------------------------
+
+
+@provider.operation("listVoices")
+async def list_voices(call: Call) -> JSON:
+    wanted = call.parameters
+    found = [
+        each
+        for each in call.sandbox.voices
+        if wanted.get("provider") in (None, each.provider)
+        and wanted.get("collection") in (None, each.collection)
+        and (wanted["presets"] or not each.preset)
+    ]
+    return {"voices": [_record(each) for each in found], "dropped": call.sandbox.voices.dropped}
+
+
+def _record(record: Record) -> JSON:
+    account = record.account
+    return {
+        "provider": record.provider,
+        "collection": record.collection,
+        "id": record.id,
+        "account": account if account == EVERYBODY else redacted(account),
+        "created_at": timestamp(record.created_at),
+        "data": record.data,
+        "uploads": [upload.described() for upload in record.uploads],
+    }
+
+
+@provider.operation("addVoice")
+async def add_voice(call: Call) -> JSON:
+    return _record(await plant(call.mock, call.sandbox, call.fields))
+
+
+async def plant(mock: Mock, sandbox: Sandbox, wanted: Mapping[str, Any]) -> Record:
+    """Store a record that nobody made; what is missing is made up. Raises Invalid."""
+    found = _named("provider", wanted["provider"], _served(mock))
+    collections = found.collections
+    name = wanted.get("collection") or next(iter(collections), "")
+    collection: Collection = _named("collection", name, collections)
+    dialect = found.document.dialect
+    schema = dialect.compile(collection.schema)
+    made: dict[str, JSON] = example(dialect, schema.node)
+    id = wanted.get("id") or wanted.get("data", {}).get(collection.id)
+    if id is None:
+        id = _new_id(sandbox, found.name, schema.node["properties"][collection.id])
+    # Whatever else of the made-up record is the same id, such as provider_voice_id, follows it.
+    data = {k: id if v == made[collection.id] else v for k, v in made.items()}
+    data |= {**wanted.get("data", {}), collection.id: id}
+    if not schema.fits(data):
+        raise Invalid("", *schema.violations(data, "body", "/data"))
+    now = sandbox.clock.now()
+    account = wanted.get("account") or EVERYBODY
+    record = Record(found.name, name, account, id, data, now)
+    for each in collection.beside(record):
+        await sandbox.voices.add(each)
+    return await sandbox.voices.add(record)
+
+
+def _named(member: str, name: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        message = f"must be one of {', '.join(known) or 'none'}; got {name}"
+        raise Invalid("", Violation("body", f"/{member}", "enum", message, [*known], name))
+    return known[name]
+
+
+def _new_id(sandbox: Sandbox, name: str, schema: Mapping[str, Any]) -> str:
+    if schema.get("format") == "uuid":
+        return sandbox.ids.uuid(f"{name} planted")
+    return f"planted_{sandbox.ids.token(f'{name} planted', 16)}"
+
+
+@provider.operation("clearVoices")
+async def clear_voices(call: Call) -> None:
+    call.sandbox.reset(["voices"])
+
+
+# --- accounts, clock, reset ----------------------------------------------------------------------
+
+
+async def _account(call: Call) -> Account:
+    found = _found(call, call.parameters["provider"])
+    accounts, key = call.sandbox.accounts, call.parameters["key"]
+    account = await accounts.get(found.name, key)
+    return account or await accounts.open(found.name, key, found.account)
+
+
+def _state(account: Account) -> JSON:
+    return {
+        "provider": account.provider,
+        "key": redacted(account.key),
+        **account.described(),
+    }
+
+
+@provider.operation("getAccount")
+async def get_account(call: Call) -> JSON:
+    return _state(await _account(call))
+
+
+@provider.operation("putAccount")
+async def put_account(call: Call) -> JSON:
+    account = await call.sandbox.accounts.change(await _account(call), call.fields)
+    return _state(account)
+
+
+@provider.operation("getClock")
+async def get_clock(call: Call) -> JSON:
+    clock = call.sandbox.clock
+    return {"now": timestamp(clock.now()), "frozen": clock.frozen}
+
+
+@provider.operation("setClock")
+async def set_clock(call: Call) -> JSON:
+    clock, wanted = call.sandbox.clock, call.fields
+    if "freeze" in wanted:
+        at = wanted["freeze"]
+        if at is None:
+            clock.run()
+        else:
+            clock.freeze(None if at is True else datetime.fromisoformat(at).timestamp())
+    if "advance" in wanted:
+        clock.advance(wanted["advance"])
+    return await get_clock(call)
+
+
+@provider.operation("reset")
+async def reset(call: Call) -> None:
+    wanted = dict(call.fields)
+    parts = wanted.pop("only", PARTS)
+    call.sandbox.reset(parts, replace(call.sandbox.settings, **wanted))

@@ -21,11 +21,10 @@ from ..errors import (
     NotFound,
     PaymentRequired,
     Problem,
-    RateLimited,
     Violation,
 )
 from ..openapi.lift import JSON
-from ..provider import Answer, Call, Provider
+from ..provider import Answer, Call, Collection, Limit, Provider
 from ..speech import Utterance, pcm, pcm_pieces, wav
 
 VOICES = "voices"
@@ -90,19 +89,19 @@ def error(problem: Problem, status: int, call: Call) -> JSON:
 
 
 async def admit(call: Call) -> None:
-    account = call.account
-    most = AT_ONCE.get(account.tier)
-    if call.mock.settings.limits == "documented" and most and account.in_flight > most:
-        raise RateLimited(
-            f"Concurrency limit reached. Current: {account.in_flight}, Maximum: {most}"
-        )
-    spends = call.operation.method == "POST"
-    if spends and account.credit is not None and account.credit <= 0:
+    credit = call.account.credit
+    if call.operation.method == "POST" and credit is not None and credit <= 0:
         raise PaymentRequired
 
 
 provider = Provider(
-    "faseeh", "Faseeh (Munsit)", error, admit, account={"tier": "basic", "credit": 1000.0}
+    "faseeh",
+    "Faseeh (Munsit)",
+    error,
+    admit,
+    account={"tier": "basic", "credit": 1000.0},
+    limits={"at_once": Limit(most=AT_ONCE)},
+    collections={VOICES: Collection("#/components/schemas/Voice", "voice_id")},
 )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from ..errors import Invalid, NotFound, PaymentRequired, Problem, Violation
 from ..openapi.lift import JSON
-from ..provider import Call, Provider
+from ..provider import Call, Collection, Provider
 
 VOICES = "voices"
 MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # seed; the others take 25
@@ -65,7 +65,13 @@ async def admit(call: Call) -> None:
         raise PaymentRequired
 
 
-provider = Provider("retell", "Retell", error, admit)
+provider = Provider(
+    "retell",
+    "Retell",
+    error,
+    admit,
+    collections={VOICES: Collection("#/components/schemas/VoiceResponse", "voice_id")},
+)
 
 
 @provider.operation("cloneVoice")

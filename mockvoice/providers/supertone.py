@@ -28,19 +28,17 @@ from ..errors import (
     NotFound,
     PaymentRequired,
     Problem,
-    RateLimited,
     Violation,
     WrongMediaType,
 )
 from ..openapi.lift import JSON
-from ..provider import Answer, Call, Provider
+from ..provider import Answer, Call, Collection, Limit, Provider
 from ..sandbox.voices import Data, Record
 from ..speech import Tone, Utterance, mp3_pieces, pcm_pieces, wav_header
 
 CUSTOM = "custom-voices"
 CLONES, CLONES_PER = 10, 60.0  # seed, description of 429
 SPEECHES, SPEECHES_PER = {"free": 20, "starter": 20, "creator": 30, "pro": 60}, 60.0  # section 4
-SPEAKS = ("create_speech", "stream_speech")
 RATE = 24_000  # Hz: not published
 OBJECTS_SINCE = (0, 9, 6)  # the edition in which 400 and 415 became objects
 _EDITION = re.compile(r"speakeasy-sdk/\S+ \S+ \S+ (\d+)\.(\d+)\.(\d+)")
@@ -123,17 +121,8 @@ def _wants_object(call: Call) -> bool:
 
 
 async def admit(call: Call) -> None:
-    account, operation = call.account, call.operation.id
-    if operation == "create_cloned_voice" and account.tier == "free":
+    if call.operation.id == "create_cloned_voice" and call.account.tier == "free":
         raise Forbidden
-    limits = {"create_cloned_voice": ("clones", CLONES, CLONES_PER)}
-    if account.tier in SPEECHES:
-        limits |= dict.fromkeys(SPEAKS, ("speeches", SPEECHES[account.tier], SPEECHES_PER))
-    if call.mock.settings.limits == "documented" and operation in limits:
-        what, most, per = limits[operation]
-        now = call.sandbox.clock.now()
-        if await call.sandbox.accounts.hit(account, what, most, per, now):
-            raise RateLimited
 
 
 provider = Provider(
@@ -142,6 +131,11 @@ provider = Provider(
     error,
     admit,
     account={"tier": "starter", "credit": 100_000.0},
+    limits={
+        "clones": Limit(("create_cloned_voice",), CLONES, CLONES_PER),
+        "speeches": Limit(("create_speech", "stream_speech"), SPEECHES, SPEECHES_PER),
+    },
+    collections={CUSTOM: Collection("#/components/schemas/CustomVoice", "voice_id")},
 )
 
 

@@ -18,13 +18,14 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from math import ceil
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from ..errors import BadVoice, Conflict, Invalid, NotFound, Problem, TooLarge, Violation
 from ..openapi.lift import JSON
-from ..provider import Answer, Call, Provider
+from ..provider import Answer, Call, Collection, Provider
 from ..sandbox.clock import timestamp
 from ..sandbox.sandbox import Sandbox
 from ..sandbox.voices import Data, Record
@@ -83,6 +84,9 @@ def error(problem: Problem, status: int, call: Call) -> JSON:
         for each in problem.violations:
             told.setdefault(each.name or "body", []).append(each.message)
         return {"errors": told or {"body": [problem.detail or "is invalid"]}}
+    documented = call.operation.documented(status)
+    if documented and not problem.sentences:
+        return documented
     code, title, detail = ERRORS.get(status) or ERRORS[400 if status < 500 else 500]
     error = {"code": CODES.get((call.operation.id, status), code), "title": title}
     if status == 401 or not problem.violations:
@@ -113,7 +117,37 @@ def presets(sandbox: Sandbox, key: str) -> list[Record]:
     ]
 
 
-provider = Provider("telnyx", "Telnyx", error, presets=presets)
+def first_version(design: Record) -> list[Record]:
+    """The version without which a planted design would not be found."""
+    moment = timestamp(design.created_at)
+    said = {"text": "Hello, welcome to our service.", "prompt": "Speak in a warm, friendly tone"}
+    said |= {name: design.data.pop(name) for name in said if name in design.data}
+    version = _version(1, design.id, said["text"], said["prompt"], moment)
+    return [
+        Record("telnyx", VERSIONS, design.account, f"{design.id}:1", version, design.created_at)
+    ]
+
+
+def rate_headers(most: int, left: int, reset: float) -> dict[str, str]:
+    """What comes with a reply while a limit holds (fact sheet, section 3); the reset in seconds."""
+    return {
+        "x-ratelimit-limit": str(most),
+        "x-ratelimit-remaining": str(left),
+        "x-ratelimit-reset": str(ceil(reset)),
+    }
+
+
+provider = Provider(
+    "telnyx",
+    "Telnyx",
+    error,
+    presets=presets,
+    rate_headers=rate_headers,
+    collections={
+        CLONES: Collection("#/components/schemas/VoiceCloneData", "id"),
+        DESIGNS: Collection("#/components/schemas/VoiceDesignSummary", "id", first_version),
+    },
+)
 
 
 # --- clones --------------------------------------------------------------------------------------

@@ -6,7 +6,17 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Hit(NamedTuple):
+    """What counting came to: seconds to wait (0: it was counted), how many are left, seconds until
+    the first of them is given back.
+    """
+
+    wait: float
+    left: int
+    reset: float
 
 
 @dataclass(slots=True, eq=False)
@@ -14,8 +24,11 @@ class Account:
     """One API key at one provider.
 
     `credit` is in the provider's own unit (dollars, credits), None for as much as is wanted;
-    `models` are those enabled, None for all; `in_flight` counts the requests being answered;
-    `notes` are what the provider writes down of its use, the newest ten thousand.
+    `models` are those enabled, None for all; `limits` are its own, by name: {"most": 3, "per": 60}.
+
+    `in_flight` counts the requests being answered; `told` is until when it was told to wait, by
+    operation; `found` is the store in which it found what everybody finds; `notes` are what the
+    provider writes down of its use, the newest ten thousand.
     """
 
     provider: str
@@ -26,8 +39,17 @@ class Account:
     models: tuple[str, ...] | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
     in_flight: int = 0
+    found: object = field(default=None, repr=False)
+    told: dict[str, float] = field(default_factory=dict, repr=False)
     hits: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque), repr=False)
     notes: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=10_000), repr=False)
+
+    def described(self) -> dict[str, Any]:
+        """Its state as JSON."""
+        return {name: getattr(self, name) for name in STATE}
+
+
+STATE = ("tier", "credit", "trial_ended", "models", "limits")
 
 
 class Accounts:
@@ -59,18 +81,24 @@ class Accounts:
         """Count one that was."""
         account.in_flight -= 1
 
-    async def hit(self, account: Account, what: str, most: int, per: float, now: float) -> float:
-        """Count one more of something; past `most` within `per` seconds it is not counted.
-
-        Returns 0 when it was counted, else the seconds until it would be.
-        """
+    async def hit(self, account: Account, what: str, most: int, per: float, now: float) -> Hit:
+        """Count one more of something; past `most` within `per` seconds it is not counted."""
         hits = account.hits[what]
         while hits and hits[0] <= now - per:
             hits.popleft()
-        if len(hits) >= most:
-            return hits[0] + per - now
-        hits.append(now)
-        return 0.0
+        wait = 0.0
+        if len(hits) < most:
+            hits.append(now)
+        else:
+            wait = hits[0] + per - now if hits else per
+        reset = hits[0] + per - now if hits else per
+        return Hit(wait, max(most - len(hits), 0), reset)
+
+    async def change(self, account: Account, state: Mapping[str, Any]) -> Account:
+        """Replace parts of an account's state."""
+        for name, value in state.items():
+            setattr(account, name, value)
+        return account
 
     async def spend(self, account: Account, amount: float) -> bool:
         """Take an amount of credit; False, and nothing taken, when there is less."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from email.utils import formatdate
 from hashlib import blake2b
 
 
@@ -14,6 +15,7 @@ class Clock:
     def __init__(self) -> None:
         self._offset = 0.0
         self._frozen: float | None = None
+        self._dated = 0, ""
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -29,6 +31,18 @@ class Clock:
     def freeze(self, at: float | None = None) -> None:
         """Stop time, now or at a moment in seconds since the epoch."""
         self._frozen = self.now() if at is None else at
+
+    def run(self) -> None:
+        """Let time pass again, from the moment at which it stands."""
+        if self._frozen is not None:
+            self._offset, self._frozen = self._frozen - time.time(), None
+
+    def date(self) -> str:
+        """The time as HTTP wants it in the header Date."""
+        now = int(self.now())
+        if now != self._dated[0]:
+            self._dated = now, formatdate(now, usegmt=True)
+        return self._dated[1]
 
     @property
     def frozen(self) -> bool:

@@ -3,27 +3,62 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
+from random import Random
 
-from ..settings import Settings
+from ..settings import BYTES_PER_MB, Settings
 from .accounts import Accounts
 from .clock import Clock, Ids
+from .faults import Faults
+from .journal import Journal
 from .uploads import Kept
 from .voices import Voices
 
+PARTS = ("faults", "requests", "voices", "accounts", "clock", "ids")
+
 
 class Sandbox:
-    """One mock: two sandboxes share nothing.
+    """One mock: two sandboxes share nothing but the room for files.
 
     `mistakes` are those of mockvoice itself, the newest hundred: a failure, or a reply that does
     not fit its contract.
     """
 
+    faults: Faults
+    journal: Journal
+    voices: Voices
+    accounts: Accounts
+    clock: Clock
+    ids: Ids
+    chance: Random
+
     def __init__(self, name: str, settings: Settings, kept: Kept) -> None:
         self.name = name
-        self.settings = settings
         self.kept = kept
+        self.settings = settings
         self.mistakes: deque[str] = deque(maxlen=100)
-        self.clock = Clock()
-        self.ids = Ids(f"{settings.seed}/{name}")
-        self.accounts = Accounts(settings.accounts, settings.max_accounts)
-        self.voices = Voices(settings.max_voices)
+        self._begin(PARTS)
+
+    def reset(self, parts: Collection[str] = PARTS, settings: Settings | None = None) -> None:
+        """Put parts of it back to the start."""
+        self.settings = settings or self.settings
+        before = {upload for each in [*self.voices, *self.journal] for upload in each.uploads}
+        self._begin(parts)
+        after = {upload for each in [*self.voices, *self.journal] for upload in each.uploads}
+        self.kept.forget(before - after)
+
+    def _begin(self, parts: Collection[str]) -> None:
+        settings, seed = self.settings, f"{self.settings.seed}/{self.name}"
+        if "faults" in parts:
+            self.faults = Faults(seed, settings.max_faults)
+        if "requests" in parts:
+            self.journal = Journal(settings.max_requests, settings.journal_mb * BYTES_PER_MB)
+            self.mistakes.clear()
+        if "voices" in parts:
+            self.voices = Voices(settings.max_voices)
+        if "accounts" in parts:
+            self.accounts = Accounts(settings.accounts, settings.max_accounts)
+        if "clock" in parts:
+            self.clock = Clock()
+        if "ids" in parts:
+            self.ids, self.chance = Ids(seed), Random(seed)  # noqa: S311 - to be repeated, not to be secret

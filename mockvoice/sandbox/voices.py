@@ -10,6 +10,7 @@ from typing import Any
 from .uploads import Upload
 
 Data = dict[str, Any]
+EVERYBODY = "*"  # the account of records that all accounts of a provider see
 
 
 @dataclass(slots=True, eq=False)
@@ -63,12 +64,21 @@ class Voices:
         return record
 
     async def get(self, provider: str, collection: str, account: str, id: str) -> Record | None:
-        """The record of this account with this id."""
-        return self._shelves.get((provider, collection, account), {}).get(id)
+        """The record with this id that is this account's, or everybody's."""
+        for owner in (account, EVERYBODY):
+            found = self._shelves.get((provider, collection, owner), {}).get(id)
+            if found:
+                return found
+        return None
 
     async def list(self, provider: str, collection: str, account: str) -> list[Record]:
-        """All records of this account in a collection, oldest first."""
-        return [*self._shelves.get((provider, collection, account), {}).values()]
+        """All records in a collection that are this account's or everybody's, oldest first."""
+        own = self._shelves.get((provider, collection, account), {})
+        shared = self._shelves.get((provider, collection, EVERYBODY))
+        if not shared:
+            return [*own.values()]
+        both = [*own.values(), *shared.values()]
+        return sorted(both, key=lambda each: each.number)
 
     async def update(self, record: Record, change: Callable[[Data], Data]) -> Record:
         """Replace a record's data by what `change` makes of it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import yaml
@@ -100,6 +100,13 @@ class Operation:
         return media_type, self.contract.resolve(content["schema"])
 
     @property
+    def closed(self) -> bool:
+        """Whether its body may have no members besides those that are described."""
+        schema = self.body[1] if self.body else {"additionalProperties": False}
+        schema = self.contract.resolve(schema.get("else", schema))
+        return schema.get("additionalProperties") is False
+
+    @property
     def credential(self) -> Mapping[str, str]:
         """A header that lets a request in."""
         for requirement in self.node.get("security", self.contract.document.get("security", [])):
@@ -134,7 +141,7 @@ OPERATIONS = [*operations()]
 
 def find(request: httpx.Request) -> Operation | None:
     """The operation that a request goes to; a literal path wins over one with parameters."""
-    path = unquote(request.url.raw_path.decode().partition("?")[0])
+    path = request.url.raw_path.decode().partition("?")[0]
     path = re.sub(r"^/~[^/]+", "", path)
     for operation in sorted(OPERATIONS, key=lambda each: each.path.count("{")):
         template = operation.contract.base_path + operation.path

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -103,6 +104,8 @@ def values(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     for word in ("anyOf", "oneOf"):
         if word in node:
             return st.one_of([values(contract, branch) for branch in node[word]])
+    if "if" in node:
+        return st.one_of([values(contract, node[branch]) for branch in ("then", "else")])
     kind = node.get("type")
     if isinstance(kind, list):
         return st.one_of([values(contract, {**node, "type": each}) for each in kind])
@@ -119,7 +122,9 @@ def _strings(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     if node.get("format") == "uuid":
         return st.uuids().map(str)
     if node.get("format") == "date-time":
-        return st.datetimes().map(lambda moment: f"{moment.isoformat()}Z")
+        return st.integers(0, 32_000_000_000_000).map(
+            lambda ms: datetime.fromtimestamp(ms / 1000, UTC).isoformat()
+        )
     if node.get("format") == "date":
         return st.dates().map(str)
     if "pattern" in node:
@@ -150,7 +155,9 @@ def _objects(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     members = {name: values(contract, each) for name, each in node.get("properties", {}).items()}
     required = {name: members[name] for name in node.get("required", ())}
     optional = {name: each for name, each in members.items() if name not in required}
-    return st.fixed_dictionaries(required, optional=optional)
+    least = node.get("minProperties", 0)
+    made = st.fixed_dictionaries(required, optional=optional)
+    return made.filter(lambda members: len(members) >= least)
 
 
 _BY_KIND: Mapping[str, Callable[[Contract, Any], st.SearchStrategy[Any]]] = {
@@ -183,7 +190,9 @@ def requests(operation: Operation, given: Mapping[str, Any]) -> st.SearchStrateg
         in_path = {each["name"] for each in operation.parameters}
         known = {name: value for name, value in given.items() if name not in in_path}
         members = values(operation.contract, operation.body[1]).map(
-            lambda made: {k: v for k, v in {**made, **known}.items() if v is not None}
+            lambda made: {
+                k: v for k, v in {**made, **known}.items() if v is not None or k not in known
+            }
         )
     return st.builds(
         Request,
@@ -217,6 +226,7 @@ def breaks(operation: Operation) -> Iterator[tuple[str, Break]]:
 
 
 def _body_breaks(operation: Operation, media_type: str, schema: Any) -> Iterator[tuple[str, Break]]:
+    schema = operation.contract.resolve(schema.get("else", schema))
     form = media_type == "multipart/form-data"
     yield "wrong media type", lambda request: replace(request, content=b"x", media_type="text/css")
     yield "no media type", lambda request: replace(request, content=b"x")

@@ -6,6 +6,7 @@ Whatever is sent, the response is checked with libraries that the server does no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 from typing import Any
 
 import httpx
@@ -47,6 +48,14 @@ def a_custom_voice(http: httpx.Client) -> Mapping[str, Any]:
     return {"voice_id": made["voice_id"]}
 
 
+def a_fault(http: httpx.Client) -> Mapping[str, Any]:
+    return {"id": http.post("/__mockvoice/faults", json={"times": 1}).json()["id"]}
+
+
+def a_request(http: httpx.Client) -> Mapping[str, Any]:
+    return {"id": http.get("/retell/list-voices").headers["x-mockvoice-request"]}
+
+
 # What a schema cannot know: ids that exist, and rules of a provider's module.
 GIVEN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Mapping[str, Any]]] = {
     ("telnyx", "createVoiceClone"): {"voice_design_id": FRIENDLY, "version": 1},
@@ -78,6 +87,15 @@ GIVEN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
     },
     ("faseeh", "previewVoice"): {"text": "three words here", "model_id": "faseeh-v1-preview"},
     ("faseeh", "textToSpeech"): {"model_id": "faseeh-v1-preview", "voice_id": "ar-najdi-male-2"},
+    ("mockvoice", "getSpec"): {"provider": "telnyx"},
+    ("mockvoice", "addFault"): {"provider": "retell", "operation": "POST /clone-voice"},
+    ("mockvoice", "getFault"): a_fault,
+    ("mockvoice", "deleteFault"): a_fault,
+    ("mockvoice", "listRequests"): {"since": "request_1"},
+    ("mockvoice", "getRequest"): a_request,
+    ("mockvoice", "addVoice"): {"provider": "retell", "collection": "voices", "data": {}},
+    ("mockvoice", "getAccount"): {"provider": "telnyx"},
+    ("mockvoice", "putAccount"): {"provider": "telnyx"},
 }
 
 BROKEN = [
@@ -90,6 +108,13 @@ fast = settings(
     max_examples=15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+@pytest.fixture
+def http(http: httpx.Client, request: pytest.FixtureRequest) -> httpx.Client:
+    """A client in a sandbox of its own: some of these operations change how it behaves."""
+    http.headers["x-mockvoice-sandbox"] = blake2b(request.node.name.encode()).hexdigest()[:16]
+    return http
 
 
 def known(http: httpx.Client, operation: Operation) -> Mapping[str, Any]:
@@ -132,11 +157,9 @@ def test_a_request_with_more_than_is_asked_for_succeeds_where_that_is_allowed(
     http: httpx.Client, operation: Operation, data: st.DataObject
 ) -> None:
     request = data.draw(requests(operation, known(http, operation)))
-    if not operation.body or operation.body[1].get("additionalProperties") is False:
-        response = request.send(http)
-    else:
+    if not operation.closed:
         request.members["no_such_member"] = "x"
-        response = request.send(http)
+    response = request.send(http)
     check(response)
     assert response.is_success, response.text
 

@@ -50,7 +50,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def forget(self) -> None:
-        SERVERS[0].mock.reset()
+        SERVERS[0].mock.sandbox.reset()
 
     def teardown(self) -> None:
         self.http.close()

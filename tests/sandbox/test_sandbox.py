@@ -129,13 +129,16 @@ def test_at_most_so_many_hits_pass_in_any_period(moments: list[int], most: int) 
     account = run(accounts.open("acme", "a", {}))
     passed: list[int] = []
     for moment in moments:
-        wait = run(accounts.hit(account, "clones", most, 10.0, float(moment)))
+        wait, left, reset = run(accounts.hit(account, "clones", most, 10.0, float(moment)))
         within = [each for each in passed if each > moment - 10]
         assert (wait == 0) == (len(within) < most)
         if wait:
             assert wait == within[0] + 10 - moment
         else:
             passed.append(moment)
+        within = [each for each in passed if each > moment - 10]
+        assert left == most - len(within)
+        assert reset == within[0] + 10 - moment
 
 
 def test_credit_runs_out_and_no_more_is_taken_than_there_is() -> None:

@@ -1,0 +1,37 @@
+"""uvicorn's protocols, both, with the transport within reach: a fault may have to cut it."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.util import find_spec
+from typing import Any
+
+from .wire import TRANSPORT
+
+
+def protocol(name: str) -> type[asyncio.Protocol]:
+    """The protocol class for `h11`, `httptools`, or `auto`: httptools where it is installed."""
+    if name == "httptools" or (name == "auto" and find_spec("httptools")):
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+        return _within_reach(HttpToolsProtocol)
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    return _within_reach(H11Protocol)
+
+
+def _within_reach(base: Any) -> type[asyncio.Protocol]:
+    class Protocol(base):  # type: ignore[misc]  # either of the two
+        app: Any
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            app = self.app
+
+            async def with_transport(scope: Any, receive: Any, send: Any) -> None:
+                scope[TRANSPORT] = transport
+                await app(scope, receive, send)
+
+            self.app = with_transport
+
+    return Protocol

@@ -1,0 +1,197 @@
+"""Failures on request: which fire for a request, and how often they did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import count
+from random import Random
+from typing import Any, NamedTuple
+
+OK = "ok"  # in a sequence: this request passes
+
+
+class Fault(NamedTuple):
+    """One way to fail, in the words of its JSON (the table "Faults" of the README)."""
+
+    kind: str = "status"
+    status: int | None = None
+    body: Any = None
+    headers: Mapping[str, str] = {}
+    retry_after: float | None = None
+    seconds: float | None = None
+    jitter: float = 0.0
+    distribution: str = "fixed"
+    bytes: int | None = None
+    fraction: float | None = None
+    when: str = "before"
+
+
+class Seen(NamedTuple):
+    """What a fault may be matched against: `fields` are looked at only where a match wants them."""
+
+    provider: str
+    operation: str
+    route: str
+    account: str
+    header: Callable[[str], str]
+    fields: Callable[[], Mapping[str, Any]]
+
+
+@dataclass(slots=True, eq=False)
+class Rule:
+    """A fault, or a sequence of faults and "ok", with the requests that it is for.
+
+    `seen` counts the requests that matched, `hits` those for which it fired; an expired or used up
+    rule stays, so that it can be asked how often it did.
+    """
+
+    id: str
+    data: Mapping[str, Any]
+    turns: tuple[Fault | None, ...]
+    random: Random
+    created_at: float
+    seen: int = 0
+    hits: int = 0
+
+    def expired(self, now: float) -> bool:
+        """Whether its lifetime is over."""
+        lifetime = self.data.get("expires_in")
+        return lifetime is not None and now >= self.created_at + lifetime
+
+    @property
+    def used_up(self) -> bool:
+        """Whether it will not fire again, for all that is to come."""
+        if "sequence" in self.data:
+            return self.seen >= len(self.turns)
+        times = self.data.get("times")
+        return times is not None and self.hits >= times
+
+    def turn(self) -> Fault | None:
+        """Count a request that matched; the fault that fires for it, or None."""
+        if self.used_up:
+            return None
+        self.seen += 1
+        if "sequence" in self.data:
+            fault = self.turns[self.seen - 1]
+        else:
+            passed, every = self.data.get("skip", 0), self.data.get("every", 1)
+            due = self.seen > passed and (self.seen - passed - 1) % every == 0
+            fault = self.turns[0] if due else None
+        probability = self.data.get("probability", 1.0)
+        if fault is None or (probability < 1.0 and self.random.random() >= probability):
+            return None
+        self.hits += 1
+        return fault
+
+    def described(self) -> dict[str, Any]:
+        """The rule as JSON, as it was given, with its id and its counts."""
+        return {"id": self.id, **self.data, "hits": self.hits, "seen": self.seen}
+
+
+class Fired(NamedTuple):
+    """A fault that fires for a request; `seconds` are drawn."""
+
+    id: str
+    fault: Fault
+    seconds: float
+
+
+class Faults:
+    """The rules of one sandbox, oldest first.
+
+    Of several that would fire the oldest does, and the others do not count the request; delays go
+    together with what comes after them.
+    """
+
+    def __init__(self, seed: str, most: int) -> None:
+        self._seed = seed
+        self._most = most
+        self._rules: dict[str, Rule] = {}
+        self._numbers = count(1)
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter([*self._rules.values()])
+
+    async def add(self, data: Mapping[str, Any], now: float) -> Rule:
+        """Make a rule of a fault's JSON, which was checked. The oldest gives way to too many."""
+        id = f"fault_{next(self._numbers)}"
+        chance = Random(f"{self._seed}/{id}")  # noqa: S311 - to be repeated, not to be secret
+        rule = Rule(id, data, _turns(data), chance, now)
+        self._rules[id] = rule
+        if len(self._rules) > self._most:
+            del self._rules[next(iter(self._rules))]
+        return rule
+
+    async def get(self, id: str) -> Rule | None:
+        """The rule with an id."""
+        return self._rules.get(id)
+
+    async def remove(self, id: str) -> None:
+        """Delete the rule with an id."""
+        self._rules.pop(id, None)
+
+    async def clear(self) -> None:
+        """Delete all rules."""
+        self._rules.clear()
+
+    async def take(self, seen: Seen, now: float) -> list[Fired]:
+        """The faults that fire for a request; each is counted."""
+        fired = []
+        for rule in self:
+            if not rule.expired(now) and _matches(rule.data, seen):
+                fault = rule.turn()
+                if fault:
+                    fired.append(Fired(rule.id, fault, drawn(fault, rule.random)))
+                    if fault.kind != "delay":
+                        break
+        return fired
+
+
+def _turns(data: Mapping[str, Any]) -> tuple[Fault | None, ...]:
+    given = data.get("sequence", [data])
+    return tuple(None if each == OK else fault(each) for each in given)
+
+
+def fault(data: Mapping[str, Any]) -> Fault:
+    """A fault of its JSON, without what says when it fires."""
+    known = {name: data[name] for name in Fault._fields if name in data}
+    return Fault(**known)
+
+
+def drawn(fault: Fault, random: Random) -> float:
+    """How long a fault lasts, in seconds."""
+    middle, jitter = fault.seconds or 0.0, fault.jitter
+    if fault.distribution == "uniform":
+        return max(random.uniform(middle - jitter, middle + jitter), 0.0)
+    if fault.distribution == "normal":
+        return max(random.gauss(middle, jitter), 0.0)
+    if fault.distribution == "lognormal":
+        return middle * random.lognormvariate(0.0, jitter)
+    return middle
+
+
+def _matches(data: Mapping[str, Any], seen: Seen) -> bool:
+    match = data.get("match", {})
+    return (
+        data.get("provider") in (None, seen.provider)
+        and data.get("operation") in (None, seen.operation, seen.route)
+        and _like(match.get("account"), seen.account)
+        and all(_like(value, seen.header(name)) for name, value in match.get("headers", {}).items())
+        and all(
+            _like(value, seen.fields().get(name)) for name, value in match.get("fields", {}).items()
+        )
+    )
+
+
+def _like(wanted: Any, got: Any) -> bool:
+    """Whether a value is the wanted one; text may have `*` and `?` for what does not matter."""
+    if wanted is None:
+        return True
+    if isinstance(got, str):
+        return fnmatchcase(got, wanted if isinstance(wanted, str) else str(wanted).lower())
+    return bool(wanted == got)

@@ -1,0 +1,103 @@
+"""The last exchanges of a sandbox, bounded in count and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from .uploads import Upload
+
+_ENTRY_BYTES = 2048  # what an exchange takes besides its texts, about
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One request and what came of it; written down while it happens, told when it is asked for.
+
+    `status` is None while no reply was sent, and stays so when none was: a reset, a client that
+    went away. `early` is by how many seconds it came before it was told to by `Retry-After`.
+    """
+
+    number: int
+    provider: str
+    operation: str
+    account: str
+    method: str
+    path: str
+    query: bytes
+    headers: Any
+    at: float
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    uploads: tuple[Upload, ...] = ()
+    size: int = 0
+    violations: tuple[Any, ...] = ()
+    hint: str = ""
+    fault: str = ""
+    kind: str = ""
+    status: int | None = None
+    reply_type: str = ""
+    reply_headers: Mapping[str, str] = field(default_factory=dict)
+    reply: bytes = b""
+    milliseconds: float | None = None
+    early: float | None = None
+    error: str = ""
+
+    @property
+    def id(self) -> str:
+        """What it is called: `request_7`."""
+        return f"request_{self.number}"
+
+    @property
+    def weight(self) -> int:
+        """How many bytes it holds on to, about; files are counted where they are kept."""
+        files = sum(upload.size for upload in self.uploads)
+        return _ENTRY_BYTES + max(self.size - files, 0) + len(self.reply)
+
+
+class Journal:
+    """Exchanges, oldest first: at most `entries` of them and about `bytes` bytes.
+
+    What is beyond is dropped oldest first, and counted in `dropped`.
+    """
+
+    def __init__(self, entries: int, bytes: int) -> None:
+        self._entries = entries
+        self._bytes = bytes
+        self._exchanges: dict[int, tuple[Exchange, int]] = {}
+        self._numbers = count(1)
+        self.bytes = 0
+        self.dropped = 0
+
+    def next_number(self) -> int:
+        """The number of the exchange that begins."""
+        return next(self._numbers)
+
+    async def append(self, exchange: Exchange) -> None:
+        """Keep an exchange that ended, at the cost of the oldest where there is no room."""
+        weight = exchange.weight
+        self._exchanges[exchange.number] = exchange, weight
+        self.bytes += weight
+        while len(self._exchanges) > self._entries or self.bytes > self._bytes:
+            if len(self._exchanges) == 1:
+                break
+            _, lightened = self._exchanges.pop(next(iter(self._exchanges)))
+            self.bytes -= lightened
+            self.dropped += 1
+
+    async def get(self, number: int) -> Exchange | None:
+        """The exchange with a number."""
+        found = self._exchanges.get(number)
+        return found[0] if found else None
+
+    async def clear(self) -> None:
+        """Forget all exchanges."""
+        self._exchanges.clear()
+        self.bytes = 0
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter([exchange for exchange, _ in self._exchanges.values()])
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
