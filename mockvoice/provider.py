@@ -242,8 +242,7 @@ class Mock:
         if name not in self._sandboxes:
             self._sandboxes[name] = Sandbox(name, self.settings, self.kept)
             if len(self._sandboxes) > self.settings.max_sandboxes:
-                oldest = next(iter(self._sandboxes))
-                self._sandboxes.pop(oldest).reset()
+                del self._sandboxes[next(iter(self._sandboxes))]
         return self._sandboxes[name]
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -70,8 +70,8 @@ class _Endpoint:
         self._provider = provider
         self._operations = operations
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await exchange(self._mock, self._provider, self._operations, scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return exchange(self._mock, self._provider, self._operations, scope, receive, send)
 
 
 def _router(mock: Mock, provider: Provider) -> Router:

@@ -21,7 +21,10 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 async def arrive(
     mock: Mock, provider: Provider, operations: Mapping[str, Operation], scope: Scope
 ) -> tuple[Call, Problem | None]:
-    """The call, and why it will be refused, where that is certain already."""
+    """The call, and why it will be refused, where that is certain already.
+
+    Its account has been entered, and is to be left.
+    """
     headers = Headers(scope["headers"])
     name = scope.get(SANDBOX, "")
     prefix = f"/~{name}" if name else ""
@@ -39,9 +42,7 @@ async def arrive(
     except Problem as problem:
         refusal = problem
     sandbox = mock.named(name) if name else mock.sandbox
-    account = await sandbox.accounts.get(provider.name, key)
-    if account is None:
-        account = await sandbox.accounts.open(provider.name, key, provider.account)
+    account = await sandbox.accounts.enter(provider.name, key, provider.account)
     if provider.presets and account.found is not sandbox.voices:
         account.found = sandbox.voices
         for record in provider.presets(sandbox, key):

@@ -99,10 +99,10 @@ def before(call: Call, asked: Fault) -> Reply:
     return failed(call, asked) if asked.kind == "status" else documented(call)
 
 
-async def send(wire: Wire, reply: Reply, asked: Fired | None) -> None:
+async def send(wire: Wire, reply: Reply, asked: Fired) -> None:
     """The reply, as the fault lets it through."""
-    kind = asked.fault.kind if asked else "status"
-    if asked is None or kind in ("status", "delay"):
+    kind = asked.fault.kind
+    if kind == "status":
         await wire.send(reply)
     elif kind == "reset":
         await wire.reset()

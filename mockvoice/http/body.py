@@ -166,7 +166,10 @@ def _feed(parser: _Parser, chunk: bytes, body: Body) -> None:
 
 
 class _Parser(MultipartParser):
-    """The parser, with a shorter way to tell what it found: it tells forty things a request."""
+    """The parser, with a shorter way to tell what it found: it tells forty things a request.
+
+    Everything is told in one shape: the bytes, from where, to where; None where it is none.
+    """
 
     def __init__(self, boundary: str, parts: _Parts) -> None:
         super().__init__(
@@ -175,15 +178,7 @@ class _Parser(MultipartParser):
             max_header_size=MAX_PART_HEADER_BYTES,
         )
         self.logger = _quiet  # what it would log is told to the client
-        self._events: Mapping[str, Callable[..., None]] = {
-            "part_begin": parts.begin,
-            "header_field": parts.header_name,
-            "header_value": parts.header_value,
-            "header_end": parts.header_end,
-            "part_data": parts.data,
-            "part_end": parts.end,
-            "end": parts.all_ended,
-        }
+        self._parts = parts
 
     def callback(
         self,
@@ -192,11 +187,9 @@ class _Parser(MultipartParser):
         start: int | None = None,
         end: int | None = None,
     ) -> None:
-        event = self._events.get(name)
-        if event and data is None:
-            event()
-        elif event and start != end:
-            event(data, start, end)
+        event = _EVENTS.get(name)
+        if event is not None:
+            event(self._parts, data, start, end)
 
 
 class _Parts:
@@ -213,7 +206,7 @@ class _Parts:
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes | memoryview] = []
 
-    def begin(self) -> None:
+    def begin(self, *_nothing: None) -> None:
         if len(self._body.parts) >= MAX_PARTS:
             raise TooLarge(f"the multipart body has more than {MAX_PARTS} parts")
         self._headers = {}
@@ -225,7 +218,7 @@ class _Parts:
     def header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
 
-    def header_end(self) -> None:
+    def header_end(self, *_nothing: None) -> None:
         self._headers[self._name.lower()] = self._value
         self._name = self._value = b""
 
@@ -234,7 +227,7 @@ class _Parts:
         large = end - start > SMALL
         self._chunks.append(memoryview(data)[start:end] if large else data[start:end])
 
-    def end(self) -> None:
+    def end(self, *_nothing: None) -> None:
         part = _part(
             self._headers.get(b"content-disposition", b""),
             self._headers.get(b"content-type", b""),
@@ -252,8 +245,19 @@ class _Parts:
         )
         self._body.parts.append((part.name, value))
 
-    def all_ended(self) -> None:
+    def all_ended(self, *_nothing: None) -> None:
         self._body.ended = True
+
+
+_EVENTS: Mapping[str, Callable[..., None]] = {
+    "part_begin": _Parts.begin,
+    "header_field": _Parts.header_name,
+    "header_value": _Parts.header_value,
+    "header_end": _Parts.header_end,
+    "part_data": _Parts.data,
+    "part_end": _Parts.end,
+    "end": _Parts.all_ended,
+}
 
 
 class _Part(NamedTuple):

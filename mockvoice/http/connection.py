@@ -28,9 +28,9 @@ def _within_reach(base: Any) -> type[asyncio.Protocol]:
             super().connection_made(transport)
             app = self.app
 
-            async def with_transport(scope: Any, receive: Any, send: Any) -> None:
+            def with_transport(scope: Any, receive: Any, send: Any) -> Any:
                 scope[TRANSPORT] = transport
-                await app(scope, receive, send)
+                return app(scope, receive, send)
 
             self.app = with_transport
 

@@ -51,7 +51,6 @@ async def exchange(
     began = perf_counter()
     call, refusal = await arrive(mock, provider, operations, scope)
     sandbox, told = call.sandbox, call.told
-    await sandbox.accounts.enter(call.account)
     try:
         body = await read(
             receive, call.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
@@ -109,6 +108,7 @@ async def _respond(call: Call, refusal: Problem | None, body: Body, scope: Scope
         except Exception:  # noqa: BLE001 - the client is answered, and our mistake is told
             call.mistaken(traceback.format_exc())
             problem = Failed("mockvoice itself failed; its log says where")
+    problem.__traceback__ = None  # a circle, which would keep the uploads for a while
     call.told.violations, call.told.hint = problem.violations, problem.hint
     return refused(call, problem)
 
@@ -148,4 +148,4 @@ async def _send(call: Call, reply: Reply, asked: Fired | None, wire: Wire) -> No
             )
             if isinstance(reply.body, bytes):
                 told.reply = reply.body[:_REPLY_BYTES]
-    await bend.send(wire, reply, asked)
+    await (bend.send(wire, reply, asked) if asked else wire.send(reply))

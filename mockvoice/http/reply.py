@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from ..errors import Failed, Problem, Violation
@@ -62,7 +61,7 @@ def _written(call: Call, status: int, media_type: str, body: Any, headers: dict[
     content = response.find(media_type) if response else None
     if body is None and not content:
         return Reply(status, "", b"", headers)
-    if isinstance(body, bytes | Iterator):
+    if isinstance(body, bytes) or hasattr(body, "__next__"):
         return Reply(status, media_type, body, headers)
     if content and content.schema and not content.schema.fits(body):
         wrong = "; ".join(each.sentence for each in content.schema.violations(body, "body"))

@@ -117,7 +117,7 @@ class Operation(NamedTuple):
     @property
     def success(self) -> Response:
         """The first documented response that is no error."""
-        return next(self.responses[each] for each in sorted(self.responses) if each < 400)
+        return next(iter(self.responses.values()))
 
     def documented(self, status: int) -> JSON:
         """The JSON body that the contract shows for a status, or None."""
@@ -169,6 +169,7 @@ class Document:
                 responses[int(status)] = self._response(int(status), response, where)
         if not any(status < 400 for status in responses):
             raise ContractError(f"{self.name}: {method.upper()} {path} documents no success")
+        responses = dict(sorted(responses.items()))
         return Operation(
             id=node.get("operationId") or f"{method.upper()} {path}",
             method=method.upper(),

@@ -381,9 +381,7 @@ async def clear_voices(call: Call) -> None:
 
 async def _account(call: Call) -> Account:
     found = _found(call, call.parameters["provider"])
-    accounts, key = call.sandbox.accounts, call.parameters["key"]
-    account = await accounts.get(found.name, key)
-    return account or await accounts.open(found.name, key, found.account)
+    return await call.sandbox.accounts.open(found.name, call.parameters["key"], found.account)
 
 
 def _state(account: Account) -> JSON:

@@ -60,12 +60,11 @@ class Accounts:
         self._most = most
         self._accounts: dict[tuple[str, str], Account] = {}
 
-    async def get(self, provider: str, key: str) -> Account | None:
-        """The account of a key that was seen before."""
-        return self._accounts.get((provider, key))
-
     async def open(self, provider: str, key: str, usual: Mapping[str, Any]) -> Account:
-        """Make the account of a new key: as settings state it, else as is usual there."""
+        """The account of a key; that of a new one is as settings state it, else as is usual."""
+        found = self._accounts.get((provider, key))
+        if found:
+            return found
         stated = self._stated.get(provider, {}).get(key, {})
         account = Account(provider, key, **{**usual, **stated})
         self._accounts[provider, key] = account
@@ -73,12 +72,14 @@ class Accounts:
             del self._accounts[next(iter(self._accounts))]
         return account
 
-    async def enter(self, account: Account) -> None:
-        """Count a request that begins to be answered."""
+    async def enter(self, provider: str, key: str, usual: Mapping[str, Any]) -> Account:
+        """The account of a key, with one more request that is being answered."""
+        account = await self.open(provider, key, usual)
         account.in_flight += 1
+        return account
 
     async def leave(self, account: Account) -> None:
-        """Count one that was."""
+        """One less is being answered."""
         account.in_flight -= 1
 
     async def hit(self, account: Account, what: str, most: int, per: float, now: float) -> Hit:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from email.utils import formatdate
+from functools import lru_cache
 from hashlib import blake2b
 
 
@@ -52,10 +53,13 @@ class Clock:
 
 def timestamp(moment: float) -> str:
     """A moment as RFC 3339 in UTC: `2024-01-01T00:00:00Z`, with a fraction where it has one."""
-    text = datetime.fromtimestamp(moment, UTC).isoformat(
-        timespec="seconds" if moment.is_integer() else "milliseconds"
-    )
-    return text.replace("+00:00", "Z")
+    second, fraction = divmod(moment, 1.0)
+    return f"{_second(second)}.{int(fraction * 1000):03}Z" if fraction else f"{_second(second)}Z"
+
+
+@lru_cache(maxsize=64)  # many things happen in one second
+def _second(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()[:19]
 
 
 class Ids:

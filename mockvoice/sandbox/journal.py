@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -52,8 +53,10 @@ class Exchange:
     @property
     def weight(self) -> int:
         """How many bytes it holds on to, about; files are counted where they are kept."""
-        files = sum(upload.size for upload in self.uploads)
-        return _ENTRY_BYTES + max(self.size - files, 0) + len(self.reply)
+        weight = _ENTRY_BYTES + self.size + len(self.reply)
+        for upload in self.uploads:
+            weight -= upload.size
+        return weight
 
 
 class Journal:
@@ -65,7 +68,7 @@ class Journal:
     def __init__(self, entries: int, bytes: int) -> None:
         self._entries = entries
         self._bytes = bytes
-        self._exchanges: dict[int, tuple[Exchange, int]] = {}
+        self._exchanges: OrderedDict[int, tuple[Exchange, int]] = OrderedDict()
         self._numbers = count(1)
         self.bytes = 0
         self.dropped = 0
@@ -82,7 +85,7 @@ class Journal:
         while len(self._exchanges) > self._entries or self.bytes > self._bytes:
             if len(self._exchanges) == 1:
                 break
-            _, lightened = self._exchanges.pop(next(iter(self._exchanges)))
+            _, (_, lightened) = self._exchanges.popitem(last=False)
             self.bytes -= lightened
             self.dropped += 1
 

@@ -42,10 +42,7 @@ class Sandbox:
     def reset(self, parts: Collection[str] = PARTS, settings: Settings | None = None) -> None:
         """Put parts of it back to the start."""
         self.settings = settings or self.settings
-        before = {upload for each in [*self.voices, *self.journal] for upload in each.uploads}
         self._begin(parts)
-        after = {upload for each in [*self.voices, *self.journal] for upload in each.uploads}
-        self.kept.forget(before - after)
 
     def _begin(self, parts: Collection[str]) -> None:
         settings, seed = self.settings, f"{self.settings.seed}/{self.name}"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass, field
-from functools import cached_property
 from hashlib import sha256
 from typing import Any
+from weakref import ReferenceType, ref
 
 from ..audio import Heard, listen, seconds
 
 
-@dataclass(eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Upload:
     """A file as it arrived: what its sender called it, and its bytes while they are kept.
 
@@ -24,6 +24,7 @@ class Upload:
     content: bytes | memoryview = field(repr=False)
     size: int = field(init=False)
     kept: bool = field(default=True, init=False)
+    _heard: Heard | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.size = len(self.content)
@@ -33,24 +34,26 @@ class Upload:
         """The bytes of the file; none when they were given up."""
         return bytes(self.content)
 
-    @cached_property
+    @property
     def heard(self) -> Heard:
         """What the file is by its bytes."""
-        return listen(self.content)
+        if self._heard is None:
+            self._heard = listen(self.content)
+        return self._heard
 
-    @cached_property
+    @property
     def seconds(self) -> float | None:
         """How long it plays; None when that cannot be told."""
         return seconds(self.data, self.heard.format) if self.kept else None
 
-    @cached_property
+    @property
     def sha256(self) -> str | None:
-        """The digest of its bytes; None when they were given up unasked."""
+        """The digest of its bytes; None when they were given up."""
         return sha256(self.content).hexdigest() if self.kept else None
 
     def give_up(self) -> None:
         """Forget the bytes, not what they were."""
-        _ = self.heard
+        self._heard = self.heard
         self.content, self.kept = b"", False
 
     def described(self) -> dict[str, Any]:
@@ -69,29 +72,26 @@ class Upload:
 class Kept:
     """The files whose bytes a server keeps, for all its sandboxes: at most `most` bytes of them.
 
-    Beyond that the oldest are given up, and counted in `dropped`.
+    Beyond that the oldest are given up, and counted in `dropped`. A file that no record and no
+    exchange holds any more is not kept by this.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._uploads: deque[Upload] = deque()
+        self._sizes: OrderedDict[ReferenceType[Upload], int] = OrderedDict()
         self.bytes = 0
         self.dropped = 0
 
     def keep(self, upload: Upload) -> None:
         """Keep one more file, at the cost of the oldest where there is no room."""
-        self._uploads.append(upload)
+        self._sizes[ref(upload, self._gone)] = upload.size
         self.bytes += upload.size
-        while self.bytes > self._most and len(self._uploads) > 1:
-            self._give_up(self._uploads.popleft())
+        while self.bytes > self._most and len(self._sizes) > 1:
+            oldest, size = self._sizes.popitem(last=False)
+            self.bytes -= size
             self.dropped += 1
+            if found := oldest():
+                found.give_up()
 
-    def forget(self, uploads: set[Upload]) -> None:
-        """Give up files that nobody will ask for again."""
-        for upload in uploads & set(self._uploads):
-            self._give_up(upload)
-        self._uploads = deque(each for each in self._uploads if each.kept)
-
-    def _give_up(self, upload: Upload) -> None:
-        self.bytes -= upload.size
-        upload.give_up()
+    def _gone(self, reference: ReferenceType[Upload]) -> None:
+        self.bytes -= self._sizes.pop(reference, 0)

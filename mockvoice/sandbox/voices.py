@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -47,13 +48,15 @@ class Voices:
     def __init__(self, most: int) -> None:
         self._most = most
         self._shelves: dict[tuple[str, str, str], dict[str, Record]] = {}
-        self._order: dict[int, Record] = {}
+        self._order: OrderedDict[int, Record] = OrderedDict()  # gives up its first at once
         self._numbers = count(1)
         self.dropped = 0
 
     async def add(self, record: Record) -> Record:
         """Store a record; one with the same id in the same collection and account gives way."""
-        shelf = self._shelves.setdefault(record.shelf, {})
+        shelf = self._shelves.get(record.shelf)
+        if shelf is None:
+            shelf = self._shelves[record.shelf] = {}
         if record.id in shelf:
             del self._order[shelf[record.id].number]
         record.number = next(self._numbers)
