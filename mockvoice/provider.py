@@ -167,6 +167,7 @@ class Collection(NamedTuple):
 class Provider:
     """A contract with a name, and what it leaves unsaid.
 
+    `aliases` are other names of it, for variables of the environment;
     `error` words a problem for a status; `admit` raises for accounts that may not call the
     operation; `account` is the state of a new key, and `presets` the records that it finds;
     `limits` are documented ones, and `rate_headers` tells of them (most, left, seconds until one
@@ -177,6 +178,7 @@ class Provider:
     title: str = ""
     error: Callable[[Problem, int, Call], JSON] = _documented_error
     admit: Callable[[Call], Awaitable[None]] | None = None
+    aliases: tuple[str, ...] = ()
     account: Mapping[str, Any] = field(default_factory=dict)
     presets: Callable[[Sandbox, str], list[Record]] | None = None
     limits: Mapping[str, Limit] = field(default_factory=dict)

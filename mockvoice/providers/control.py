@@ -27,7 +27,7 @@ from ..errors import Forbidden, Invalid, NotFound, Problem, Violation
 from ..openapi.example import example
 from ..openapi.lift import JSON
 from ..provider import Answer, Call, Collection, Mock, Provider
-from ..sandbox.accounts import Account, redacted
+from ..sandbox.accounts import EVERY_KEY, Account, redacted
 from ..sandbox.clock import timestamp
 from ..sandbox.journal import Exchange
 from ..sandbox.sandbox import PARTS, Sandbox
@@ -108,6 +108,8 @@ def _provider(call: Call, found: Provider) -> JSON:
     return {
         "name": found.name,
         "title": found.title or found.name,
+        "aliases": [*found.aliases],
+        "base_path": found.base_path,
         "base_url": f"{call.origin}{found.base_path}",
         "credential": credentials[0] if credentials else "",
         "operations": [
@@ -186,6 +188,7 @@ async def list_requests(call: Call) -> JSON:
         if wanted.get("provider") in (None, each.provider)
         and wanted.get("operation") in (None, each.operation, f"{each.method} {_short(call, each)}")
         and wanted.get("status") in (None, each.status)
+        and (each.error or not wanted["failed"])
         and (since is None or since(each))
     ]
     found = found[-wanted["limit"] :] if "limit" in wanted else found
@@ -387,7 +390,7 @@ async def _account(call: Call) -> Account:
 def _state(account: Account) -> JSON:
     return {
         "provider": account.provider,
-        "key": redacted(account.key),
+        "key": account.key if account.key == EVERY_KEY else redacted(account.key),
         **account.described(),
     }
 
@@ -426,5 +429,5 @@ async def set_clock(call: Call) -> JSON:
 @provider.operation("reset")
 async def reset(call: Call) -> None:
     wanted = dict(call.fields)
-    parts = wanted.pop("only", PARTS)
-    call.sandbox.reset(parts, replace(call.sandbox.settings, **wanted))
+    parts, seed = wanted.pop("only", PARTS), wanted.pop("seed", None)
+    call.sandbox.reset(parts, replace(call.sandbox.settings, **wanted), seed)

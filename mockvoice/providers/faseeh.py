@@ -99,6 +99,7 @@ provider = Provider(
     "Faseeh (Munsit)",
     error,
     admit,
+    aliases=("munsit",),
     account={"tier": "basic", "credit": 1000.0},
     limits={"at_once": Limit(most=AT_ONCE)},
     collections={VOICES: Collection("#/components/schemas/Voice", "voice_id")},

@@ -50,6 +50,7 @@ class Account:
 
 
 STATE = ("tier", "credit", "trial_ended", "models", "limits")
+EVERY_KEY = "*"  # what is stated of it holds for all keys of a provider
 
 
 class Accounts:
@@ -57,6 +58,7 @@ class Accounts:
 
     def __init__(self, stated: Mapping[str, Mapping[str, Mapping[str, Any]]], most: int) -> None:
         self._stated = stated
+        self._every: dict[str, dict[str, Any]] = {}
         self._most = most
         self._accounts: dict[tuple[str, str], Account] = {}
 
@@ -65,8 +67,9 @@ class Accounts:
         found = self._accounts.get((provider, key))
         if found:
             return found
-        stated = self._stated.get(provider, {}).get(key, {})
-        account = Account(provider, key, **{**usual, **stated})
+        stated = self._stated.get(provider, {})
+        every = {**stated.get(EVERY_KEY, {}), **self._every.get(provider, {})}
+        account = Account(provider, key, **{**usual, **every, **stated.get(key, {})})
         self._accounts[provider, key] = account
         if len(self._accounts) > self._most:
             del self._accounts[next(iter(self._accounts))]
@@ -96,9 +99,14 @@ class Accounts:
         return Hit(wait, max(most - len(hits), 0), reset)
 
     async def change(self, account: Account, state: Mapping[str, Any]) -> Account:
-        """Replace parts of an account's state."""
-        for name, value in state.items():
-            setattr(account, name, value)
+        """Replace parts of an account's state; that of `*` is the state of every key."""
+        changed = [account]
+        if account.key == EVERY_KEY:
+            self._every.setdefault(account.provider, {}).update(state)
+            changed += [a for a in self._accounts.values() if a.provider == account.provider]
+        for each in changed:
+            for name, value in state.items():
+                setattr(each, name, value)
         return account
 
     async def spend(self, account: Account, amount: float) -> bool:

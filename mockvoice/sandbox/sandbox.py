@@ -36,16 +36,24 @@ class Sandbox:
         self.name = name
         self.kept = kept
         self.settings = settings
+        self._seed = f"{settings.seed}/{name}"
         self.mistakes: deque[str] = deque(maxlen=100)
         self._begin(PARTS)
 
-    def reset(self, parts: Collection[str] = PARTS, settings: Settings | None = None) -> None:
-        """Put parts of it back to the start."""
+    def reset(
+        self,
+        parts: Collection[str] = PARTS,
+        settings: Settings | None = None,
+        seed: int | None = None,
+    ) -> None:
+        """Put parts of it back to the start; with a seed it repeats what any other did with it."""
         self.settings = settings or self.settings
+        if seed is not None:
+            self._seed = f"{seed}/"
         self._begin(parts)
 
     def _begin(self, parts: Collection[str]) -> None:
-        settings, seed = self.settings, f"{self.settings.seed}/{self.name}"
+        settings, seed = self.settings, self._seed
         if "faults" in parts:
             self.faults = Faults(seed, settings.max_faults)
         if "requests" in parts:

@@ -1,0 +1,18 @@
+"""The app without a server: for clients in the same process."""
+
+from __future__ import annotations
+
+from .client.connection import InProcess
+from .client.control import Control, Server
+from .http.app import App
+from .provider import Mock
+
+URL = "http://mockvoice"  # where its clients believe it to be
+
+
+class Application(App):
+    """The ASGI application of a mock; `control` is its control object, which needs no socket."""
+
+    def __init__(self, mock: Mock) -> None:
+        super().__init__(mock)
+        self.control = Control(Server(InProcess(self, URL)))

@@ -1,0 +1,1 @@
+"""The control object: what tests hold in their hands."""

@@ -1,0 +1,264 @@
+"""What a mock tells of itself, as typed values; the words are those of the control API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal, Self, TypedDict, TypeVar, overload
+
+Kind = Literal[
+    "status",
+    "delay",
+    "timeout",
+    "reset",
+    "disconnect",
+    "truncate",
+    "malformed",
+    "empty",
+    "wrong_type",
+    "drip",
+]
+Provider = Literal["telnyx", "retell", "supertone", "faseeh"]
+SampleFormat = Literal["wav", "mp3"]
+
+
+class Match(TypedDict, total=False):
+    """What a request must be like for a fault; text may have * and ? for what does not matter."""
+
+    fields: Mapping[str, Any]
+    headers: Mapping[str, str]
+    account: str
+
+
+class Failure(TypedDict, total=False):
+    """How a request fails."""
+
+    kind: Kind
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+    retry_after: float
+    when: Literal["before", "after"]
+    seconds: float
+    jitter: float
+    distribution: Literal["fixed", "uniform", "normal", "lognormal"]
+    bytes: int
+    fraction: float
+
+
+class Target(TypedDict, total=False):
+    """Which requests fail."""
+
+    operation: str
+    match: Match
+    expires_in: float
+
+
+class FaultFields(Failure, Target, total=False):
+    """A fault: how requests fail, which, and how often."""
+
+    times: int
+    skip: int
+    every: int
+    probability: float
+
+
+class AccountState(TypedDict, total=False):
+    """What an API key stands for; what is not named stays as it is."""
+
+    tier: str
+    credit: float | None
+    trial_ended: bool
+    models: Sequence[str] | None
+    limits: Mapping[str, Mapping[str, float | None]]
+
+
+class _Told:
+    """A value made of the JSON object that has its members, and maybe more."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The value of a JSON object."""
+        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # dataclasses below
+        return cls(**{name: _typed(name, data[name]) for name in known})
+
+
+def _typed(name: str, value: Any) -> Any:
+    if name in ("at", "created_at"):
+        return datetime.fromisoformat(value)
+    made = _MADE.get(name)
+    if made is None or value is None:
+        return value
+    if made is File:
+        return Files(File.of(each) for each in value)
+    return tuple(map(made.of, value)) if isinstance(value, list) else made.of(value)
+
+
+@dataclass(frozen=True, slots=True)
+class File(_Told):
+    """A file of a request: `field` and `filename` as sent, `format` and `seconds` by its bytes."""
+
+    field: str
+    filename: str
+    content_type: str
+    bytes: int
+    sha256: str | None
+    format: str
+    seconds: float | None
+
+
+class Files(tuple[File, ...]):
+    """The files of a request in their order; also to be had by the name of their field."""
+
+    __slots__ = ()
+
+    @overload  # type: ignore[override]  # it takes more than a tuple does
+    def __getitem__(self, which: int | str) -> File: ...
+    @overload
+    def __getitem__(self, which: slice) -> tuple[File, ...]: ...
+    def __getitem__(self, which: int | str | slice) -> File | tuple[File, ...]:
+        """By position, or the first file in a field."""
+        if not isinstance(which, str):
+            return super().__getitem__(which)
+        for each in self:
+            if each.field == which:
+                return each
+        there = ", ".join(each.field for each in self) or "none"
+        raise KeyError(f"no file was sent as {which}; files were sent as: {there}")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation(_Told):
+    """One rule that a request broke: where, which, what was expected, and what to do."""
+
+    where: str
+    pointer: str
+    rule: str
+    message: str
+    expected: Any
+    got: Any
+    source: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fired(_Told):
+    """The fault that a request met."""
+
+    id: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(_Told):
+    """What was sent back; the body is JSON, text, or None for sound."""
+
+    headers: Mapping[str, str]
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request(_Told):
+    """One exchange of the journal.
+
+    `status` and `reply` are None when no reply was sent; `attempt` counts from 1 and is None for
+    clients that do not tell; `early` is by how many seconds it came before it was told to.
+    """
+
+    id: str
+    at: datetime
+    provider: str
+    operation: str
+    method: str
+    path: str
+    query: Mapping[str, Any]
+    account: str
+    headers: Mapping[str, str]
+    fields: Mapping[str, Any]
+    files: Files
+    bytes: int
+    violations: tuple[Violation, ...]
+    hint: str
+    fault: Fired | None
+    status: int | None
+    reply: Reply | None
+    milliseconds: float | None
+    attempt: int | None
+    early: float | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voice(_Told):
+    """A stored record: `data` is what its provider's API shows of it."""
+
+    provider: str
+    collection: str
+    id: str
+    account: str
+    created_at: datetime
+    data: dict[str, Any]
+    uploads: Files
+
+
+@dataclass(frozen=True, slots=True)
+class Account(_Told):
+    """The state of an API key at a provider; the key is redacted."""
+
+    provider: str
+    key: str
+    tier: str
+    credit: float | None
+    trial_ended: bool
+    models: list[str] | None
+    limits: dict[str, dict[str, float | None]]
+
+
+_MADE: Mapping[str, type[_Told]] = {
+    "files": File,
+    "uploads": File,
+    "violations": Violation,
+    "fault": Fired,
+    "reply": Reply,
+}
+
+Item = TypeVar("Item")
+
+
+class Requests(list[Request]):
+    """Exchanges, oldest first, as they were when they were asked for."""
+
+    @property
+    def last(self) -> Request:
+        """The newest. Raises LookupError when there is none."""
+        if not self:
+            raise LookupError("no request has come")
+        return self[-1]
+
+
+class Voices(list[Voice]):
+    """Stored records, oldest first; also to be had by their id."""
+
+    def __init__(self, voices: Iterable[Voice] = ()) -> None:
+        super().__init__(voices)
+
+    @overload  # type: ignore[override]  # it takes more than a list does
+    def __getitem__(self, which: int | str) -> Voice: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[Voice]: ...
+    def __getitem__(self, which: int | str | slice) -> Voice | list[Voice]:
+        """By position, or by id. Raises KeyError for an id that is not there."""
+        if not isinstance(which, str):
+            return super().__getitem__(which)
+        for each in self:
+            if each.id == which:
+                return each
+        there = ", ".join(each.id for each in self) or "none"
+        raise KeyError(f"there is no voice {which}; there are: {there}")
+
+    def __contains__(self, which: object) -> bool:
+        """Whether a voice, or one with an id, is there."""
+        return any(which in (each, each.id) for each in self)
