@@ -15,6 +15,7 @@ ROOMS = [
     "settings",
     "audio",
     "speech",
+    "lossless",
     "openapi.lift",
     "openapi.wording",
     "openapi.schema",

@@ -32,7 +32,7 @@ from ..sandbox.clock import timestamp
 from ..sandbox.journal import Exchange
 from ..sandbox.sandbox import PARTS, Sandbox
 from ..sandbox.voices import EVERYBODY, Record
-from ..speech import Utterance, mp3, pcm, wav
+from ..speech import Utterance, mp3, pcm
 
 SAID = "The quick brown fox jumps over the lazy dog"
 SAMPLE_RATE = 24_000  # Hz
@@ -135,10 +135,14 @@ async def get_spec(call: Call) -> Answer:
 
 @provider.operation("getSample", remembers=False)
 async def get_sample(call: Call) -> Answer:
-    utterance = Utterance(SAID, call.parameters["voice"], seconds=call.parameters["seconds"])
-    if call.parameters["format"] == "mp3":
+    wanted = call.parameters
+    utterance = Utterance(SAID, wanted["voice"], seconds=wanted["seconds"])
+    if wanted["format"] == "mp3":  # made of tones, not of samples
         return Answer(mp3(utterance, SAMPLE_RATE), media_type="audio/mpeg")
-    return Answer(wav(pcm(utterance, SAMPLE_RATE), SAMPLE_RATE), media_type="audio/wav")
+    from ..lossless import FILES  # not needed to start
+
+    media_type, made = FILES[wanted["format"]]
+    return Answer(made(pcm(utterance, SAMPLE_RATE), SAMPLE_RATE), media_type=media_type)
 
 
 # --- faults --------------------------------------------------------------------------------------
