@@ -19,8 +19,7 @@ Kind = Literal[
     "wrong_type",
     "drip",
 ]
-Provider = Literal["telnyx", "retell", "supertone", "faseeh"]
-SampleFormat = Literal["wav", "mp3"]
+SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
 
 
 class Match(TypedDict, total=False):

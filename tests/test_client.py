@@ -1,0 +1,313 @@
+"""The control object: the same for a server in a thread, one elsewhere, and an app in process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import get_args, get_type_hints
+
+import httpx
+import pytest
+
+import mockvoice
+from mockvoice import Control
+from mockvoice.client import told
+from mockvoice.client.control import ControlError
+from mockvoice.openapi.lift import JSON
+
+from .contract.contracts import CONTRACTS
+from .test_cli import serving
+
+KEY = {"authorization": "Bearer KEY"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Control]:
+    with mockvoice.serve() as control:
+        yield control
+
+
+@pytest.fixture
+def mock(server: Control, request: pytest.FixtureRequest) -> Control:
+    return server.sandbox(request.node.name.translate({ord(each): "-" for each in "[]"})[:64])
+
+
+def clone(mock: Control, name: str = "narrator", key: str = "KEY") -> httpx.Response:
+    return httpx.post(
+        f"{mock.retell.base_url}/clone-voice",
+        headers={"authorization": f"Bearer {key}"},
+        data={"voice_name": name, "voice_provider": "elevenlabs"},
+        files={"files": ("s.wav", mock.sample(seconds=1))},
+    )
+
+
+def voices(mock: Control, key: str = "KEY") -> int:
+    headers = {"authorization": f"Bearer {key}"}
+    return httpx.get(f"{mock.retell.base_url}/list-voices", headers=headers).status_code
+
+
+def test_a_server_answers_at_once_and_stops_when_it_is_left() -> None:
+    with mockvoice.serve(seed=5) as mock:
+        assert clone(mock).status_code == 201
+        url = mock.url
+    with pytest.raises(ConnectionError, match=f"no mockvoice answers at {url}.*mockvoice serve"):
+        mockvoice.connect(url)
+    assert not [each for each in threading.enumerate() if each.name == "mockvoice"]
+
+
+def test_a_server_elsewhere_is_controlled_as_one_here() -> None:
+    with serving() as (_, url):
+        mock = mockvoice.connect(url)
+        assert mock.url == url
+        fault = mock.retell.fail(503, times=1)
+        assert [clone(mock).status_code for _ in range(2)] == [503, 201]
+        assert (fault.hits, fault.seen) == (1, 1)
+        other = mockvoice.connect(f"{url}/~other")
+        assert other.url == f"{url}/~other"
+        assert other.requests == []
+        assert mockvoice.connect(url.removeprefix("http://")).requests.last.status == 201
+
+
+def test_what_is_no_mockvoice_is_told(server: Control) -> None:
+    with pytest.raises(ConnectionError, match="no mockvoice answers at"):
+        mockvoice.connect(f"{server.url}/telnyx/v2")
+
+
+def test_an_app_in_this_process_needs_no_socket() -> None:
+    async def story() -> None:
+        app = mockvoice.create_app(seed=5)
+        mock = app.control
+        fault = mock.retell.fail(503, times=1)
+        transport = httpx.ASGITransport(app)  # type: ignore[arg-type]  # it wants its own Message
+        async with httpx.AsyncClient(transport=transport, headers=KEY) as client:
+            url = f"{mock.retell.base_url}/list-voices"
+            assert [(await client.get(url)).status_code for _ in range(2)] == [503, 200]
+            mock.retell.fail("reset")
+            with pytest.raises(ConnectionResetError):
+                await client.get(url)
+        assert fault.hits == 1
+        assert [each.status for each in mock.requests] == [503, 200, None]
+        assert mock.sandbox("other").requests == []
+        with pytest.raises(ControlError, match="kind must be one of"):
+            mock.fail("bang")  # type: ignore[arg-type]  # that is the point
+
+    asyncio.run(story())
+
+
+def test_a_fault_may_last_for_a_block(mock: Control) -> None:
+    with mock.retell.fail(418, body={"tea": True}) as fault:
+        assert clone(mock).json() == {"tea": True}
+        assert fault.data["status"] == 418
+    assert clone(mock).status_code == 201
+    with pytest.raises(ControlError, match="there is no fault fault_1"):
+        assert fault.hits
+
+
+def test_faults_of_one_provider_are_cleared_alone(mock: Control) -> None:
+    mock.retell.fail(502)
+    mock.telnyx.fail()
+    mock.fail("reset", times=1)
+    mock.retell.clear_faults()
+    assert [each.data.get("provider") for each in mock.faults] == ["telnyx", None]
+    assert [each.id for each in mock.telnyx.faults] == ["fault_2"]
+    mock.clear_faults()
+    assert mock.faults == []
+
+
+def test_a_sequence_is_taken_in_turn_after_a_delay(mock: Control) -> None:
+    mock.delay(0.001, operation="GET /list-voices", times=1)
+    mock.retell.sequence([502, {"status": 503, "retry_after": 0.5}, "ok"])
+    assert [voices(mock) for _ in range(4)] == [502, 503, 200, 200]
+    first, second, *_ = mock.requests
+    assert first.fault
+    assert first.fault.kind == "delay, status"
+    assert second.reply
+    assert second.reply.headers["retry-after-ms"] == "500"
+
+
+def test_the_journal_is_typed(mock: Control) -> None:
+    clone(mock)
+    httpx.post(f"{mock.retell.base_url}/clone-voice?a=1", headers=KEY, data={"name": "n"})
+    request, refused = mock.retell.requests
+    assert mock.requests.last == refused
+    assert (request.operation, request.status, request.fields["voice_name"]) == (
+        "cloneVoice",
+        201,
+        "narrator",
+    )
+    assert datetime.now(UTC) - request.at < timedelta(minutes=1)
+    file = request.files["files"]
+    assert file == request.files[0] == mock.voices[0].uploads["files"]
+    assert (file.filename, file.format, file.seconds) == ("s.wav", "wav", 1.0)
+    with pytest.raises(KeyError, match="files were sent as: files"):
+        assert request.files["audio_file"]
+    assert refused.query == {"a": "1"}
+    assert {each.pointer for each in refused.violations} >= {"/voice_name", "/files"}
+    assert refused.reply
+    assert refused.reply.body["status"] == "error"
+    with pytest.raises(LookupError, match="no request has come"):
+        assert mock.telnyx.requests.last
+
+
+def test_voices_are_had_by_position_and_by_id(mock: Control) -> None:
+    made = clone(mock).json()["voice_id"]
+    planted = mock.retell.add_voice({"voice_name": "planted"}, id="v1", account="KEY")
+    assert planted.data["voice_name"] == "planted"
+    assert [each.id for each in mock.voices] == [made, "v1"]
+    assert mock.retell.voices["v1"] == mock.voices[1]
+    assert "v1" in mock.voices
+    assert planted in mock.voices
+    assert "v2" not in mock.voices
+    assert mock.telnyx.voices == []
+    with pytest.raises(KeyError, match=f"there is no voice v2; there are: {made}, v1"):
+        assert mock.voices["v2"]
+    found = httpx.get(f"{mock.retell.base_url}/get-voice/v1", headers=KEY)
+    assert found.json()["voice_name"] == "planted"
+    with pytest.raises(ControlError, match="gender must be"):
+        mock.retell.add_voice({"gender": 5})
+
+
+def test_an_account_may_be_that_of_one_key_or_of_every_key(mock: Control) -> None:
+    assert mock.retell.account("broke", trial_ended=True).trial_ended
+    assert clone(mock, key="broke").status_code == 402
+    assert clone(mock).status_code == 201
+    assert mock.retell.account(trial_ended=True).key == "*"
+    assert [clone(mock, key=key).status_code for key in ("KEY", "new")] == [402, 402]
+    mock.retell.account("KEY", trial_ended=False)
+    assert [clone(mock, key=key).status_code for key in ("KEY", "newer")] == [201, 402]
+    assert mock.retell.account("newer").trial_ended
+
+
+def test_a_limit_holds_for_every_key_or_for_one(mock: Control) -> None:
+    mock.clock.freeze()
+    mock.retell.limit(2, per=60)
+    mock.retell.limit(1, per=60, key="slow")
+    assert [voices(mock) for _ in range(3)] == [200, 200, 429]
+    assert [voices(mock, "slow") for _ in range(2)] == [200, 429]
+    mock.clock.advance(60)
+    assert voices(mock) == 200
+    supertone = mock.supertone.limit(3, name="clones").limits
+    assert supertone == {"clones": {"most": 3}}
+
+
+def test_what_was_called_is_asserted(mock: Control) -> None:
+    clone(mock, "a")
+    clone(mock, "b")
+    assert len(mock.retell.assert_called("cloneVoice", times=2)) == 2
+    (found,) = mock.assert_called("POST /clone-voice", fields={"voice_name": "b"}, status=201)
+    assert found.fields["voice_name"] == "b"
+    mock.telnyx.assert_not_called()
+    mock.retell.assert_not_called("listVoices")
+    told = 'expected 1 requests to cloneVoice answered 201 with {"voice_provider": "inworld"};'
+    with pytest.raises(AssertionError, match=f"^{told} there were 0. What came:\nrequest_1  "):
+        mock.assert_called("cloneVoice", times=1, status=201, fields={"voice_provider": "inworld"})
+    with pytest.raises(AssertionError, match="expected 0 requests to retell; there were 2"):
+        mock.retell.assert_not_called()
+
+
+def test_a_wrong_name_is_an_error_at_once_that_lists_the_right_ones(mock: Control) -> None:
+    with pytest.raises(ControlError, match=r"did you mean cloneVoice\? there are cloneVoice, get"):
+        mock.retell.assert_not_called("cloneVoices")
+    with pytest.raises(ControlError, match="there are cloneVoice, getVoice.*did you mean cloneVoi"):
+        mock.retell.fail(502, operation="cloneVoices")
+    with pytest.raises(ControlError, match="did you mean retry_after.*expires_in"):
+        mock.retell.fail(502, retry_afer=1)  # type: ignore[call-arg]  # that is the point
+    with pytest.raises(ControlError, match="there are faseeh, retell, supertone, telnyx"):
+        mock.provider("acme")
+    with pytest.raises(AttributeError, match="there is no provider acme; there are faseeh"):
+        assert mock.acme  # type: ignore[attr-defined]  # that is the point
+    with pytest.raises(ControlError, match="format must be one of wav, mp3"):
+        mock.sample("aiff")  # type: ignore[arg-type]  # that is the point
+    assert mock.retell.operations["cloneVoice"] == "POST /clone-voice"
+
+
+def test_requests_are_waited_for(mock: Control) -> None:
+    sender = threading.Thread(target=lambda: [voices(mock) for _ in range(3)])
+    sender.start()
+    assert len(mock.retell.wait_for_requests(3)) == 3
+    sender.join()
+    with pytest.raises(TimeoutError, match=r"expected 4 requests within 0.01 s; there were 3"):
+        mock.wait_for_requests(4, 0.01, operation="listVoices")
+
+
+def test_the_clock_stands_runs_and_jumps(mock: Control) -> None:
+    moment = datetime(2024, 1, 1, tzinfo=UTC)
+    assert mock.clock.freeze(moment) == moment == mock.clock.now
+    assert mock.clock.advance(90) == moment + timedelta(seconds=90)
+    assert mock.clock.freeze("2025-01-01T00:00:00Z").year == 2025
+    assert mock.clock.run().year == 2025
+    assert mock.clock.freeze() <= mock.clock.now
+
+
+def test_reset_takes_all_or_parts(mock: Control) -> None:
+    mock.retell.fail(502)
+    first = mock.telnyx.add_voice().id
+    mock.reset("faults", "ids")
+    assert mock.faults == []
+    assert mock.telnyx.add_voice().id == first
+    mock.reset(seed=9, audio="any")
+    assert mock.voices == []
+    assert mock.telnyx.add_voice().id != first
+    with pytest.raises(ControlError, match="only.0 must be one of faults"):
+        mock.reset("everything")
+
+
+def test_verify_tells_what_must_not_be_so_when_all_is_over(mock: Control) -> None:
+    mock.retell.fail(502, times=2)
+    mock.retell.fail(503, operation="listVoices", probability=0.0)
+    mock.telnyx.fail(500)
+    mock.telnyx.sequence(["ok"])
+    voices(mock)
+    with pytest.raises(AssertionError) as caught:
+        mock.verify()
+    lines = [line.partition(": fault")[0] for line in str(caught.value).splitlines()]
+    assert lines == [
+        "a fault never fired",  # the second: the first came before it
+        "a fault never fired",
+        "a sequence is not finished (0 of 1 turns)",
+    ]
+
+
+def test_the_environment_leads_sdks_to_the_sandbox(mock: Control) -> None:
+    env = mock.env()
+    assert env["TELNYX_BASE_URL"] == mock.telnyx.base_url == f"{mock.url}/telnyx/v2"
+    assert env["MUNSIT_BASE_URL"] == env["FASEEH_BASE_URL"] == mock.faseeh.base_url
+    assert env["MOCKVOICE_URL"] == mock.url
+    assert {env[name] for name in env if name.endswith("_API_KEY")} == {"test"}
+
+
+def test_samples_come_in_every_format(mock: Control) -> None:
+    for format in get_args(told.SampleFormat):
+        assert mock.sample(format, seconds=0.5) != mock.sample(format, seconds=0.5, voice="other")
+
+
+def _schema(name: str) -> JSON:
+    (contract,) = [each for each in CONTRACTS if each.name == "mockvoice"]
+    return contract.node["components"]["schemas"][name]
+
+
+@pytest.mark.parametrize(
+    ("typed", "schema", "besides"),
+    [
+        (told.FaultFields, "Fault", {"provider"}),
+        (told.Failure, "Turn", set()),
+        (told.Match, "Match", set()),
+        (told.AccountState, "AccountState", set()),
+        (told.Request, "Exchange", set()),
+        (told.Violation, "Violation", {"expected", "got"}),
+        (told.Voice, "Record", set()),
+        (told.File, "Upload", set()),
+        (told.Account, "Account", set()),
+    ],
+)
+def test_the_types_have_the_words_of_the_contract(
+    typed: type, schema: str, besides: set[str]
+) -> None:
+    hints = get_type_hints(typed).keys()
+    assert hints ^ _schema(schema)["properties"].keys() == besides
+
+
+def test_the_kinds_and_formats_are_those_of_the_contract() -> None:
+    assert [*get_args(told.Kind)] == _schema("Kind")["enum"]
