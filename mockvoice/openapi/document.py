@@ -18,6 +18,7 @@ from .schema import Dialect, Schema, coerce, escape, kinds
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_TEXT = frozenset({"string"})  # what comes without a filename is text, and never becomes a file
 
 
 class FileRule(NamedTuple):
@@ -257,11 +258,11 @@ class Document:
         many = "array" in kinds(self.dialect, node)
         if many:
             node, at = self._at(node.get("items", {}), f"{at}/items")
-        rule = None
         if node.get("x-binary"):
             formats = tuple(node.get("x-audio-formats", ()))
             rule = FileRule(formats, node.get("x-max-bytes"), f"{self.name}.yaml{at}")
-        return Field(name, kinds(self.dialect, node), many, rule)
+            return Field(name, _TEXT, many, rule)
+        return Field(name, kinds(self.dialect, node), many)
 
     def _credential(self, security: list[Node]) -> Credential | None:
         for requirement in security:

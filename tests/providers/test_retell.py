@@ -108,6 +108,13 @@ def test_missing_fields_are_400(http: httpx.Client) -> None:
     assert "you sent name; the field is voice_name" in response.headers["X-Mockvoice-Violations"]
 
 
+@pytest.mark.parametrize("text", ['{"type":"Buffer","data":[82]}', '{"a":1}', "[1]", "RIFF"])
+def test_text_is_no_file_whatever_it_looks_like(http: httpx.Client, wav: bytes, text: str) -> None:
+    response = clone(http, wav, files=text)
+    assert response.status_code == 400
+    assert "files.0 must be a file; got " in message(response)
+
+
 @pytest.mark.parametrize("data", [b"", b"Example data", b"\x1a\x45\xdf\xa3webm"])
 def test_what_is_no_audio_is_400(http: httpx.Client, wav: bytes, data: bytes) -> None:
     response = clone(http, wav, data)
