@@ -34,7 +34,8 @@ class Violation(NamedTuple):
     """One rule broken at one place of a request.
 
     `pointer` is a JSON Pointer (RFC 6901) inside `place`, "" for all of it; `rule` is the keyword
-    of JSON Schema that was broken, or a word like it; `source` is where the rule stands, such as
+    of JSON Schema that was broken, or a word like it; `message` has no subject where the pointer
+    names one; `source` is where the rule stands, such as
     `telnyx.yaml#/components/schemas/VoiceCloneRequest/required`.
     """
 
@@ -56,7 +57,7 @@ class Violation(NamedTuple):
     @property
     def sentence(self) -> str:
         """The violation as a sentence without its full stop: `name is required`."""
-        return f"{self.name or 'the ' + self.place} {self.message}"
+        return f"{self.name} {self.message}" if self.name else self.message
 
     def described(self) -> dict[str, Any]:
         """The violation as JSON."""
@@ -75,10 +76,12 @@ class Violation(NamedTuple):
 class Problem(Exception):
     """Why a request is refused: the violations, or a sentence where there is no single place.
 
+    A `rule` is one for whole bodies: the sentence says how it was broken, and makes a violation.
     `body` is what is sent in place of the provider's words, where somebody asked for it.
     """
 
     statuses: ClassVar[tuple[int, ...]] = (500,)
+    rule: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -90,6 +93,8 @@ class Problem(Exception):
     ) -> None:
         super().__init__(detail)
         self.detail = detail
+        if detail and self.rule and not violations:
+            violations = (Violation("body", "", self.rule, detail, hint=hint),)
         self.violations = violations
         self.headers: Mapping[str, str] = headers or {}
         self.hint = hint or next((each.hint for each in violations if each.hint), "")
@@ -157,6 +162,7 @@ class Malformed(Problem):
     """The body cannot be read: broken JSON, broken multipart, a wrong charset."""
 
     statuses = (400, 422)
+    rule = "body"
 
 
 class Invalid(Problem):
@@ -169,6 +175,7 @@ class TooLarge(Problem):
     """A file, or the whole body, has more bytes than are taken."""
 
     statuses = (413, 400, 422)
+    rule = "body"
 
 
 class WrongMediaType(Problem):

@@ -47,6 +47,11 @@ class Body:
     complete: bool = True
     ended: bool = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing came: no byte, or a form that has no parts."""
+        return not self.size or not (self.parts or self.data or self.problem)
+
     def json(self) -> JSON:
         """The data as JSON. Raises Malformed when it is none."""
         try:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from starlette.types import Scope
 
-from ..errors import Malformed, WrongMediaType
+from ..errors import Malformed, Violation, WrongMediaType
 from ..openapi.document import FORMS, Content, Field
 from ..openapi.lift import JSON
 from ..openapi.wording import file_view
@@ -44,9 +44,7 @@ def decode(call: Call, body: Body, scope: Scope) -> Decoded | None:
     if content is None:
         if not body.size and not call.operation.body_required:
             return None
-        sent = f"of type {body.media_type}" if body.media_type else "of no stated type"
-        wanted = " or ".join(call.operation.bodies)
-        raise WrongMediaType(f"the body is {sent}; expected is {wanted}")
+        raise _wrong_type([*call.operation.bodies], body.media_type)
     if content.media_type in FORMS:
         decoded = _form(call, content, body)
         for upload in call.uploads:
@@ -57,6 +55,12 @@ def decode(call: Call, body: Body, scope: Scope) -> Decoded | None:
     call.body = value = body.json()
     call.fields = call.told.fields = value if isinstance(value, dict) else {}
     return Decoded(content, value)
+
+
+def _wrong_type(wanted: list[str], got: str) -> WrongMediaType:
+    sent = f"of type {got}" if got else "of no stated type"
+    sentence = f"the body is {sent}; expected is {' or '.join(wanted)}"
+    return WrongMediaType(sentence, Violation("body", "", "media type", sentence, wanted, got))
 
 
 def _parameters(call: Call, scope: Scope) -> None:

@@ -105,6 +105,8 @@ async def _respond(call: Call, refusal: Problem | None, body: Body, scope: Scope
             return await _answer(call, body, scope)
         except Problem as raised:
             problem = raised
+            if body.empty and not problem.hint:
+                problem.hint = call.operation.empty_body_hint
         except Exception:  # noqa: BLE001 - the client is answered, and our mistake is told
             call.mistaken(traceback.format_exc())
             problem = Failed("mockvoice itself failed; its log says where")

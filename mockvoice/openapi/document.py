@@ -110,6 +110,7 @@ class Operation(NamedTuple):
     summary: str = ""
     parameters: tuple[Parameter, ...] = ()
     body_required: bool = False
+    empty_body_hint: str = ""
     bodies: Mapping[str, Content] = _NONE
     responses: Mapping[int, Response] = _NONE
     credential: Credential | None = None
@@ -182,6 +183,7 @@ class Document:
                 if place in ("path", "query", "header")
             ),
             body_required=bool(body.get("required")),
+            empty_body_hint=body.get("x-empty-body-hint", ""),
             bodies=self._contents(body, body_at),
             responses=responses,
             credential=self._credential(node.get("security", self._security)),

@@ -128,11 +128,13 @@ class Schema:
             members = list(expected)
         for member in members:
             path = [*error.instance_path] + ([] if member is None else [member])
+            pointer = at + "".join(f"/{escape(str(step))}" for step in path)
+            message = _message(rule, expected, got, holder)
             yield Violation(
                 place=place,
-                pointer=at + "".join(f"/{escape(str(step))}" for step in path),
+                pointer=pointer,
                 rule=rule,
-                message=_message(rule, expected, got, holder),
+                message=message if pointer else f"the {place} {message}",
                 expected=expected,
                 got=got,
                 source=self._dialect.source(error.absolute_keyword_location or ""),

@@ -102,17 +102,13 @@ def error(problem: Problem, status: int, call: Call) -> JSON:
 
 def _message(problem: Problem, status: int, call: Call) -> str:
     if isinstance(problem, BadAudio | WrongMediaType) and status == 415:
-        sent = problem.violations[0].got if problem.violations else _media_type(call)
+        sent = problem.violations[0].got or "no media type"
         return f"Unsupported audio format. Supported formats: WAV, MP3. Received: {sent}"
     if status in (400, 404, 405, 413) and problem.sentences:
         return problem.sentences
     documented = call.operation.documented(status)
     message = documented["message"] if documented else problem.sentences
     return message["message"] if isinstance(message, dict) else message or f"status {status}"
-
-
-def _media_type(call: Call) -> str:
-    return call.headers.get("content-type").partition(";")[0] or "no media type"
 
 
 def _wants_object(call: Call) -> bool:

@@ -89,7 +89,7 @@ def error(problem: Problem, status: int, call: Call) -> JSON:
         return documented
     code, title, detail = ERRORS.get(status) or ERRORS[400 if status < 500 else 500]
     error = {"code": CODES.get((call.operation.id, status), code), "title": title}
-    if status == 401 or not problem.violations:
+    if status == 401 or problem.detail or not problem.violations:
         return {"errors": [{**error, "detail": (status != 401 and problem.detail) or detail}]}
     return {
         "errors": [

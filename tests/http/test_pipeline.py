@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ paths:
     post:
       operationId: addSong
       requestBody:
+        x-empty-body-hint: a song wants wrapping
         content:
           application/x-www-form-urlencoded:
             schema:
@@ -172,6 +174,56 @@ def test_a_urlencoded_form_is_read(acme: Acme, http: Started) -> None:
     assert (
         "name must be text" in http.post("/songs", data=repeated).headers["x-mockvoice-violations"]
     )
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "told"),
+    [
+        (
+            "application/json",
+            "{",
+            {
+                "rule": "body",
+                "message": "the body is not valid JSON: Expecting property name enclosed in double"
+                " quotes at line 1, column 2",
+                "expected": None,
+                "got": None,
+            },
+        ),
+        (
+            "text/plain",
+            "x",
+            {
+                "rule": "media type",
+                "message": "the body is of type text/plain; expected is"
+                " application/x-www-form-urlencoded or application/json",
+                "expected": [FORM, "application/json"],
+                "got": "text/plain",
+            },
+        ),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_a_violation_too(
+    http: Started, media_type: str, content: str, told: dict[str, JSON]
+) -> None:
+    response = http.post("/songs", headers={"Content-Type": media_type}, content=content)
+    assert (response.status_code, response.json()) == (400, {"oops": "wrong"})
+    whole = {"where": "body", "pointer": "", "source": "", "hint": ""}
+    assert json.loads(response.headers["x-mockvoice-violations"]) == [{**whole, **told}]
+    assert "x-mockvoice-hint" not in response.headers
+
+
+@pytest.mark.parametrize("media_type", [FORM, "application/json"])
+def test_an_empty_body_brings_the_hint_of_its_contract(http: Started, media_type: str) -> None:
+    response = http.post("/songs", headers={"Content-Type": media_type})
+    assert response.status_code == 400
+    assert response.headers["x-mockvoice-hint"] == "a song wants wrapping"
+    (told,) = json.loads(response.headers["x-mockvoice-violations"])
+    wrong = {FORM: "name is required", "application/json": "the body is empty"}
+    assert told["message"] == wrong[media_type]
 
 
 def test_a_handler_may_choose_among_documented_statuses(acme: Acme, http: Started) -> None:

@@ -51,6 +51,7 @@ components:
   requestBodies:
     Picture:
       required: true
+      x-empty-body-hint: a picture wants wrapping
       content:
         multipart/form-data:
           schema:
@@ -104,6 +105,12 @@ def test_the_fields_of_a_form_are_found_through_references_and_choices() -> None
     assert files.file
     assert files.file.max_bytes == 3
     assert files.file.source.endswith("multipart~1form-data/schema/allOf/1/properties/files/items")
+
+
+def test_a_body_says_what_may_help_when_it_comes_empty() -> None:
+    operations = pets().operations
+    assert operations["POST /pets/{id}"].empty_body_hint == "a picture wants wrapping"
+    assert operations["getPet"].empty_body_hint == ""
 
 
 def test_responses_have_status_headers_and_examples() -> None:

@@ -64,7 +64,7 @@ def only(node: Any, value: Any, **others: Any) -> Violation:
     ],
 )
 def test_each_rule_has_a_sentence(node: Any, value: Any, sentence: str) -> None:
-    assert only(node, value).message.startswith(sentence)
+    assert only(node, value).sentence.startswith(f"the body {sentence}")
 
 
 def test_a_missing_member_is_reported_at_that_member() -> None:

@@ -246,6 +246,39 @@ def test_what_is_no_json_is_422(
     assert only_error(response)["detail"].startswith(detail)
 
 
+@pytest.mark.parametrize(
+    ("path", "media_type", "content", "told", "hint"),
+    [
+        (
+            UPLOAD,
+            "multipart/form-data; boundary=x",
+            b"--x--\r\n",
+            ["audio_file is required", "language is required", "name is required"],
+            "the body has no parts: telnyx-node 7 wants voice_clone_upload_request",
+        ),
+        (
+            DESIGN,
+            "application/json",
+            b"",
+            ["the body is empty"],
+            "the body is empty: telnyx-node 7 wants voice_clone_request",
+        ),
+    ],
+)
+def test_the_empty_bodies_of_telnyx_node_are_told_what_they_want(
+    http: httpx.Client, path: str, media_type: str, content: bytes, told: list[str], hint: str
+) -> None:
+    headers = {**KEY, "Content-Type": media_type}
+    response = http.post(path, headers=headers, content=content)
+    assert response.status_code == 422
+    assert [each["detail"] for each in response.json()["errors"]] == told
+    assert response.headers["X-Mockvoice-Hint"] == hint
+    journal = http.get("/__mockvoice/requests", params={"limit": 1}).json()
+    (exchange,) = journal["requests"]
+    assert exchange["hint"] == hint
+    assert [each["message"] for each in exchange["violations"]] == told
+
+
 def test_an_unknown_path_is_404_and_names_the_right_one(http: httpx.Client) -> None:
     response = http.post("/telnyx/voice_clones/from_upload", headers=KEY)
     assert response.status_code == 404
