@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,6 +20,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ..errors import Malformed, Problem, TooLarge
 from ..openapi.lift import JSON
+from ..openapi.wording import TO_FILE
 from ..sandbox.uploads import Upload
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,6 +31,7 @@ MAX_PART_HEADER_BYTES = 4096
 MAX_TEXT_BYTES = 1 << 20  # of one text field
 MAX_DEPTH = 64  # of JSON
 SMALL = 8192  # bytes
+_ITEM = re.compile(r"\[\d+\]$")  # how the name of a part ends that is one of a list, or of bytes
 
 _quiet = logging.getLogger(__name__)
 _quiet.addHandler(logging.NullHandler())
@@ -213,7 +216,9 @@ class _Parts:
 
     def begin(self, *_nothing: None) -> None:
         if len(self._body.parts) >= MAX_PARTS:
-            raise TooLarge(f"the multipart body has more than {MAX_PARTS} parts")
+            last = self._body.parts[-1][0]
+            hint = f"the last part is {last}; {TO_FILE}" if _ITEM.search(last) else ""
+            raise TooLarge(f"the multipart body has more than {MAX_PARTS} parts", hint=hint)
         self._headers = {}
         self._chunks = []
 

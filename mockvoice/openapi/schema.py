@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import Place, Violation
 from .lift import JSON, ContractError, Node, lift
-from .wording import alike, sentence
+from .wording import TO_FILE, alike, sentence
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -156,13 +156,16 @@ def _message(rule: str, expected: Any, got: JSON, holder: Node) -> str:
 
 def _hint(rule: str, member: Any, instance: JSON, holder: Node) -> str:
     if rule == "type" and holder.get("x-binary") and isinstance(instance, str):
-        return "the part has no filename, so it is text; send it as a file part"
+        remedy = TO_FILE if '"type":"Buffer"' in instance else "send it as a file part"
+        return f"the part has no filename, so it is text; {remedy}"
     if member is None or not isinstance(instance, dict):
         return ""
     known = holder.get("properties", {})
     if rule == "required":
         sent = alike(member, [name for name in instance if name not in known])
-        return f"you sent {sent}; the field is {member}" if sent else ""
+        bytewise = sent.startswith(f"{member}[") and known.get(member, {}).get("x-binary")
+        remedy = TO_FILE if bytewise else f"the field is {member}"
+        return f"you sent {sent}; {remedy}" if sent else ""
     meant = alike(member, [name for name in known if name not in instance])
     return f"did you mean {meant}?" if meant else ""
 

@@ -51,6 +51,10 @@ _KINDS = {
 }
 
 
+# What the SDKs for Node make of a Buffer: a part for each byte, or JSON.
+TO_FILE = "bytes must be sent as one file, in Node as toFile(bytes, 'a.wav')"
+
+
 def sentence(rule: str, expected: Any, got: JSON) -> str:
     """What is wrong, without the name of the field: `must be at most 3 characters long; got 4`."""
     if rule == "minLength" and expected == 1:

@@ -171,6 +171,16 @@ def test_parts_are_counted() -> None:
     assert isinstance(received([part('name="a"', b"") + fits]).problem, TooLarge)
 
 
+def test_a_buffer_of_node_is_a_part_for_each_byte_and_is_told_how_to_be_a_file() -> None:
+    body = received([form(*[part(f'name="audio_file[{i}]"', b"82") for i in range(MAX_PARTS + 1)])])
+    assert body.problem
+    assert body.problem.hint == (
+        "the last part is audio_file[127]; bytes must be sent as one file, in Node as"
+        " toFile(bytes, 'a.wav')"
+    )
+    assert [each.hint for each in body.problem.violations] == [body.problem.hint]
+
+
 def test_text_fields_and_part_headers_are_bounded() -> None:
     long = form(part('name="a"', b"x" * (MAX_TEXT_BYTES + 1)))
     assert "the text field a has more than" in told(received([long]))

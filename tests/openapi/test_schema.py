@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mockvoice.errors import Violation
 from mockvoice.openapi.lift import ContractError
 from mockvoice.openapi.schema import Dialect, Schema, coerce, kinds
-from mockvoice.openapi.wording import file_view
+from mockvoice.openapi.wording import TO_FILE, file_view
 
 
 def dialect(node: Any, **others: Any) -> Dialect:
@@ -97,7 +97,17 @@ def test_a_missing_member_tells_of_the_one_sent_in_its_place() -> None:
 
 
 def test_text_where_a_file_belongs_tells_how_to_send_one() -> None:
-    assert "filename" in only({"type": "string", "format": "binary"}, "b'Example data'").hint
+    hint = "the part has no filename, so it is text; "
+    file = {"type": "string", "format": "binary"}
+    assert only(file, "b'Example data'").hint == hint + "send it as a file part"
+    assert only(file, '{"type":"Buffer","data":[82]}').hint == hint + TO_FILE
+
+
+def test_bytes_that_came_one_by_one_tell_how_to_send_a_file() -> None:
+    node = {"properties": {"audio": {"format": "binary"}, "tags": {}}, "required": ["audio"]}
+    assert only(node, {"audio[0]": "82"}).hint == f"you sent audio[0]; {TO_FILE}"
+    node["required"] = ["tags"]
+    assert only(node, {"tags[0]": "82"}).hint == "you sent tags[0]; the field is tags"
 
 
 def test_the_branch_that_comes_closest_is_reported() -> None:
