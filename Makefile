@@ -4,13 +4,18 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet
 
-.PHONY: run test check bench clean
+NODE := tests/node/node_modules/ready
+
+.PHONY: run test node check bench clean
 
 run: $(VENV)/run          ## serve all providers on http://127.0.0.1:4010
 	$(PY) -m mockvoice serve
 
-test: $(VENV)/dev .venv-old/ready  ## every test
+test: $(VENV)/dev .venv-old/ready $(NODE)  ## every test
 	$(PY) -m pytest
+
+node: $(VENV)/dev $(NODE)  ## the stories of the SDKs for Node
+	$(PY) -m pytest tests/sdk/test_node.py
 
 check: $(VENV)/dev        ## formatting, lint and types
 	$(VENV)/bin/ruff format --check .
@@ -21,7 +26,7 @@ bench: $(VENV)/dev        ## beside plain Starlette, in one run
 	$(PY) -m tests.bench
 
 clean:
-	rm -rf $(VENV) .venv-old dist
+	rm -rf $(VENV) .venv-old tests/node/node_modules dist
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)
@@ -47,3 +52,12 @@ $(VENV)/dev: pyproject.toml $(VENV)/run
 	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-old/bin/python -m pip install --quiet \
 		--no-deps --ignore-requires-python supertone==0.1.2
 	touch $@
+
+# Where there is no npm the tests that want it fail, and say so; the others still run.
+$(NODE): tests/node/package.json tests/node/package-lock.json
+	@if command -v npm >/dev/null; then \
+		cd tests/node && npm ci --engine-strict --loglevel=error --no-audit --no-fund && \
+		touch node_modules/ready; \
+	else \
+		echo "npm is missing: install Node.js 20 or newer with npm for the tests of its SDKs"; \
+	fi

@@ -10,6 +10,7 @@ from mockvoice import __version__
 from mockvoice.settings import is_flag, table, variable
 
 from .contract.contracts import OPERATIONS
+from .sdk.test_node import node
 from .test_cli import serving
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +43,17 @@ def test_the_curl_lines_succeed(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("narrator") >= 4
+
+
+def test_the_lines_for_node_print_what_they_say() -> None:
+    (script,) = blocks("js")
+    with serving() as (_, url):
+        printed = node(
+            "--input-type=module", "-", script=script.replace("http://127.0.0.1:4010", url)
+        )
+    told = re.findall(r"^console\.log.*; // (.*)$", script, re.MULTILINE)
+    assert told
+    assert printed.splitlines() == told
 
 
 def test_every_clone_operation_is_in_the_table_with_documented_statuses_only() -> None:
