@@ -458,7 +458,7 @@ def _failure(what: int | str | Failure | None) -> dict[str, Any]:
 def _wanted(
     what: str | None, times: int | None, status: int | None, fields: Mapping[str, Any] | None
 ) -> str:
-    count = "a request" if times is None else f"{times} requests"
+    count = "a request" if times is None else f"{times} request{'s' * (times != 1)}"
     to = f" to {what}" if what else ""
     answered = f" answered {status}" if status else ""
     sent = f" with {json.dumps(fields, default=str)}" if fields else ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal, Self, TypedDict, TypeVar, overload
+from typing import Any, Literal, Self, TypedDict, overload
 
 Kind = Literal[
     "status",
@@ -224,8 +224,6 @@ _MADE: Mapping[str, type[_Told]] = {
     "reply": Reply,
 }
 
-Item = TypeVar("Item")
-
 
 class Requests(list[Request]):
     """Exchanges, oldest first, as they were when they were asked for."""
@@ -238,20 +236,23 @@ class Requests(list[Request]):
         return self[-1]
 
 
-class Voices(list[Voice]):
-    """Stored records, oldest first; also to be had by their id."""
+class Voices:
+    """Stored records, oldest first; to be had by position, or by their id.
 
-    def __init__(self, voices: Iterable[Voice] = ()) -> None:
-        super().__init__(voices)
+    Not a list to type checkers: `"an id" in voices` would be an error to them.
+    """
 
-    @overload  # type: ignore[override]  # it takes more than a list does
+    def __init__(self, voices: Iterable[Voice]) -> None:
+        self._voices = [*voices]
+
+    @overload
     def __getitem__(self, which: int | str) -> Voice: ...
     @overload
     def __getitem__(self, which: slice) -> list[Voice]: ...
     def __getitem__(self, which: int | str | slice) -> Voice | list[Voice]:
         """By position, or by id. Raises KeyError for an id that is not there."""
         if not isinstance(which, str):
-            return super().__getitem__(which)
+            return self._voices[which]
         for each in self:
             if each.id == which:
                 return each
@@ -261,3 +262,17 @@ class Voices(list[Voice]):
     def __contains__(self, which: object) -> bool:
         """Whether a voice, or one with an id, is there."""
         return any(which in (each, each.id) for each in self)
+
+    def __iter__(self) -> Iterator[Voice]:
+        return iter(self._voices)
+
+    def __len__(self) -> int:
+        return len(self._voices)
+
+    def __eq__(self, other: object) -> bool:
+        return self._voices == (other._voices if isinstance(other, Voices) else other)
+
+    __hash__ = None  # type: ignore[assignment]  # as a list
+
+    def __repr__(self) -> str:
+        return repr(self._voices)

@@ -125,7 +125,7 @@ class Schema:
         if rule == "required":
             members, got = [expected], None
         elif rule in ("additionalProperties", "unevaluatedProperties"):
-            members = list(expected)
+            members, expected = list(expected), [*holder.get("properties", {})]
         for member in members:
             path = [*error.instance_path] + ([] if member is None else [member])
             pointer = at + "".join(f"/{escape(str(step))}" for step in path)

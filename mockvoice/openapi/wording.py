@@ -11,8 +11,8 @@ from .lift import JSON
 
 _SENTENCES: Mapping[str, str] = {
     "required": "is required",
-    "additionalProperties": "is not a field of this request",
-    "unevaluatedProperties": "is not a field of this request",
+    "additionalProperties": "is not a field here; known are {choices}",
+    "unevaluatedProperties": "is not a field here; known are {choices}",
     "type": "must be {kind}; got {got}",
     "enum": "must be one of {choices}; got {got}",
     "const": "must be {choices}; got {got}",
@@ -70,8 +70,8 @@ def sentence(rule: str, expected: Any, got: JSON) -> str:
     if rule in ("type", "format"):
         by_name = sorted(expected_kinds, key=lambda each: each == "null")
         values["kind"] = " or ".join(_KINDS.get(each, f"a {each}") for each in by_name)
-    elif rule in ("enum", "const"):
-        values["choices"] = ", ".join(_choice(each) for each in expected_kinds)
+    elif rule in ("enum", "const", "additionalProperties", "unevaluatedProperties"):
+        values["choices"] = ", ".join(_choice(each) for each in expected_kinds) or "none"
     elif isinstance(expected, int):
         for noun in ("character", "item", "member"):
             values[f"{noun}s"] = f"{expected} {noun}{'s' * (expected != 1)}"
