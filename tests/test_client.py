@@ -138,11 +138,10 @@ def test_the_journal_is_typed(mock: Control) -> None:
     )
     assert datetime.now(UTC) - request.at < timedelta(minutes=1)
     file = request.files["files"]
-    assert request.files[0] == file
-    assert mock.voices[0].uploads["files"] == file
+    assert (request.files[0], mock.voices[0].uploads["files"]) == (file, file)
     assert (file.filename, file.format, file.seconds) == ("s.wav", "wav", 1.0)
     with pytest.raises(KeyError, match="files were sent as: files"):
-        assert request.files["audio_file"]
+        request.files["audio_file"]
     assert refused.query == {"a": "1"}
     assert {each.pointer for each in refused.violations} >= {"/voice_name", "/files"}
     assert refused.reply

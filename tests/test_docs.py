@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+import mockvoice
 from mockvoice import __version__
 from mockvoice.settings import is_flag, table, variable
 
-from .contract.contracts import OPERATIONS
+from .contract.contracts import OPERATIONS, Contract
 from .sdk.test_node import node
 from .test_cli import serving
 
@@ -34,15 +39,103 @@ def test_the_two_commands_stand_first() -> None:
     ]
 
 
-def test_the_curl_lines_succeed(tmp_path: Path) -> None:
-    (script,) = blocks("bash")
+@pytest.mark.parametrize("script", blocks("bash"))
+def test_the_curl_lines_succeed(script: str, tmp_path: Path) -> None:
     with serving() as (_, url):
         script = "set -e\n" + script.replace("http://127.0.0.1:4010", url)
         done = subprocess.run(
             ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
-        assert done.stdout.count("narrator") >= 4
+        assert done.stdout
+        assert done.stdout.count("narrator") >= script.count("=narrator")
+
+
+def test_the_python_blocks_are_well_typed(tmp_path: Path) -> None:
+    for number, block in enumerate(blocks("python")):
+        (tmp_path / f"block_{number}.py").write_text(block)
+    done = run_mypy(tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def run_mypy(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Check all files of a folder as strictly as our own."""
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", ROOT / ".mypy_cache", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_wrong_names_are_errors_to_a_type_checker(tmp_path: Path) -> None:
+    wrong = [
+        "mock.telnix",
+        "mock.telnyx.fail('resett')",
+        "mock.telnyx.fail(502, retry_afer=1)",
+        "mock.telnyx.sequence([502], operatoin='x')",
+        "mock.telnyx.account('key', teir='free')",
+        "mock.requests.last.stauts",
+        "mock.sample('aiff')",
+    ]
+    lines = ["import mockvoice", "mock = mockvoice.connect('x')", *wrong]
+    (tmp_path / "wrong.py").write_text("\n".join(lines))
+    told = run_mypy(tmp_path).stdout
+    found = {int(number) for number in re.findall(r"wrong\.py:(\d+): error", told)}
+    assert found == {*range(3, 3 + len(wrong))}, told
+
+
+def test_the_python_blocks_do_what_they_say(tmp_path: Path) -> None:
+    tests, script = blocks("python")
+    (tmp_path / "test_readme.py").write_text(tests)
+    (tmp_path / "readme.py").write_text(script)
+    environment = {k: v for k, v in os.environ.items() if k != "MOCKVOICE_URL"}
+    for command in (["-m", "pytest", "-q", "-p", "no:asyncio"], ["readme.py"]):
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_control_object_has_what_its_table_names() -> None:
+    rows = section("In your tests").partition("| on `mockvoice`")[2]
+    with mockvoice.serve() as mock:
+        for name in re.findall(r"`(?:mockvoice\.)?(\w+)", rows):
+            assert any(hasattr(each, name) for each in (mock, mock.telnyx)) or name in NOT_ON_IT
+
+
+NOT_ON_IT = {"mockvoice", "telnyx", "hits", "with", "await"}
+
+
+def test_the_tables_of_faults_are_those_of_the_contract() -> None:
+    schemas = Contract("mockvoice").document["components"]["schemas"]
+    fields, kinds = section("Failures").split("\n| kind |")
+    told = [name for row in rows(fields) for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert {*told} == {*schemas["Fault"]["properties"], *schemas["Sequence"]["properties"]}
+    assert len({*told}) == len(told)
+    assert [row.split("`")[1] for row in rows(kinds)] == schemas["Kind"]["enum"]
+    defaults = {k: v.get("default") for k, v in schemas["Fault"]["properties"].items()}
+    for name in ("skip", "every", "probability"):
+        assert re.search(rf"`{name}`[^|]*\|[^|]*\b{defaults[name]}\b", fields)
+
+
+def rows(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("| `")]
+
+
+def test_the_table_of_the_control_api_is_that_of_its_contract() -> None:
+    rows = [
+        f"| `{each.method} {each.path}` | {each.node['summary']} |"
+        for each in OPERATIONS
+        if each.contract.name == "mockvoice"
+    ]
+    expected = "\n".join(["<!-- control -->", "| | |", "|---|---|", *rows, "<!-- end -->"])
+    assert expected in README, f"write into README.md:\n{expected}"
 
 
 def test_the_lines_for_node_print_what_they_say() -> None:

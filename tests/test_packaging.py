@@ -1,38 +1,77 @@
-"""The wheel serves by itself, in an environment with nothing of the checkout."""
+"""The wheel works by itself, in an environment with nothing of the checkout."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+
+from .test_docs import blocks
+
 ROOT = Path(__file__).parents[1]
+PIP = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 
-def test_the_wheel_holds_the_contracts_and_serves_from_them(tmp_path: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT], check=True)
-    (wheel,) = tmp_path.glob("mockvoice-*.whl")
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, *PIP, "wheel", "--no-deps", "--wheel-dir", folder, ROOT], check=True
+    )
+    (built,) = folder.glob("mockvoice-*.whl")
+    return built
+
+
+def fresh(folder: Path, *packages: str | Path) -> Path:
+    """The Python of a new environment with some packages."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin/python"
+    subprocess.run([python, *PIP, "install", *packages], check=True)
+    return python
+
+
+def test_the_wheel_holds_the_contracts_and_serves_from_them(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     specs = {f"mockvoice/specs/{path.name}" for path in (ROOT / "specs").iterdir()}
     assert specs | {"mockvoice/py.typed"} <= names
     assert not [name for name in names if name.startswith("tests")]
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "fresh"], check=True)
-    python = tmp_path / "fresh/bin/python"
-    subprocess.run([python, *pip[1:], "install", wheel], check=True)
     script = """
-import urllib.request
-from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock, SPECS
-from mockvoice.providers import built_in
-from mockvoice.settings import Settings
+import mockvoice
+from mockvoice.provider import SPECS
 assert "site-packages" in str(SPECS), SPECS
-with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)) as server:
-    print(urllib.request.urlopen(server.url + "/__mockvoice/health").read().decode())
+with mockvoice.serve() as mock:
+    print(mock.telnyx.add_voice().provider)
 """
+    python = fresh(tmp_path / "fresh", wheel)
     done = subprocess.run(
         [python, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert '"status":"ok"' in done.stdout
+    assert done.stdout == "telnyx\n"
+
+
+def test_the_tests_of_the_readme_pass_in_a_project_of_somebody_else(
+    wheel: Path, tmp_path: Path
+) -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    sdks = [each for each in groups["dev"] if each.startswith(("telnyx", "retell-sdk"))]
+    python = fresh(tmp_path / "fresh", wheel, "pytest", *sdks)
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "test_readme.py").write_text(blocks("python")[0])
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MOCKVOICE", "PY"))}
+    done = subprocess.run(
+        [python, "-m", "pytest"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
