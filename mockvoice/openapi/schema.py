@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -32,7 +32,7 @@ class Dialect:
         """
         found: Any = self.document
         for step in pointer.removeprefix("#").split("/")[1:]:
-            key = step.replace("~1", "/").replace("~0", "~")
+            key = unescape(step)
             try:
                 found = found[int(key) if isinstance(found, list) else key]
             except (KeyError, IndexError, TypeError):
@@ -111,22 +111,24 @@ class Schema:
     def _explain(
         self, error: jsonschema_rs.ValidationError, place: Place, at: str
     ) -> Iterator[Violation]:
-        rule, expected, got = error.kind.name, error.kind.value, error.instance
+        rule, expected = error.kind.name, error.kind.value
+        instance: Any = error.instance
         if rule in ("anyOf", "oneOf"):
-            # The branch that came closest tells more than "none of them fits".
-            branches: list[list[jsonschema_rs.ValidationError]] = [b for b in expected or () if b]
-            closest = min(branches, key=len, default=[])
-            if len(closest) == 1 and len(closest[0].instance_path) > len(error.instance_path):
-                yield from self._explain(closest[0], place, at)
+            # The branch that was meant tells more than "none of them fits".
+            meant = [branch for branch in expected or () if _is_meant(error, branch)]
+            if len(meant) == 1 and all(expected):
+                for inner in meant[0]:
+                    yield from self._explain(inner, place, at)
                 return
             expected = None
         holder = self._holder(error)
-        members: list[Any] = [None]
+        values: Mapping[Any, JSON] = {None: instance}  # by the member that is to blame, if any
         if rule == "required":
-            members, got = [expected], None
+            values = {expected: None}
         elif rule in ("additionalProperties", "unevaluatedProperties"):
-            members, expected = list(expected), [*holder.get("properties", {})]
-        for member in members:
+            values = {member: instance[member] for member in expected}
+            expected = [*holder.get("properties", ())]
+        for member, got in values.items():
             path = [*error.instance_path] + ([] if member is None else [member])
             pointer = at + "".join(f"/{escape(str(step))}" for step in path)
             message = _message(rule, expected, got, holder)
@@ -138,7 +140,7 @@ class Schema:
                 expected=expected,
                 got=got,
                 source=self._dialect.source(error.absolute_keyword_location or ""),
-                hint=_hint(rule, member, error.instance, holder),
+                hint=_hint(rule, expected, member, instance, holder),
             )
 
     def _holder(self, error: jsonschema_rs.ValidationError) -> Node:
@@ -148,16 +150,28 @@ class Schema:
         return node if isinstance(node, dict) else {}
 
 
+def _is_meant(
+    choice: jsonschema_rs.ValidationError, branch: list[jsonschema_rs.ValidationError]
+) -> bool:
+    """Whether a value is of the kind that a branch of a choice is for."""
+    return not any(
+        error.kind.name in ("type", "const", "enum") and error.instance_path == choice.instance_path
+        for error in branch
+    )
+
+
 def _message(rule: str, expected: Any, got: JSON, holder: Node) -> str:
     if rule == "type" and holder.get("x-binary"):
         expected = "file"
     return sentence(rule, expected, got)
 
 
-def _hint(rule: str, member: Any, instance: JSON, holder: Node) -> str:
+def _hint(rule: str, expected: Any, member: Any, instance: JSON, holder: Node) -> str:
     if rule == "type" and holder.get("x-binary") and isinstance(instance, str):
         remedy = TO_FILE if '"type":"Buffer"' in instance else "send it as a file part"
         return f"the part has no filename, so it is text; {remedy}"
+    if rule == "enum" and isinstance(instance, str):
+        return _did_you_mean(alike(instance, [each for each in expected if isinstance(each, str)]))
     if member is None or not isinstance(instance, dict):
         return ""
     known = holder.get("properties", {})
@@ -166,13 +180,21 @@ def _hint(rule: str, member: Any, instance: JSON, holder: Node) -> str:
         bytewise = sent.startswith(f"{member}[") and known.get(member, {}).get("x-binary")
         remedy = TO_FILE if bytewise else f"the field is {member}"
         return f"you sent {sent}; {remedy}" if sent else ""
-    meant = alike(member, [name for name in known if name not in instance])
-    return f"did you mean {meant}?" if meant else ""
+    return _did_you_mean(alike(member, [name for name in known if name not in instance]))
+
+
+def _did_you_mean(word: str) -> str:
+    return f"did you mean {word}?" if word else ""
 
 
 def escape(step: str) -> str:
     """One step of a JSON Pointer, escaped as RFC 6901 wants it."""
     return step.replace("~", "~0").replace("/", "~1")
+
+
+def unescape(step: str) -> str:
+    """One step of a JSON Pointer as it was before `escape`."""
+    return step.replace("~1", "/").replace("~0", "~")
 
 
 # --- coercing text -----------------------------------------------------------------------------

@@ -105,6 +105,7 @@ def alike(name: str, candidates: list[str]) -> str:
     low = name.lower().replace("-", "_")
     for each in candidates:
         other = each.lower().replace("-", "_")
-        if low.rstrip("s") == other.rstrip("s") or low in other or other in low:
+        within = len(low) > 2 and (low in other or other in low)
+        if within or low.rstrip("s") == other.rstrip("s"):
             return each
     return next(iter(get_close_matches(name, candidates, 1)), "")

@@ -91,6 +91,12 @@ def test_each_unknown_member_is_reported_with_what_may_be_meant() -> None:
     ]
 
 
+def test_a_word_that_is_no_choice_tells_which_may_be_meant() -> None:
+    node = {"enum": ["delay", "reset", None]}
+    assert only(node, "resett").hint == "did you mean reset?"
+    assert [only(node, value).hint for value in ("", "e", 5)] == ["", "", ""]
+
+
 def test_a_missing_member_tells_of_the_one_sent_in_its_place() -> None:
     node = {"properties": {"voice_name": {}}, "required": ["voice_name"]}
     assert only(node, {"name": "x"}).hint == "you sent name; the field is voice_name"
@@ -118,6 +124,20 @@ def test_the_branch_that_comes_closest_is_reported() -> None:
         ]
     }
     assert only(node, {"a": "x"}).pointer == "/a"
+
+
+def test_all_that_is_wrong_in_the_branch_that_is_meant_is_reported() -> None:
+    properties = {"a": {"type": "integer"}, "b": {"enum": ["on", "off"]}}
+    turn = {"type": "object", "properties": properties, "additionalProperties": False}
+    node = {"anyOf": [{"const": "ok"}, turn]}
+    found = schema(node).violations({"a": "x", "b": "of", "c": 1}, "body")
+    assert [each.pointer for each in found] == ["/a", "/b", "/c"]
+    assert only(node, "okay").rule == "anyOf"
+
+
+def test_a_choice_between_two_that_may_be_meant_is_reported_as_such() -> None:
+    node = {"anyOf": [{"type": "object", "required": [name]} for name in "ab"]}
+    assert "fits none of the forms that are allowed here" in only(node, {}).message
 
 
 def test_a_discriminator_reports_the_chosen_branch_only() -> None:
