@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .asgi import Application
     from .client.control import Control
-    from .provider import Provider
+    from .provider import Mock, Provider
 
 __all__ = ["Control", "connect", "create_app", "serve"]
 __version__ = "0.1.0"
@@ -25,12 +25,9 @@ def serve(*, providers: Iterable[Provider | str] = (), **settings: Any) -> Itera
     ("acme=path.yaml" or "acme=path.yaml:module"). Raises SettingsError, ContractError, PortTaken.
     """
     from .http.server import Server, bind
-    from .provider import Mock
-    from .providers import served
-    from .settings import load
 
-    given = load({"port": 0, **settings})
-    with Server(Mock(given, served(providers)), bind(given.host, given.port)) as server:
+    mock = _mock(providers, {"port": 0, **settings})
+    with Server(mock, bind(mock.settings.host, mock.settings.port)) as server:
         yield connect(server.url)
 
 
@@ -47,11 +44,19 @@ def connect(url: str) -> Control:
 def create_app(*, providers: Iterable[Provider | str] = (), **settings: Any) -> Application:
     """An ASGI application for clients in this process; its `control` is the control object."""
     from .asgi import Application
+
+    return Application(_mock(providers, settings))
+
+
+def _mock(providers: Iterable[Provider | str], settings: Mapping[str, Any]) -> Mock:
+    from .config import check
     from .provider import Mock
     from .providers import served
     from .settings import load
 
-    return Application(Mock(load(settings), served(providers)))
+    known = served(providers)
+    check(settings, known)
+    return Mock(load(settings), known)
 
 
 def __getattr__(name: str) -> Any:

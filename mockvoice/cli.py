@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any, get_type_hints
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .settings import Settings, SettingsError, is_flag, load, table, variable
+from .settings import SettingsError, is_flag, kinds, load, table, variable
+
+if TYPE_CHECKING:
+    from .provider import Provider
+
+FILE = "mockvoice.yaml"  # read where serve is started
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except (SettingsError, OSError) as error:
-        print(f"mockvoice: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"mockvoice: {line}", file=sys.stderr)
         return 2
     return code
 
@@ -37,11 +44,36 @@ def _parser() -> argparse.ArgumentParser:
         " variable (MOCKVOICE_PORT) and a key of a YAML file; the flag wins.",
     )
     serve.set_defaults(run=_serve)
-    serve.add_argument("--config", metavar="FILE", help="YAML file with settings")
+    serve.add_argument(
+        "--config",
+        metavar="FILE",
+        help=f"YAML file with settings ({FILE} where there is one; MOCKVOICE_CONFIG)",
+    )
     _add_settings(serve)
     routes = verbs.add_parser("routes", help="list every operation that is served")
     routes.set_defaults(run=_routes)
+    validate = verbs.add_parser(
+        "validate",
+        help="check a configuration file",
+        description="Check a configuration file: exit code 0 when serve can use it, else 1 and"
+        " a line for each thing that is wrong.",
+    )
+    validate.set_defaults(run=_validate)
+    validate.add_argument("file", metavar="FILE")
     return parser
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from .config import read, told
+    from .providers import built_in
+
+    try:
+        found = read(options.file, built_in())
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{options.file}: ok ({told(found)})")
+    return 0
 
 
 def _routes(options: argparse.Namespace) -> int:
@@ -58,13 +90,12 @@ def _routes(options: argparse.Namespace) -> int:
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     """One flag for each setting that fits one word."""
-    kinds = get_type_hints(Settings)
     for setting in table():
         if not is_flag(setting):
             continue
         flag = "--" + setting.name.replace("_", "-")
-        more: dict[str, Any] = {"type": kinds[setting.name]}
-        if kinds[setting.name] is bool:
+        more: dict[str, Any] = {"type": kinds()[setting.name]}
+        if kinds()[setting.name] is bool:
             more = {"action": argparse.BooleanOptionalAction}
         elif setting.metadata["choices"]:
             more["choices"] = setting.metadata["choices"]
@@ -79,6 +110,18 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def _from_file(path: str | None, providers: list[Provider]) -> Mapping[str, Any]:
+    """What the file says that was named, or that is here; and tell of it, lest it surprises."""
+    path = path or os.environ.get("MOCKVOICE_CONFIG") or (FILE if Path(FILE).is_file() else None)
+    if not path:
+        return {}
+    from .config import read, told
+
+    found = read(path, providers)
+    print(f"mockvoice: settings are from {path} ({told(found)})", file=sys.stderr)
+    return found
+
+
 def _serve(options: argparse.Namespace) -> int:
     from .http.server import Server, bind  # here: the other commands start faster without
     from .provider import Mock
@@ -86,8 +129,9 @@ def _serve(options: argparse.Namespace) -> int:
 
     given = vars(options)
     flags = {setting.name: given[setting.name] for setting in table() if setting.name in given}
-    settings = load(flags, file=options.config or os.environ.get("MOCKVOICE_CONFIG"))
-    mock = Mock(settings, built_in())
+    providers = built_in()
+    settings = load(flags, file=_from_file(options.config, providers))
+    mock = Mock(settings, providers)
     server = Server(mock, bind(settings.host, settings.port))
     for provider in mock.providers.values():
         operation = next(iter(provider.document.operations.values()))

@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
-Place = Literal["body", "query", "path", "header"]
+Place = Literal["body", "query", "path", "header", "file"]
 
 
 class Violation(NamedTuple):

@@ -14,13 +14,16 @@ from urllib.parse import quote
 
 from .errors import Invalid, Place, Problem, Violation
 from .openapi.document import Document, Operation
+from .openapi.example import example
 from .openapi.lift import JSON, ContractError
 from .openapi.schema import Schema
+from .openapi.wording import alike
 from .sandbox.accounts import Account
+from .sandbox.clock import Ids
 from .sandbox.journal import Exchange
 from .sandbox.sandbox import Sandbox
 from .sandbox.uploads import Kept, Upload
-from .sandbox.voices import Record
+from .sandbox.voices import EVERYBODY, Record
 from .settings import BYTES_PER_MB, Settings
 
 log = logging.getLogger("mockvoice")
@@ -228,21 +231,28 @@ class Provider:
 
 
 class Mock:
-    """All that one server holds: its settings, its providers, and what it remembers."""
+    """All that one server holds: its settings, its providers, and what it remembers.
+
+    `served` are the providers without the control API.
+    """
 
     def __init__(self, settings: Settings, providers: Iterable[Provider]) -> None:
         self.settings = settings
         self.providers = {provider.name: provider for provider in providers}
+        self.served = {name: each for name, each in self.providers.items() if each.journalled}
         self.kept = Kept(settings.keep_mb * BYTES_PER_MB)
-        self.sandbox = Sandbox("", settings, self.kept)
+        self.sandbox = self._begin("")
         self._sandboxes: dict[str, Sandbox] = {}
+
+    def _begin(self, name: str) -> Sandbox:
+        return Sandbox(name, self.settings, self.kept, self.planted)
 
     def named(self, name: str) -> Sandbox:
         """The sandbox with a name, made on first use; the oldest gives way to too many."""
         if not name:
             return self.sandbox
         if name not in self._sandboxes:
-            self._sandboxes[name] = Sandbox(name, self.settings, self.kept)
+            self._sandboxes[name] = self._begin(name)
             if len(self._sandboxes) > self.settings.max_sandboxes:
                 del self._sandboxes[next(iter(self._sandboxes))]
         return self._sandboxes[name]
@@ -259,32 +269,77 @@ class Mock:
 
     def check_fault(self, data: JSON, place: Place, at: str = "") -> None:
         """Raise Invalid for what is no fault, or is one for an operation that is not there."""
-        kind = "Sequence" if isinstance(data, dict) and "sequence" in data else "Fault"
-        violations = self.control_schema(kind).violations(data, place, at)
-        if not violations:
-            violations = [*self._wrong_target(data, place, at)]
+        violations = self.control_schema("FaultOrSequence").violations(data, place, at)
+        if isinstance(data, dict):
+            violations += self._wrong_target(data, place, at)
         if violations:
             raise Invalid("", *violations)
 
     def _wrong_target(self, data: Mapping[str, JSON], place: Place, at: str) -> Iterator[Violation]:
-        wanted = data.get("provider")
-        served = {each.name: each for each in self.providers.values() if each.journalled}
-        if wanted is not None and wanted not in served:
-            message = f"must be one of {', '.join(served)}; got {wanted}"
-            yield Violation(place, f"{at}/provider", "enum", message, [*served], wanted)
-            return
-        known = [
-            name
-            for provider in ([served[wanted]] if wanted else served.values())
-            for operation in provider.document.operations.values()
-            for name in (operation.id, f"{operation.method} {operation.path}")
-        ]
-        operation = data.get("operation")
-        if operation is not None and operation not in known:
-            message = f"must be an operation; got {operation}; there are {', '.join(known[::2])}"
-            hint = next(
-                (f"did you mean {each}?" for each in get_close_matches(operation, known, 1)), ""
-            )
-            yield Violation(
-                place, f"{at}/operation", "enum", message, known[::2], operation, hint=hint
-            )
+        wanted, operation = data.get("provider"), data.get("operation")
+        served = self.served
+        if isinstance(wanted, str) and wanted not in served:
+            yield _unknown(place, f"{at}/provider", wanted, served)
+        elif isinstance(operation, str):
+            ids = {
+                name: each.id
+                for provider in ([served[wanted]] if isinstance(wanted, str) else served.values())
+                for each in provider.document.operations.values()
+                for name in (each.id, f"{each.method} {each.path}")
+            }
+            if operation not in ids:
+                known = [*dict.fromkeys(ids.values())]
+                there = f"must be an operation; got {operation}; there are {', '.join(known)}"
+                meant = get_close_matches(operation, ids, 1)
+                hint = f"did you mean {meant[0]}?" if meant else ""
+                at = f"{at}/operation"
+                yield Violation(place, at, "enum", there, known, operation, hint=hint)
+
+    def planted(self, wanted: Mapping[str, Any], ids: Ids, now: float) -> list[Record]:
+        """The record that a Plant of the control API asks for, after those that belong to it.
+
+        What is missing is made up so that the record fits its contract. Raises Invalid.
+        """
+        found = _named("/provider", wanted["provider"], self.served)
+        name = wanted.get("collection") or next(iter(found.collections), "")
+        collection: Collection = _named("/collection", name, found.collections)
+        dialect = found.document.dialect
+        schema = dialect.compile(collection.schema)
+        made: dict[str, JSON] = example(dialect, schema.node)
+        given: Mapping[str, JSON] = wanted.get("data", {})
+        id = wanted.get("id") or given.get(collection.id)
+        if id is None:
+            id = _new_id(ids, found.name, schema.node["properties"][collection.id])
+        # Whatever else of the made-up record is the same id, such as provider_voice_id, follows it.
+        data = {k: id if v == made[collection.id] else v for k, v in made.items()}
+        data |= {**given, collection.id: id}
+        if not schema.fits(data):
+            # What was made up fits, but for the id in it.
+            at = "/id" if "id" in wanted else f"/data/{collection.id}"
+            ours = made.keys() - given.keys() | ({collection.id} if "id" in wanted else set())
+            broken = [
+                each if ours.isdisjoint(each.pointer.split("/")[2:3]) else each._replace(pointer=at)
+                for each in schema.violations(data, "body", "/data")
+            ]
+            raise Invalid("", *{each.sentence: each for each in broken}.values())
+        record = Record(found.name, name, wanted.get("account") or EVERYBODY, id, data, now)
+        return [*collection.beside(record), record]
+
+
+def _named(at: str, name: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        raise Invalid("", _unknown("body", at, name, known))
+    return known[name]
+
+
+def _unknown(place: Place, at: str, got: str, known: Mapping[str, Any]) -> Violation:
+    message = f"must be one of {', '.join(known) or 'none'}; got {got}"
+    meant = alike(got, [*known])
+    hint = f"did you mean {meant}?" if meant else ""
+    return Violation(place, at, "enum", message, [*known], got, hint=hint)
+
+
+def _new_id(ids: Ids, provider: str, schema: Mapping[str, Any]) -> str:
+    if schema.get("format") == "uuid":
+        return ids.uuid(f"{provider} planted")
+    return f"planted_{ids.token(f'{provider} planted', 16)}"

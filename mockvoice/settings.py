@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
-from pathlib import Path
+from functools import cache
 from typing import Any, get_origin, get_type_hints
 
 BYTES_PER_MB = 1024 * 1024
 
-# What `accounts` may say of a key, and the types of it.
-STATES: Mapping[str, tuple[type, ...]] = {
-    "tier": (str,),
-    "credit": (int, float, type(None)),
-    "trial_ended": (bool,),
-    "models": (list, type(None)),
-    "limits": (dict,),
-}
-
 
 class SettingsError(ValueError):
-    """A setting is unknown or has a value that it cannot have."""
+    """Settings are not as they must be; a line for each thing that is wrong."""
 
 
-def _setting(default: Any, help: str, *choices: str) -> Any:
-    metadata = {"help": help, "choices": choices}
+def _setting(
+    default: Any, help: str, *choices: str, least: int | None = None, most: int | None = None
+) -> Any:
+    metadata = {"help": help, "choices": choices, "least": least, "most": most}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -36,7 +29,9 @@ class Settings:
     """How a server behaves. A flag wins over the environment, that over a file, that over this."""
 
     host: str = _setting("127.0.0.1", "address to listen on")
-    port: int = _setting(4010, "port to listen on; 0 takes a free one and prints it")
+    port: int = _setting(
+        4010, "port to listen on; 0 takes a free one and prints it", least=0, most=65535
+    )
     seed: int = _setting(0, "what ids and chance are drawn from")
     audio: str = _setting(
         "strict",
@@ -51,23 +46,33 @@ class Settings:
         "documented",
     )
     diagnostics: bool = _setting(True, "explain refusals in X-Mockvoice-* response headers")
-    max_body_mb: int = _setting(64, "largest request body that is read, in MB")
-    keep_mb: int = _setting(64, "MB of uploaded files kept; beyond that the oldest are given up")
-    max_voices: int = _setting(10_000, "records kept; beyond that the oldest is dropped")
-    max_accounts: int = _setting(10_000, "API keys remembered; beyond that the oldest is dropped")
-    max_faults: int = _setting(1_000, "faults kept; beyond that the oldest is dropped")
-    max_requests: int = _setting(
-        1_000, "requests that the journal keeps; beyond that the oldest is dropped"
+    max_body_mb: int = _setting(64, "largest request body that is read, in MB", least=0)
+    keep_mb: int = _setting(
+        64, "MB of uploaded files kept; beyond that the oldest are given up", least=0
     )
-    journal_mb: int = _setting(16, "MB that the journal keeps, files aside")
+    max_voices: int = _setting(10_000, "records kept; beyond that the oldest is dropped", least=0)
+    max_accounts: int = _setting(
+        10_000, "API keys remembered; beyond that the oldest is dropped", least=0
+    )
+    max_faults: int = _setting(1_000, "faults kept; beyond that the oldest is dropped", least=0)
+    max_requests: int = _setting(
+        1_000, "requests that the journal keeps; beyond that the oldest is dropped", least=0
+    )
+    journal_mb: int = _setting(16, "MB that the journal keeps, files aside", least=0)
     max_sandboxes: int = _setting(
-        1_000, "sandboxes besides the default one; beyond that the oldest is dropped"
+        1_000, "sandboxes besides the default one; beyond that the oldest is dropped", least=1
     )
     max_file_mb: Mapping[str, float] = _setting(
         {}, "largest file at a provider, in MB, in place of the documented size: {telnyx: 2}"
     )
     accounts: Mapping[str, Mapping[str, Mapping[str, Any]]] = _setting(
         {}, "state of single API keys: {retell: {key_broke: {trial_ended: true}}}"
+    )
+    voices: Sequence[Mapping[str, Any]] = _setting(
+        (), "what every sandbox begins with: [{provider: telnyx, data: {name: narrator}}]"
+    )
+    faults: Sequence[Mapping[str, Any]] = _setting(
+        (), "how every sandbox begins to fail: [{provider: retell, status: 502, times: 2}]"
     )
 
 
@@ -76,9 +81,15 @@ def table() -> list[Field[Any]]:
     return list(fields(Settings))
 
 
+@cache
+def kinds() -> Mapping[str, Any]:
+    """The type of each setting by its name."""
+    return get_type_hints(Settings)
+
+
 def is_flag(setting: Field[Any]) -> bool:
     """Whether a setting can be given as one word: on the command line or in the environment."""
-    return get_origin(get_type_hints(Settings)[setting.name]) is None
+    return get_origin(kinds()[setting.name]) is None
 
 
 def variable(setting: Field[Any]) -> str:
@@ -89,41 +100,25 @@ def variable(setting: Field[Any]) -> str:
 def load(
     flags: Mapping[str, Any],
     environ: Mapping[str, str] = os.environ,
-    file: str | None = None,
+    file: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Settings from flags over environment over a YAML file over defaults.
+    """Settings from flags over environment over what a file says (config.py) over defaults.
 
-    Raises SettingsError, naming the setting, for one that is unknown or has an impossible value.
+    Raises SettingsError, naming the setting, for one that has an impossible value.
     """
-    found: dict[str, Any] = {}
-    if file:
-        found.update(_from_file(file))
-    for setting in table():
-        if is_flag(setting) and (text := environ.get(variable(setting))) is not None:
+    found = dict(file or {})
+    for setting in filter(is_flag, table()):
+        if (text := environ.get(variable(setting))) is not None:
             found[setting.name] = _from_text(setting, text, variable(setting))
     found.update(flags)
-    for setting in table():
+    for setting in filter(is_flag, table()):
         if setting.name in found:
             _check(setting, found[setting.name])
     return Settings(**found)
 
 
-def _from_file(path: str) -> Mapping[str, Any]:
-    import yaml  # only where there is a file
-
-    try:
-        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: {error}") from None
-    known = {setting.name for setting in table()}
-    if not isinstance(loaded, dict) or (unknown := sorted(loaded.keys() - known)):
-        what = f"unknown setting {unknown[0]!r}" if isinstance(loaded, dict) else "not a mapping"
-        raise SettingsError(f"{path}: {what}; settings are {', '.join(sorted(known))}")
-    return loaded
-
-
 def _from_text(setting: Field[Any], text: str, where: str) -> Any:
-    kind = get_type_hints(Settings)[setting.name]
+    kind = kinds()[setting.name]
     if kind is bool:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
             raise SettingsError(f"{where} must be true or false; got {text!r}")
@@ -135,25 +130,14 @@ def _from_text(setting: Field[Any], text: str, where: str) -> Any:
 
 
 def _check(setting: Field[Any], value: Any) -> None:
-    kind = get_type_hints(Settings)[setting.name]
-    wanted = kind if is_flag(setting) else dict
-    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-        name = {int: "a whole number", str: "text", bool: "true or false"}.get(wanted, "a mapping")
+    kind = kinds()[setting.name]
+    if type(value) is not kind:
+        name = {int: "a whole number", str: "text", bool: "true or false"}[kind]
         raise SettingsError(f"{setting.name} must be {name}; got {value!r}")
-    choices = setting.metadata["choices"]
+    choices, least, most = (setting.metadata[word] for word in ("choices", "least", "most"))
     if choices and value not in choices:
         raise SettingsError(f"{setting.name} must be {' or '.join(choices)}; got {value!r}")
-    if setting.name == "accounts":
-        for provider, keys in value.items():
-            for key, state in (keys or {}).items():
-                _check_state(f"accounts.{provider}.{key}", state)
-
-
-def _check_state(where: str, state: Any) -> None:
-    if not isinstance(state, dict):
-        raise SettingsError(f"{where} must be a mapping; got {state!r}")
-    for name, value in state.items():
-        if name not in STATES:
-            raise SettingsError(f"{where}.{name} is unknown; known are {', '.join(STATES)}")
-        if not isinstance(value, STATES[name]) or (name == "credit" and isinstance(value, bool)):
-            raise SettingsError(f"{where}.{name} cannot be {value!r}")
+    if least is not None and value < least:
+        raise SettingsError(f"{setting.name} must be at least {least}; got {value}")
+    if most is not None and value > most:
+        raise SettingsError(f"{setting.name} must be at most {most}; got {value}")

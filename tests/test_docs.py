@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+import yaml
 
 import mockvoice
 from mockvoice import __version__
-from mockvoice.settings import is_flag, table, variable
+from mockvoice.settings import Settings, is_flag, table, variable
 
 from .contract.contracts import OPERATIONS, Contract
 from .sdk.test_node import node
@@ -149,6 +152,32 @@ def test_the_lines_for_node_print_what_they_say() -> None:
     assert printed.splitlines() == told
 
 
+def test_the_configuration_file_does_what_it_says(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    file, said = tmp_path / "mockvoice.yaml", yaml.safe_load(text)
+    file.write_text(text)
+    schema = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+    assert schema
+    assert (ROOT / schema[1]).is_file()
+    with serving("--config", str(file)) as (_, url):
+        mock = mockvoice.connect(f"{url}/~reader")
+        assert [each.data for each in mock.faults] == said["faults"]
+        for voice, wanted in zip(mock.voices, said["voices"], strict=True):
+            assert voice.provider == wanted["provider"]
+            assert voice.data == {**voice.data, **wanted["data"]}
+            assert voice.id == wanted.get("id", voice.id)
+        for provider, keys in said["accounts"].items():
+            for key, state in keys.items():
+                account = mock.provider(provider).account(key)
+                assert {name: getattr(account, name) for name in state} == state
+        mock.clear_faults()
+        clone = mock.retell.base_url + "/clone-voice"
+        trial = {"authorization": "Bearer key_trial"}
+        form = {"voice_name": "n", "voice_provider": "elevenlabs"}
+        refused = httpx.post(clone, headers=trial, data=form, files={"files": b"Example data"})
+        assert refused.status_code == 402
+
+
 def test_every_clone_operation_is_in_the_table_with_documented_statuses_only() -> None:
     rows = [row for row in section("What is refused, and with what").splitlines() if "| " in row]
     clones = [each for each in OPERATIONS if "clone" in each.path and each.method == "POST"]
@@ -165,7 +194,8 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
     rows = ["| setting | environment | default | |", "|---|---|---|---|"]
     for setting in table():
         name = f"`{variable(setting)}`" if is_flag(setting) else "file only"
-        default = "{}" if not is_flag(setting) else str(setting.default).lower()
+        value = getattr(Settings(), setting.name)
+        default = str(value).lower() if is_flag(setting) else json.dumps(value)
         rows.append(f"| `{setting.name}` | {name} | `{default}` | {setting.metadata['help']} |")
     expected = "<!-- settings -->\n" + "\n".join(rows) + "\n<!-- end -->"
     assert expected in README, f"write into README.md:\n{expected}"

@@ -94,7 +94,7 @@ class Fault:
     def __init__(self, sandbox: Sandbox, data: Mapping[str, Any]) -> None:
         self._sandbox = sandbox
         self.id: str = data["id"]
-        self.data = {k: v for k, v in data.items() if k not in ("id", "hits", "seen")}
+        self.data = {k: v for k, v in data.items() if k not in story.KEPT}
 
     @property
     def hits(self) -> int:

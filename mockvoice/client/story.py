@@ -50,14 +50,19 @@ def _brief(value: Any) -> str:
     return text if len(text) <= _LONG else f"{text[:_LONG]}..."
 
 
+KEPT = ("id", "hits", "seen", "stated")  # what a fault tells besides what was asked for
+
+
 def fault(data: Mapping[str, Any]) -> str:
     """A fault, with how often it fired."""
-    asked = {name: value for name, value in data.items() if name not in ("id", "hits", "seen")}
+    asked = {name: value for name, value in data.items() if name not in KEPT}
     return f"{data['id']}  {_brief(asked)}  fired at {data['hits']} of {data['seen']} requests"
 
 
 def unfinished(data: Mapping[str, Any]) -> str:
-    """What is wrong with a fault when all is over, or nothing."""
+    """What is wrong with a fault when all is over, or nothing: one that is stated need not fire."""
+    if data["stated"]:
+        return ""
     turns = len(data.get("sequence", []))
     if data["seen"] < turns:
         return f"a sequence is not finished ({data['seen']} of {turns} turns): {fault(data)}"

@@ -24,14 +24,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from .. import __version__
 from ..errors import Forbidden, Invalid, NotFound, Problem, Violation
-from ..openapi.example import example
 from ..openapi.lift import JSON
-from ..provider import Answer, Call, Collection, Mock, Provider
+from ..provider import Answer, Call, Provider
 from ..sandbox.accounts import EVERY_KEY, Account, redacted
 from ..sandbox.clock import timestamp
 from ..sandbox.journal import Exchange
-from ..sandbox.sandbox import PARTS, Sandbox
-from ..sandbox.voices import EVERYBODY, Record
+from ..sandbox.sandbox import PARTS
+from ..sandbox.voices import EVERYBODY, Record, Voices
 from ..speech import Utterance, mp3, pcm
 
 SAID = "The quick brown fox jumps over the lazy dog"
@@ -82,24 +81,20 @@ provider = Provider(
 # --- what is served ------------------------------------------------------------------------------
 
 
-def _served(mock: Mock) -> dict[str, Provider]:
-    return {name: each for name, each in mock.providers.items() if each.journalled}
-
-
 def _found(call: Call, name: str) -> Provider:
-    if name not in _served(call.mock):
-        raise NotFound(f"there is no provider {name}; there are {', '.join(_served(call.mock))}")
+    if name not in call.mock.served:
+        raise NotFound(f"there is no provider {name}; there are {', '.join(call.mock.served)}")
     return call.mock.providers[name]
 
 
 @provider.operation("health", remembers=False)
 async def health(call: Call) -> JSON:
-    return {"status": "ok", "version": __version__, "providers": [*_served(call.mock)]}
+    return {"status": "ok", "version": __version__, "providers": [*call.mock.served]}
 
 
 @provider.operation("listProviders", remembers=False)
 async def list_providers(call: Call) -> JSON:
-    return {"providers": [_provider(call, each) for each in _served(call.mock).values()]}
+    return {"providers": [_provider(call, each) for each in call.mock.served.values()]}
 
 
 def _provider(call: Call, found: Provider) -> JSON:
@@ -337,50 +332,17 @@ def _record(record: Record) -> JSON:
 
 @provider.operation("addVoice")
 async def add_voice(call: Call) -> JSON:
-    return _record(await plant(call.mock, call.sandbox, call.fields))
-
-
-async def plant(mock: Mock, sandbox: Sandbox, wanted: Mapping[str, Any]) -> Record:
-    """Store a record that nobody made; what is missing is made up. Raises Invalid."""
-    found = _named("provider", wanted["provider"], _served(mock))
-    collections = found.collections
-    name = wanted.get("collection") or next(iter(collections), "")
-    collection: Collection = _named("collection", name, collections)
-    dialect = found.document.dialect
-    schema = dialect.compile(collection.schema)
-    made: dict[str, JSON] = example(dialect, schema.node)
-    id = wanted.get("id") or wanted.get("data", {}).get(collection.id)
-    if id is None:
-        id = _new_id(sandbox, found.name, schema.node["properties"][collection.id])
-    # Whatever else of the made-up record is the same id, such as provider_voice_id, follows it.
-    data = {k: id if v == made[collection.id] else v for k, v in made.items()}
-    data |= {**wanted.get("data", {}), collection.id: id}
-    if not schema.fits(data):
-        raise Invalid("", *schema.violations(data, "body", "/data"))
-    now = sandbox.clock.now()
-    account = wanted.get("account") or EVERYBODY
-    record = Record(found.name, name, account, id, data, now)
-    for each in collection.beside(record):
+    sandbox = call.sandbox
+    records = call.mock.planted(call.fields, sandbox.ids, sandbox.clock.now())
+    for each in records:
         await sandbox.voices.add(each)
-    return await sandbox.voices.add(record)
-
-
-def _named(member: str, name: str, known: Mapping[str, Any]) -> Any:
-    if name not in known:
-        message = f"must be one of {', '.join(known) or 'none'}; got {name}"
-        raise Invalid("", Violation("body", f"/{member}", "enum", message, [*known], name))
-    return known[name]
-
-
-def _new_id(sandbox: Sandbox, name: str, schema: Mapping[str, Any]) -> str:
-    if schema.get("format") == "uuid":
-        return sandbox.ids.uuid(f"{name} planted")
-    return f"planted_{sandbox.ids.token(f'{name} planted', 16)}"
+    return _record(records[-1])
 
 
 @provider.operation("clearVoices")
 async def clear_voices(call: Call) -> None:
-    call.sandbox.reset(["voices"])
+    # Another store, so that each account finds its presets again.
+    call.sandbox.voices = Voices(call.sandbox.settings.max_voices)
 
 
 # --- accounts, clock, reset ----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import count
@@ -44,7 +44,8 @@ class Rule:
     """A fault, or a sequence of faults and "ok", with the requests that it is for.
 
     `seen` counts the requests that matched, `hits` those for which it fired; an expired or used up
-    rule stays, so that it can be asked how often it did.
+    rule stays, so that it can be asked how often it did. One that is `stated` was there from the
+    start.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Rule:
     turns: tuple[Fault | None, ...]
     random: Random
     created_at: float
+    stated: bool = False
     seen: int = 0
     hits: int = 0
 
@@ -87,7 +89,8 @@ class Rule:
 
     def described(self) -> dict[str, Any]:
         """The rule as JSON, as it was given, with its id and its counts."""
-        return {"id": self.id, **self.data, "hits": self.hits, "seen": self.seen}
+        counts = {"hits": self.hits, "seen": self.seen, "stated": self.stated}
+        return {"id": self.id, **self.data, **counts}
 
 
 class Fired(NamedTuple):
@@ -105,11 +108,15 @@ class Faults:
     together with what comes after them.
     """
 
-    def __init__(self, seed: str, most: int) -> None:
+    def __init__(
+        self, seed: str, most: int, stated: Sequence[Mapping[str, Any]] = (), now: float = 0.0
+    ) -> None:
         self._seed = seed
         self._most = most
         self._rules: dict[str, Rule] = {}
         self._numbers = count(1)
+        for data in stated:
+            self._put(data, now, stated=True)
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -119,9 +126,12 @@ class Faults:
 
     async def add(self, data: Mapping[str, Any], now: float) -> Rule:
         """Make a rule of a fault's JSON, which was checked. The oldest gives way to too many."""
+        return self._put(data, now, stated=False)
+
+    def _put(self, data: Mapping[str, Any], now: float, *, stated: bool) -> Rule:
         id = f"fault_{next(self._numbers)}"
         chance = Random(f"{self._seed}/{id}")  # noqa: S311 - to be repeated, not to be secret
-        rule = Rule(id, data, _turns(data), chance, now)
+        rule = Rule(id, data, _turns(data), chance, now, stated)
         self._rules[id] = rule
         if len(self._rules) > self._most:
             del self._rules[next(iter(self._rules))]

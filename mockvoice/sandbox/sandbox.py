@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from itertools import chain
 from random import Random
+from typing import Any
 
 from ..settings import BYTES_PER_MB, Settings
 from .accounts import Accounts
@@ -12,14 +14,18 @@ from .clock import Clock, Ids
 from .faults import Faults
 from .journal import Journal
 from .uploads import Kept
-from .voices import Voices
+from .voices import Record, Voices
 
 PARTS = ("faults", "requests", "voices", "accounts", "clock", "ids")
+
+Plant = Callable[[Mapping[str, Any], Ids, float], list[Record]]
 
 
 class Sandbox:
     """One mock: two sandboxes share nothing but the room for files.
 
+    It begins with the accounts, voices and faults that the settings state; `plant` makes the
+    records of a voice that they state, at a moment, with ids where it has none of its own.
     `mistakes` are those of mockvoice itself, the newest hundred: a failure, or a reply that does
     not fit its contract.
     """
@@ -32,9 +38,10 @@ class Sandbox:
     ids: Ids
     chance: Random
 
-    def __init__(self, name: str, settings: Settings, kept: Kept) -> None:
+    def __init__(self, name: str, settings: Settings, kept: Kept, plant: Plant) -> None:
         self.name = name
         self.kept = kept
+        self._plant = plant
         self.settings = settings
         self._seed = f"{settings.seed}/{name}"
         self.mistakes: deque[str] = deque(maxlen=100)
@@ -54,16 +61,20 @@ class Sandbox:
 
     def _begin(self, parts: Collection[str]) -> None:
         settings, seed = self.settings, self._seed
+        if "clock" in parts:
+            self.clock = Clock()
+        now = self.clock.now()
         if "faults" in parts:
-            self.faults = Faults(seed, settings.max_faults)
+            self.faults = Faults(seed, settings.max_faults, settings.faults, now)
         if "requests" in parts:
             self.journal = Journal(settings.max_requests, settings.journal_mb * BYTES_PER_MB)
             self.mistakes.clear()
         if "voices" in parts:
-            self.voices = Voices(settings.max_voices)
+            # Ids of their own: the same after every reset, and none that is made later.
+            ids = Ids(f"{seed}/stated")
+            stated = [self._plant(wanted, ids, now) for wanted in settings.voices]
+            self.voices = Voices(settings.max_voices, chain.from_iterable(stated))
         if "accounts" in parts:
             self.accounts = Accounts(settings.accounts, settings.max_accounts)
-        if "clock" in parts:
-            self.clock = Clock()
         if "ids" in parts:
             self.ids, self.chance = Ids(seed), Random(seed)  # noqa: S311 - to be repeated, not to be secret

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -45,15 +45,20 @@ class Voices:
     Holds at most `most` records: beyond that the oldest is dropped, and counted in `dropped`.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, stated: Iterable[Record] = ()) -> None:
         self._most = most
         self._shelves: dict[tuple[str, str, str], dict[str, Record]] = {}
         self._order: OrderedDict[int, Record] = OrderedDict()  # gives up its first at once
         self._numbers = count(1)
         self.dropped = 0
+        for record in stated:
+            self._put(record)
 
     async def add(self, record: Record) -> Record:
         """Store a record; one with the same id in the same collection and account gives way."""
+        return self._put(record)
+
+    def _put(self, record: Record) -> Record:
         shelf = self._shelves.get(record.shelf)
         if shelf is None:
             shelf = self._shelves[record.shelf] = {}
