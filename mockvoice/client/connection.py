@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 TIMEOUT = 30.0  # seconds until a server that does not answer is given up
 
@@ -30,15 +29,36 @@ class Connection(Protocol):
         """
 
 
-class Remote:
-    """A server at a URL; any thread may use it."""
+def parted(url: str) -> tuple[str, str]:
+    """A URL as that of a server, and what leads to a sandbox: `http://host:4010`, `/~name`.
 
-    def __init__(self, url: str) -> None:
+    Raises ConnectionError for what is no URL of a server.
+    """
+    try:
         parts = urlsplit(url if "//" in url else f"http://{url}")
-        secure = parts.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self.url = f"{parts.scheme}://{parts.netloc}"
-        self._connection = kind(parts.netloc, timeout=TIMEOUT)
+        possible = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        possible = False
+    if not possible:
+        raise ConnectionError(
+            f"no mockvoice can be at {url}: that is no URL such as http://127.0.0.1:4010"
+        )
+    return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+
+
+def sandbox_path(name: str) -> str:
+    """What leads to the sandbox with a name; "" to the default one."""
+    return f"/~{quote(name, safe='')}" if name else ""
+
+
+class Remote:
+    """A server at a URL that is given up after `timeout` seconds; any thread may use it."""
+
+    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+        self.url, _ = parted(url)
+        scheme, _, place = self.url.partition("://")
+        kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(place, timeout=timeout)
         self._one_at_a_time = threading.Lock()
 
     def __del__(self) -> None:
@@ -75,6 +95,8 @@ class InProcess:
 
     def send(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
         """As Connection has it."""
+        import asyncio  # here: a client of a server elsewhere starts in half the time without
+
         replied: list[tuple[int, bytes]] = []
 
         def exchange() -> None:  # in a thread of its own: the caller may be in an event loop

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from . import story
-from .connection import Connection, Remote
+from .connection import TIMEOUT, Connection, Remote, parted, sandbox_path
 from .told import (
     Account,
     AccountState,
     Failure,
     FaultFields,
     Kind,
+    Part,
     Request,
     Requests,
     SampleFormat,
@@ -192,13 +192,14 @@ class Scope:
     def _requests(self, operation: str | None = None, status: int | None = None) -> Requests:
         __tracebackhide__ = True
         if operation is not None:
-            self._check_operation(operation)
+            self.check_operation(operation)
         found = self._sandbox.ask(
             "GET", "/requests", provider=self._name, operation=operation, status=status
         )
         return Requests(map(Request.of, found["requests"]))
 
-    def _check_operation(self, operation: str) -> None:
+    def check_operation(self, operation: str) -> None:
+        """Raise ControlError for an operation that is not served, with the one that is meant."""
         __tracebackhide__ = True
         providers = self._sandbox.server.providers
         known = [
@@ -397,22 +398,28 @@ class Control(Scope):
 
     def sandbox(self, name: str) -> Control:
         """Another sandbox of the same server, made on first use."""
-        return Control(self._sandbox.server, f"/~{name}" if name else "")
+        return Control(self._sandbox.server, sandbox_path(name))
+
+    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+        """What the control API answers, for what has no method here: JSON, or bytes.
+
+        Raises ControlError when it refuses.
+        """
+        __tracebackhide__ = True
+        return self._sandbox.ask(method, path, body, **query)
 
     def env(self, monkeypatch: Environment | None = None) -> dict[str, str]:
         """Environment variables that lead SDKs here, with keys; set where monkeypatch is given."""
-        found = {"MOCKVOICE_URL": self.url}
-        for each in self._sandbox.server.providers.values():
-            base_url = f"{self.url}{each['base_path']}"
-            for name in (each["name"], *each["aliases"]):
-                called = name.upper().replace("-", "_")
-                found |= {f"{called}_BASE_URL": base_url, f"{called}_API_KEY": ANY_KEY}
+        served = self._sandbox.server.providers.values()
+        found = environment(
+            self.url, [(each["name"], each["aliases"], each["base_path"]) for each in served]
+        )
         if monkeypatch:
             for name, value in found.items():
                 monkeypatch.setenv(name, value)
         return found
 
-    def reset(self, *only: str, **settings: Any) -> None:
+    def reset(self, *only: Part, **settings: Any) -> None:
         """Back to the start, or parts: faults, requests, voices, accounts, clock, ids.
 
         `seed`, `audio` and `limits` hold for this sandbox from here on.
@@ -465,9 +472,21 @@ def _wanted(
     return f"{count}{to}{answered}{sent}"
 
 
+def environment(url: str, providers: Iterable[tuple[str, Iterable[str], str]]) -> dict[str, str]:
+    """Variables that lead SDKs to a sandbox at a URL; providers are name, aliases, base path."""
+    found = {"MOCKVOICE_URL": url}
+    for provider, aliases, base_path in providers:
+        for name in (provider, *aliases):
+            called = name.upper().replace("-", "_")
+            found |= {f"{called}_BASE_URL": f"{url}{base_path}", f"{called}_API_KEY": ANY_KEY}
+    return found
+
+
 def _refuse_event_loop() -> None:
+    from asyncio import get_running_loop  # here: most clients never wait, and start faster
+
     try:
-        asyncio.get_running_loop()
+        get_running_loop()
     except RuntimeError:
         return
     raise RuntimeError(
@@ -476,15 +495,18 @@ def _refuse_event_loop() -> None:
     )
 
 
-def connect(url: str) -> Control:
+def connect(url: str, timeout: float = TIMEOUT) -> Control:
     """The control object of a running server; a URL may name a sandbox (`http://host:4010/~name`).
 
-    Raises ConnectionError when no mockvoice answers there.
+    What does not answer within `timeout` seconds is given up. Raises ConnectionError when no
+    mockvoice answers there.
     """
-    prefix = urlsplit(url if "//" in url else f"http://{url}").path.rstrip("/")
-    control = Control(Server(Remote(url)), prefix)
+    _, prefix = parted(url)
+    control = Control(Server(Remote(url, timeout)), prefix)
     try:
-        control._sandbox.ask("GET", "/health")  # noqa: SLF001 - the same room
+        told = control.ask("GET", "/health")
     except ControlError as error:
         raise ConnectionError(f"no mockvoice answers at {url}: {error}") from None
+    if not isinstance(told, dict) or told.get("status") != "ok":
+        raise ConnectionError(f"no mockvoice answers at {url}: something else does")
     return control

@@ -17,7 +17,8 @@ def line(request: Request) -> str:
     came = "no reply" if request.status is None else str(request.status)
     fault = f", {request.fault.kind} ({request.fault.id})" if request.fault else ""
     attempt = f", attempt {request.attempt}" if request.attempt else ""
-    return f"{request.id}  {operation}  {request.method} {request.path}  -> {came}{fault}{attempt}"
+    path = request.path if request.path.isprintable() else repr(request.path)
+    return f"{request.id}  {operation}  {request.method} {path}  -> {came}{fault}{attempt}"
 
 
 def lines(request: Request) -> list[str]:

@@ -20,6 +20,7 @@ Kind = Literal[
     "drip",
 ]
 SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
+Part = Literal["faults", "requests", "voices", "accounts", "clock", "ids"]
 
 
 class Match(TypedDict, total=False):
