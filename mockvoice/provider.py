@@ -21,6 +21,7 @@ from .openapi.wording import alike
 from .sandbox.accounts import Account
 from .sandbox.clock import Ids
 from .sandbox.journal import Exchange
+from .sandbox.log import printer
 from .sandbox.sandbox import Sandbox
 from .sandbox.uploads import Kept, Upload
 from .sandbox.voices import EVERYBODY, Record
@@ -238,6 +239,7 @@ class Mock:
 
     def __init__(self, settings: Settings, providers: Iterable[Provider]) -> None:
         self.settings = settings
+        self.log = printer(settings.log)
         self.providers = {provider.name: provider for provider in providers}
         self.served = {name: each for name, each in self.providers.items() if each.journalled}
         self.kept = Kept(settings.keep_mb * BYTES_PER_MB)

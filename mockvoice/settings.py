@@ -46,6 +46,9 @@ class Settings:
         "documented",
     )
     diagnostics: bool = _setting(True, "explain refusals in X-Mockvoice-* response headers")
+    log: str = _setting(
+        "off", "print a line a request: text for people, json for machines", "off", "text", "json"
+    )
     max_body_mb: int = _setting(64, "largest request body that is read, in MB", least=0)
     keep_mb: int = _setting(
         64, "MB of uploaded files kept; beyond that the oldest are given up", least=0

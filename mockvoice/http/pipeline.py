@@ -63,6 +63,8 @@ async def exchange(
         told.milliseconds = (perf_counter() - began) * 1000
         if provider.journalled:
             await sandbox.journal.append(told)
+            if mock.log:
+                mock.log(sandbox.name, told)
 
 
 async def _serve(call: Call, refusal: Problem | None, body: Body, scope: Scope, wire: Wire) -> None:

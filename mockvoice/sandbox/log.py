@@ -1,0 +1,58 @@
+"""A line for each request that ended, as text for people or as JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from .accounts import redacted
+from .clock import timestamp
+from .journal import Exchange
+
+Print = Callable[[str, Exchange], None]
+
+
+def printer(form: str) -> Print | None:
+    """What prints an exchange of the sandbox with a name, as `text` or `json`; None for `off`."""
+    if form == "off":
+        return None
+    written = _text if form == "text" else json.dumps
+
+    def print_line(sandbox: str, told: Exchange) -> None:
+        with suppress(OSError):  # nobody reads it any more: no reason to fail a request
+            sys.stdout.write(f"{written(_entry(sandbox, told))}\n")
+            sys.stdout.flush()
+
+    return print_line
+
+
+def _entry(sandbox: str, told: Exchange) -> dict[str, Any]:
+    """What is told of an exchange; its words are those of the journal."""
+    return {
+        "at": timestamp(told.at),
+        "id": told.id,
+        "sandbox": sandbox,
+        "provider": told.provider,
+        "operation": told.operation,
+        "method": told.method,
+        "path": told.path,
+        "account": redacted(told.account) if told.account else "",
+        "status": told.status,
+        "fault": {"id": told.fault, "kind": told.kind} if told.fault else None,
+        "milliseconds": round(told.milliseconds or 0.0, 3),
+    }
+
+
+def _text(entry: Mapping[str, Any]) -> str:
+    sandbox = f"~{entry['sandbox']}  " if entry["sandbox"] else ""
+    operation = f"{entry['provider']} {entry['operation'] or '(no operation)'}"
+    path = entry["path"] if entry["path"].isprintable() else repr(entry["path"])
+    came = "no reply" if entry["status"] is None else entry["status"]
+    fault = f", {entry['fault']['kind']} ({entry['fault']['id']})" if entry["fault"] else ""
+    return (
+        f"{entry['at']}  {sandbox}{entry['id']}  {operation}  {entry['method']} {path}"
+        f"  -> {came}{fault}  {entry['milliseconds']:.1f} ms"
+    )
