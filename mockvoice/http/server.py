@@ -15,6 +15,8 @@ from ..provider import Mock
 from .app import App
 from .connection import protocol
 
+_GRACE = 0.5  # seconds that requests have to end when the server is told to
+
 
 class PortTaken(OSError):
     """The port cannot be listened on."""
@@ -112,8 +114,18 @@ class Server(uvicorn.Server):
             except TimeoutError:
                 continue
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, but what still hangs after a while is cut off; its client seems gone."""
+
+        def cut() -> None:
+            for connection in self.server_state.connections:
+                connection.transport.abort()
+
+        asyncio.get_running_loop().call_later(_GRACE, cut)
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop at once, not at the next tick."""
-        super().handle_exit(sig, frame)
+        """Stop at once, not at the next tick; and well: uvicorn would raise the signal again."""
+        self.should_exit = True
         if self._loop and self._stop:
             self._loop.call_soon_threadsafe(self._stop.set)
