@@ -77,11 +77,13 @@ class Problem(Exception):
     """Why a request is refused: the violations, or a sentence where there is no single place.
 
     A `rule` is one for whole bodies: the sentence says how it was broken, and makes a violation.
+    `provoked_by` is what it comes of; "" where nothing that a client sends is enough.
     `body` is what is sent in place of the provider's words, where somebody asked for it.
     """
 
     statuses: ClassVar[tuple[int, ...]] = (500,)
     rule: ClassVar[str] = ""
+    provoked_by: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -114,54 +116,63 @@ class UnknownPath(Problem):
     """No operation has this path."""
 
     statuses = (404,)
+    provoked_by = "a path that no operation has"
 
 
 class WrongMethod(Problem):
     """The path has operations, none of them with this method."""
 
     statuses = (405,)
+    provoked_by = "a method that the path does not have"
 
 
 class Unauthenticated(Problem):
     """The credentials are missing, empty or of the wrong scheme."""
 
     statuses = (401,)
+    provoked_by = "a key that is missing, empty or of another scheme"
 
 
 class PaymentRequired(Problem):
     """The account has no credit left, or its trial has ended."""
 
     statuses = (402,)
+    provoked_by = "an account that cannot pay"
 
 
 class Forbidden(Problem):
     """The account may not do this."""
 
     statuses = (403,)
+    provoked_by = "what the account may not do or use"
 
 
 class NotFound(Problem):
     """Nothing of this account has the id that the request names."""
 
     statuses = (404, 422, 400)
+    provoked_by = "an id of nothing that the account has"
 
 
 class Conflict(Problem):
     """The request contradicts what is stored."""
 
     statuses = (409, 422, 400)
+    provoked_by = "a request that what is stored does not allow"
 
 
 class BadAddress(Problem):
     """A path parameter breaks a rule, so nothing can be at that address."""
 
     statuses = (400, 404, 422)
+    provoked_by = "a path with a parameter that breaks its rule"
 
 
 class Malformed(Problem):
     """The body cannot be read: broken JSON, broken multipart, a wrong charset."""
 
     statuses = (400, 422)
+    provoked_by = "a body that cannot be read"
     rule = "body"
 
 
@@ -169,12 +180,14 @@ class Invalid(Problem):
     """A field or parameter is missing or breaks a rule of the contract."""
 
     statuses = (422, 400)
+    provoked_by = "a field or parameter that is missing or breaks its rule"
 
 
 class TooLarge(Problem):
     """A file, or the whole body, has more bytes than are taken."""
 
     statuses = (413, 400, 422)
+    provoked_by = "a file or body that is too large"
     rule = "body"
 
 
@@ -182,24 +195,28 @@ class WrongMediaType(Problem):
     """The body's media type is none that the operation takes."""
 
     statuses = (415, 422, 400)
+    provoked_by = "a body of another media type"
 
 
 class BadAudio(Problem):
     """A file's bytes are no audio of a supported format."""
 
     statuses = (415, 400, 422)
+    provoked_by = "a file that is no such audio by its bytes"
 
 
 class BadVoice(Problem):
     """A text cannot be said: the voice or the model it names is not there."""
 
     statuses = (400, 404, 422)
+    provoked_by = "a voice or model that is not there"
 
 
 class RateLimited(Problem):
     """The account sends too much, or too much at once."""
 
     statuses = (429,)
+    provoked_by = "more requests than the account may send"
 
 
 class Asked(Problem):
