@@ -28,6 +28,7 @@ ROOMS = [
     "sandbox.accounts",
     "sandbox.faults",
     "sandbox.journal",
+    "sandbox.log",
     "sandbox.sandbox",
     "client.connection",
     "client.told",
@@ -35,6 +36,7 @@ ROOMS = [
     "client.control",
     "provider",
     "config",
+    "refusals",
     "providers.*",
     "providers.__init__",
     "http.wire",
@@ -51,14 +53,20 @@ ROOMS = [
     "http.server",
     "asgi",
     "pytest_plugin",
-    "cli",
+    "cli.verb",
+    "cli.serve",
+    "cli.check",
+    "cli.tell",
+    "cli.ask",
+    "cli.faults",
+    "cli.__init__",
     "__main__",
 ]
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
     for path in PACKAGE.rglob("*.py")
-    if path.stat().st_size and (path.stem != "__init__" or path.parent.name == "providers")
+    if path.stat().st_size and (path.stem != "__init__" or path.parent.name in ("cli", "providers"))
 }
 
 

@@ -21,10 +21,10 @@ from mockvoice.provider import Mock
 from mockvoice.providers import built_in
 from mockvoice.settings import Settings, SettingsError, table
 
+from .cli.processes import run, serving
 from .conftest import Serve
 from .contract.contracts import SPECS, Contract
 from .contract.strategies import values
-from .test_cli import run, run_in, serving
 
 PUBLISHED = SPECS / "mockvoice.schema.json"
 KINDS = "status, delay, timeout, reset, disconnect, truncate, malformed, empty, wrong_type, drip"
@@ -216,7 +216,7 @@ def test_what_is_wrong_is_told_with_its_name_and_its_line(
 ) -> None:
     file = tmp_path / "mockvoice.yaml"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    done = run_in(tmp_path, "validate", "mockvoice.yaml")
+    done = run("validate", "mockvoice.yaml", cwd=tmp_path)
     assert done.stderr.splitlines() == [f"mockvoice.yaml:{line}" for line in told.splitlines()]
     assert (done.returncode, done.stdout) == (1, "")
 
@@ -237,7 +237,7 @@ audio: !!set {any}
 host: 1
 """)
     refusal = "mockvoice: mockvoice.yaml:"
-    done = run_in(tmp_path, "serve", "--port", "0")
+    done = run("serve", "--port", "0", cwd=tmp_path)
     assert done.returncode == 2
     told = [line.removeprefix(refusal).split(";")[0] for line in done.stderr.splitlines()]
     assert told == [
@@ -269,7 +269,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "# audio: any\n", "---\n", "\ufeff", "{}"])
 def test_a_file_that_says_nothing_is_fine(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.yaml").write_text(text)
-    done = run_in(tmp_path, "validate", "a.yaml")
+    done = run("validate", "a.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "a.yaml: ok (0 accounts, 0 voices, 0 faults)\n"
 
@@ -308,11 +308,11 @@ def test_serve_tells_which_file_it_reads(tmp_path: Path) -> None:
             "2 accounts, 0 voices, 1 fault",
         ),
     ):
-        done = run_in(tmp_path, *arguments, **environment)
+        done = run(*arguments, **environment, cwd=tmp_path)
         assert done.stderr.splitlines()[0] == told.format(name, says)
         assert "port must be at least 0; got -1" in done.stderr
     here.unlink()
-    assert "settings are from" not in run_in(tmp_path, *stop).stderr
+    assert "settings are from" not in run(*stop, cwd=tmp_path).stderr
 
 
 # --- what it says is so --------------------------------------------------------------------------

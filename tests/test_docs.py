@@ -17,9 +17,9 @@ import mockvoice
 from mockvoice import __version__
 from mockvoice.settings import Settings, is_flag, table, variable
 
+from .cli.processes import serving
 from .contract.contracts import OPERATIONS, Contract
 from .sdk.test_node import node
-from .test_cli import serving
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

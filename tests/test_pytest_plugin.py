@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_cli import serving
+from .cli.processes import serving
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -67,6 +67,9 @@ def _imported(name: str, module: str) -> ModuleType:
         return _from_file(name, module) if module.endswith(".py") else import_module(module)
     except (ImportError, OSError) as error:
         raise ContractError(f"the module of {name} cannot be imported: {error}") from None
+    except Exception as error:
+        wrong = f"{type(error).__name__}: {error}"
+        raise ContractError(f"the module of {name} cannot be imported: {wrong}") from error
 
 
 def _from_file(name: str, path: str) -> ModuleType:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ..test_cli import serving
+from ..cli.processes import serving
 
 FOLDER = Path(__file__).parents[1] / "node"
 

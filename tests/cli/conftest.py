@@ -1,0 +1,29 @@
+"""A server that the verbs speak to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import mockvoice
+from mockvoice import Control
+
+
+@pytest.fixture(scope="module")
+def _control() -> Iterator[Control]:
+    with mockvoice.serve() as control:
+        yield control
+
+
+@pytest.fixture
+def mock(_control: Control) -> Control:
+    """A server at its start."""
+    _control.reset()
+    return _control
+
+
+@pytest.fixture
+def server(mock: Control) -> str:
+    """Its address."""
+    return mock.url
