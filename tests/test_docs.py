@@ -15,9 +15,10 @@ import yaml
 
 import mockvoice
 from mockvoice import __version__
+from mockvoice.cli import VERBS
 from mockvoice.settings import Settings, is_flag, table, variable
 
-from .cli.processes import serving
+from .cli.processes import MOCKVOICE, free_port, serving, surroundings
 from .contract.contracts import OPERATIONS, Contract
 from .sdk.test_node import node
 
@@ -199,6 +200,34 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
         rows.append(f"| `{setting.name}` | {name} | `{default}` | {setting.metadata['help']} |")
     expected = "<!-- settings -->\n" + "\n".join(rows) + "\n<!-- end -->"
     assert expected in README, f"write into README.md:\n{expected}"
+
+
+def test_the_table_of_verbs_is_that_of_the_code() -> None:
+    rows = ["| verb | what it does | example |", "|---|---|---|"]
+    rows += [f"| `{verb.name}` | {verb.help} | `{verb.example}` |" for verb in VERBS]
+    expected = "\n".join(["<!-- verbs -->", *rows, "<!-- end -->"])
+    assert expected in README, f"write into README.md:\n{expected}"
+
+
+def test_the_job_of_the_command_line_runs(tmp_path: Path) -> None:
+    (script,) = blocks("sh")
+    command = tmp_path / "bin/mockvoice"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {" ".join(MOCKVOICE)} "$@"\n')
+    command.chmod(0o755)
+    path = f"{command.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-e", "-c", script],
+        cwd=tmp_path,
+        env=surroundings(PATH=path, MOCKVOICE_PORT=str(free_port())),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "retell cloneVoice  POST /retell/clone-voice  -> 503, status (fault_1)" in done.stdout
+    logged = (tmp_path / "requests.jsonl").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in logged] == [503, 201]
 
 
 def test_the_changelog_knows_this_version() -> None:
