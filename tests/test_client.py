@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, get_args, get_type_hints
 
 import httpx
@@ -48,12 +49,13 @@ def voices(mock: Control, key: str = "KEY") -> int:
 
 
 def test_a_server_answers_at_once_and_stops_when_it_is_left() -> None:
+    before = {*threading.enumerate()}
     with mockvoice.serve(seed=5) as mock:
         assert clone(mock).status_code == 201
         url = mock.url
     with pytest.raises(ConnectionError, match=f"no mockvoice answers at {url}.*mockvoice serve"):
         mockvoice.connect(url)
-    assert not [each for each in threading.enumerate() if each.name == "mockvoice"]
+    assert {*threading.enumerate()} <= before
 
 
 def test_a_server_elsewhere_is_controlled_as_one_here() -> None:
@@ -72,6 +74,36 @@ def test_a_server_elsewhere_is_controlled_as_one_here() -> None:
 def test_what_is_no_mockvoice_is_told(server: Control) -> None:
     with pytest.raises(ConnectionError, match="no mockvoice answers at"):
         mockvoice.connect(f"{server.url}/telnyx/v2")
+    for url in ("ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:port"):
+        with pytest.raises(ConnectionError, match="that is no URL such as http://127"):
+            mockvoice.connect(url)
+
+
+class Anything(BaseHTTPRequestHandler):
+    """A server that finds whatever it is asked for."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_that_is_no_mockvoice_is_told() -> None:
+    with HTTPServer(("127.0.0.1", 0), Anything) as other:
+        threading.Thread(target=other.handle_request).start()
+        with pytest.raises(ConnectionError, match="something else does"):
+            mockvoice.connect(f"http://127.0.0.1:{other.server_port}")
+
+
+def test_what_has_no_method_is_asked_as_it_is(mock: Control) -> None:
+    assert mock.ask("POST", "/faults", {"status": 502})["id"] == "fault_1"
+    assert mock.ask("GET", "/requests", limit=1) == {"requests": [], "dropped": 0}
+    with pytest.raises(ControlError, match="there is no fault x"):
+        mock.ask("GET", "/faults/x")
 
 
 def test_an_app_in_this_process_needs_no_socket() -> None:
@@ -311,3 +343,8 @@ def test_the_types_have_the_words_of_the_contract(
 
 def test_the_kinds_and_formats_are_those_of_the_contract() -> None:
     assert [*get_args(told.Kind)] == _schema("Kind")["enum"]
+    paths = Contract("mockvoice").document["paths"]
+    (body,) = paths["/reset"]["post"]["requestBody"]["content"].values()
+    assert [*get_args(told.Part)] == body["schema"]["properties"]["only"]["items"]["enum"]
+    (format, *_) = paths["/samples/{format}"]["get"]["parameters"]
+    assert [*get_args(told.SampleFormat)] == format["schema"]["enum"]
