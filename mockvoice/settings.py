@@ -10,6 +10,10 @@ from typing import Any, get_origin, get_type_hints
 
 BYTES_PER_MB = 1024 * 1024
 
+# In MOCKVOICE_PORT it was set by nobody: Kubernetes (for a Service called mockvoice) and links of
+# Docker tell so where that service is.
+_ADDRESS = "tcp://"
+
 
 class SettingsError(ValueError):
     """Settings are not as they must be; a line for each thing that is wrong."""
@@ -111,7 +115,8 @@ def load(
     """
     found = dict(file or {})
     for setting in filter(is_flag, table()):
-        if (text := environ.get(variable(setting))) is not None:
+        text = environ.get(variable(setting))
+        if text is not None and not text.startswith(_ADDRESS):
             found[setting.name] = _from_text(setting, text, variable(setting))
     found.update(flags)
     for setting in filter(is_flag, table()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ def serve(options: argparse.Namespace) -> int:
     setting is also an environment variable (MOCKVOICE_PORT) and a key of a YAML file; the flag
     wins over the variable, that over the file.
     """
+    # At once: the first process of a container gets no signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from ..http.server import Server, bind
     from ..provider import Mock
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 from pathlib import Path
@@ -84,6 +85,15 @@ def test_a_setting_that_cannot_be_is_told_by_its_name(
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_port_that_kubernetes_tells_is_no_setting() -> None:
+    """Where there is a Service called mockvoice, it sets MOCKVOICE_PORT."""
+    there = {"MOCKVOICE_PORT": "tcp://10.96.0.1:4010"}
+    with serving(**there) as (_, url):
+        assert httpx.get(f"{url}/health").status_code == 200
+    waited = run("wait", "--timeout", "0", MOCKVOICE_URL="", **there)
+    assert waited.stdout.startswith("waiting for http://127.0.0.1:4010\n")
 
 
 ACME = """
@@ -227,3 +237,12 @@ def test_a_server_stops_at_once_and_well_whatever_hangs(by: signal.Signals) -> N
         assert server.stop(by) == (0, "", "")
         for client in clients:
             client.close()
+
+
+def test_it_is_stopped_while_it_starts(tmp_path: Path) -> None:
+    """As the first process of a container it is not stopped by a signal that it does not handle."""
+    file = tmp_path / "mockvoice.yaml"
+    os.mkfifo(file)
+    with started("--quiet", "--config", str(file)) as server:
+        with file.open("w"):  # it opens when the server has opened it too
+            assert server.stop() == (0, "", "")
