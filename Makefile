@@ -6,7 +6,17 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet
 
 NODE := tests/node/node_modules/ready
 
-.PHONY: run test node check bench clean
+# The image is built and run by Docker or Podman. Podman drops the health check without
+# `--format docker`:  make image-test CONTAINER=podman IMAGE_BUILD_FLAGS='--format docker'
+# As root where containers are not allowed all they want (a sandbox, a CI job), also:
+#   IMAGE_BUILD_FLAGS='--format docker --isolation chroot --network host'
+#   IMAGE_RUN_FLAGS='--runtime runc --ulimit nofile=1024:1024 --ulimit nproc=1024:1024'
+CONTAINER ?= docker
+IMAGE ?= mockvoice
+IMAGE_BUILD_FLAGS ?=
+IMAGE_RUN_FLAGS ?=
+
+.PHONY: run test node check bench image image-test clean
 
 run: $(VENV)/run          ## serve all providers on http://127.0.0.1:4010
 	$(PY) -m mockvoice serve
@@ -24,6 +34,13 @@ check: $(VENV)/dev        ## formatting, lint and types
 
 bench: $(VENV)/dev        ## beside plain Starlette, in one run
 	$(PY) -m tests.bench
+
+image:                    ## the container image
+	$(CONTAINER) build $(IMAGE_BUILD_FLAGS) --tag $(IMAGE) .
+
+image-test: image $(VENV)/dev  ## build it, run it, and count its size
+	CONTAINER='$(CONTAINER)' IMAGE='$(IMAGE)' IMAGE_RUN_FLAGS='$(IMAGE_RUN_FLAGS)' \
+		$(PY) -m pytest -s tests/image.py
 
 clean:
 	rm -rf $(VENV) .venv-old tests/node/node_modules dist

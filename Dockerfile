@@ -1,0 +1,31 @@
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY . .
+# Compiled here, since nothing is written where it runs; by hash, since copying may change the times
+# of files. With httptools (1.6 MB) it answers 1.3 to 1.6 times as many requests; uvloop would add
+# 14 MB for a tenth more at best.
+RUN python -m venv --without-pip /opt/mockvoice \
+ && pip --python /opt/mockvoice/bin/python install --no-cache-dir --no-compile . httptools \
+ && python -m compileall -q --invalidation-mode unchecked-hash /opt/mockvoice/lib
+
+FROM python:3.13-slim
+COPY --from=build /opt/mockvoice /opt/mockvoice
+ENV PATH=/opt/mockvoice/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MOCKVOICE_HOST=0.0.0.0
+# mockvoice.yaml is found where it is started.
+WORKDIR /config
+USER 10001:10001
+EXPOSE 4010
+HEALTHCHECK --interval=2s --timeout=2s --start-period=10s CMD ["mockvoice", "health"]
+ENTRYPOINT ["mockvoice"]
+CMD ["serve"]
+
+ARG VERSION=0.1.0
+ARG SOURCE=
+LABEL org.opencontainers.image.title="mockvoice" \
+      org.opencontainers.image.description="A local server that behaves like four voice-cloning APIs: Telnyx, Retell, Supertone, Faseeh" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.source="$SOURCE" \
+      org.opencontainers.image.licenses="MIT"
