@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
 def section(title: str) -> str:
@@ -210,7 +210,7 @@ def test_the_table_of_verbs_is_that_of_the_code() -> None:
 
 
 def test_the_job_of_the_command_line_runs(tmp_path: Path) -> None:
-    (script,) = blocks("sh")
+    (script,) = blocks("sh", section("Command line"))
     command = tmp_path / "bin/mockvoice"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec {" ".join(MOCKVOICE)} "$@"\n')
