@@ -332,6 +332,7 @@ max_accounts: 100
 max_faults: 100
 max_requests: 100
 journal_mb: 1
+log: json
 max_sandboxes: 10
 max_file_mb: {{telnyx: 0.5}}
 

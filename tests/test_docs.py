@@ -154,7 +154,7 @@ def test_the_lines_for_node_print_what_they_say() -> None:
 
 
 def test_the_configuration_file_does_what_it_says(tmp_path: Path) -> None:
-    (text,) = blocks("yaml")
+    (text,) = blocks("yaml", section("Configuration file"))
     file, said = tmp_path / "mockvoice.yaml", yaml.safe_load(text)
     file.write_text(text)
     schema = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
