@@ -27,15 +27,16 @@ async def arrive(
     """
     headers = Headers(scope["headers"])
     name = scope.get(SANDBOX, "")
-    prefix = f"/~{name}" if name else ""
-    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}{prefix}"
     name = name or headers.get("x-mockvoice-sandbox")
+    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
     operation = operations.get(scope["method"], NOWHERE)
     key, refusal = "", None
     try:
         if name and not _NAME.fullmatch(name):
             name, refused = "", name
             raise _no_name(refused)
+        if name:  # addresses in replies lead back to it, whoever follows them
+            origin += f"/~{name}"
         if operation is NOWHERE:
             raise _lost(mock, provider, operations, scope, origin)
         key = _credentials(operation, headers)
