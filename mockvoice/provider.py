@@ -62,8 +62,9 @@ class Call:
     query and header, `fields` the body's members, with an Upload (or a list of them) where a file
     was sent; all in the types that the contract wants. `uploads` are all files of the body, `body`
     is what was sent as JSON. `origin` is where the client reaches the mock:
-    `http://127.0.0.1:4010`. What stands in `reply_headers` comes with every reply, `told` is what
-    the journal will tell.
+    `http://127.0.0.1:4010`. `at_once` counts the requests of this account that were being answered
+    when it came, itself among them. What stands in `reply_headers` comes with every reply, `told`
+    is what the journal will tell.
     """
 
     mock: Mock
@@ -74,6 +75,7 @@ class Call:
     headers: Headers
     origin: str
     told: Exchange
+    at_once: int = 1
     parameters: dict[str, JSON] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     uploads: tuple[Upload, ...] = ()

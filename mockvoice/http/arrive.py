@@ -61,7 +61,10 @@ async def arrive(
     )
     if operation.id in account.told:
         told.early = max(account.told.pop(operation.id) - told.at, 0.0)
-    return Call(mock, sandbox, provider, operation, account, headers, origin, told), refusal
+    call = Call(
+        mock, sandbox, provider, operation, account, headers, origin, told, account.in_flight
+    )
+    return call, refusal
 
 
 def _no_name(name: str) -> Problem:

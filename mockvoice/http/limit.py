@@ -22,9 +22,9 @@ async def limit(call: Call) -> None:
         if most is None:
             continue
         if held.per is None:
-            if account.in_flight > most:
+            if call.at_once > most:
                 raise RateLimited(
-                    f"Concurrency limit reached. Current: {account.in_flight}, Maximum: {most}"
+                    f"Concurrency limit reached. Current: {call.at_once}, Maximum: {most}"
                 )
             continue
         now = call.sandbox.clock.now()
