@@ -111,7 +111,7 @@ class Schema:
     def _explain(
         self, error: jsonschema_rs.ValidationError, place: Place, at: str
     ) -> Iterator[Violation]:
-        rule, expected, got = error.kind.name, error.kind.value, error.instance
+        rule, expected = error.kind.name, error.kind.value
         if rule in ("anyOf", "oneOf"):
             # The branch that came closest tells more than "none of them fits".
             branches: list[list[jsonschema_rs.ValidationError]] = [b for b in expected or () if b]
@@ -121,16 +121,14 @@ class Schema:
                 return
             expected = None
         holder = self._holder(error)
-        members: list[Any] = [None]
-        if rule == "required":
-            members, got = [expected], None
-        elif rule in ("additionalProperties", "unevaluatedProperties"):
-            members = list(expected)
-        for member in members:
+        if rule == "propertyNames":
+            expected = expected.kind.value
+        for member, got in _culprits(error):
             path = [*error.instance_path] + ([] if member is None else [member])
+            pointer = at + "".join(f"/{escape(str(step))}" for step in path)
             yield Violation(
                 place=place,
-                pointer=at + "".join(f"/{escape(str(step))}" for step in path),
+                pointer=pointer,
                 rule=rule,
                 message=_message(rule, expected, got, holder),
                 expected=expected,
@@ -146,6 +144,21 @@ class Schema:
         return node if isinstance(node, dict) else {}
 
 
+def _culprits(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str | None, JSON]]:
+    """The members that break a rule, with their values; None where it is no single one."""
+    rule, expected = error.kind.name, error.kind.value
+    instance: Any = error.instance
+    if rule == "required":
+        yield expected, None
+    elif rule in ("additionalProperties", "unevaluatedProperties"):
+        for name in expected:
+            yield name, instance[name]
+    elif rule == "propertyNames":
+        yield expected.instance, instance[expected.instance]
+    else:
+        yield None, instance
+
+
 def _message(rule: str, expected: Any, got: JSON, holder: Node) -> str:
     if rule == "type" and holder.get("x-binary"):
         expected = "file"
@@ -155,6 +168,10 @@ def _message(rule: str, expected: Any, got: JSON, holder: Node) -> str:
 def _hint(rule: str, member: Any, instance: JSON, holder: Node) -> str:
     if rule == "type" and holder.get("x-binary") and isinstance(instance, str):
         return "the part has no filename, so it is text; send it as a file part"
+    if rule == "enum" and isinstance(instance, str):
+        choices = [each for each in holder["enum"] if isinstance(each, str)]
+        meant = alike(instance, choices) if len(instance) > 1 else ""
+        return f"did you mean {meant}?" if meant else ""
     if member is None or not isinstance(instance, dict):
         return ""
     known = holder.get("properties", {})

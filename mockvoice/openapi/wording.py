@@ -11,8 +11,8 @@ from .lift import JSON
 
 _SENTENCES: Mapping[str, str] = {
     "required": "is required",
-    "additionalProperties": "is not a field of this request",
-    "unevaluatedProperties": "is not a field of this request",
+    "additionalProperties": "is not known here",
+    "unevaluatedProperties": "is not known here",
     "type": "must be {kind}; got {got}",
     "enum": "must be one of {choices}; got {got}",
     "const": "must be {choices}; got {got}",
@@ -32,6 +32,7 @@ _SENTENCES: Mapping[str, str] = {
     "maxProperties": "must have at most {members}; got {length}",
     "anyOf": "fits none of the forms that are allowed here; got {got}",
     "oneOf": "must fit exactly one of the forms that are allowed here; got {got}",
+    "propertyNames": "is not a name that is allowed here",
     "not": "is what must not be sent here; got {got}",
 }
 
@@ -103,4 +104,4 @@ def alike(name: str, candidates: list[str]) -> str:
         other = each.lower().replace("-", "_")
         if low.rstrip("s") == other.rstrip("s") or low in other or other in low:
             return each
-    return next(iter(get_close_matches(name, candidates, 1)), "")
+    return next(iter(get_close_matches(name, candidates, 1, cutoff=0.65)), "")
