@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from ..errors import Place, Violation
+from ..redact import hidden, is_secret, without_secrets
 from .lift import JSON, ContractError, Node, lift
 from .wording import alike, sentence
 
@@ -123,9 +124,10 @@ class Schema:
         holder = self._holder(error)
         if rule == "propertyNames":
             expected = expected.kind.value
-        for member, got in _culprits(error):
+        for member, value in _culprits(error):
             path = [*error.instance_path] + ([] if member is None else [member])
             pointer = at + "".join(f"/{escape(str(step))}" for step in path)
+            got = (hidden if is_secret(pointer.rpartition("/")[2]) else without_secrets)(value)
             yield Violation(
                 place=place,
                 pointer=pointer,

@@ -27,8 +27,10 @@ from ..errors import Forbidden, Invalid, NotFound, Problem, Violation
 from ..openapi.example import example
 from ..openapi.lift import JSON
 from ..provider import Answer, Call, Collection, Mock, Provider
-from ..sandbox.accounts import Account, redacted
+from ..redact import redacted, without_secrets
+from ..sandbox.accounts import Account
 from ..sandbox.clock import timestamp
+from ..sandbox.faults import Rule
 from ..sandbox.journal import Exchange
 from ..sandbox.sandbox import PARTS, Sandbox
 from ..sandbox.voices import EVERYBODY, Record
@@ -36,7 +38,6 @@ from ..speech import Utterance, mp3, pcm, wav
 
 SAID = "The quick brown fox jumps over the lazy dog"
 SAMPLE_RATE = 24_000  # Hz
-_SECRET = re.compile(r"authorization|cookie|api[-_]?key|secret|token|password", re.IGNORECASE)
 
 
 def error(problem: Problem, status: int, call: Call) -> JSON:
@@ -144,14 +145,24 @@ async def get_sample(call: Call) -> Answer:
 
 @provider.operation("listFaults")
 async def list_faults(call: Call) -> JSON:
-    return {"faults": [rule.described() for rule in call.sandbox.faults]}
+    return {"faults": [_rule(each) for each in call.sandbox.faults]}
+
+
+def _rule(rule: Rule) -> JSON:
+    """A fault as it was given, but for the keys that it is to match."""
+    told = rule.described()
+    if "match" in told:
+        told["match"] = match = without_secrets(told["match"])
+        if "account" in match:
+            match["account"] = redacted(match["account"])
+    return told
 
 
 @provider.operation("addFault")
 async def add_fault(call: Call) -> JSON:
     call.mock.check_fault(call.fields, "body")
     rule = await call.sandbox.faults.add(call.fields, call.sandbox.clock.now())
-    return rule.described()
+    return _rule(rule)
 
 
 @provider.operation("clearFaults")
@@ -164,7 +175,7 @@ async def get_fault(call: Call) -> JSON:
     rule = await call.sandbox.faults.get(call.parameters["id"])
     if rule is None:
         raise NotFound(f"there is no fault {call.parameters['id']}")
-    return rule.described()
+    return _rule(rule)
 
 
 @provider.operation("deleteFault")
@@ -234,46 +245,47 @@ async def clear_requests(call: Call) -> None:
 
 
 def _exchange(told: Exchange) -> JSON:
-    retries = told.headers.get("x-stainless-retry-count")
-    return {
+    retries = re.fullmatch(r"[0-9]{1,9}", told.headers.get("x-stainless-retry-count"))
+    query = parse_qs(told.query.decode("latin-1"), keep_blank_values=True)
+    exchange = {
         "id": told.id,
         "at": timestamp(told.at),
         "provider": told.provider,
         "operation": told.operation,
         "method": told.method,
         "path": told.path,
-        "query": _without_secrets(
-            {
-                k: v[0] if len(v) == 1 else v
-                for k, v in parse_qs(told.query.decode("latin-1"), True).items()
-            }
-        ),
+        "query": {name: each[0] if len(each) == 1 else each for name, each in query.items()},
         "account": redacted(told.account) if told.account else "",
-        "headers": _without_secrets(dict(told.headers.items())),
-        "fields": _without_secrets(_without_files(told.fields)),
+        "headers": dict(told.headers.items()),
+        "fields": _without_files(told.fields),
         "files": [upload.described() for upload in told.uploads],
         "bytes": told.size,
         "violations": [violation.described() for violation in told.violations],
         "hint": told.hint,
         "fault": {"id": told.fault, "kind": told.kind} if told.fault else None,
         "status": told.status,
-        "reply": None
-        if told.status is None
-        else {"headers": dict(told.reply_headers), "body": _reply_body(told)},
+        "reply": None if told.status is None else _reply(told),
         "milliseconds": told.milliseconds,
-        "attempt": int(retries) + 1 if retries.isdigit() else None,
+        "attempt": int(retries[0]) + 1 if retries else None,
         "early": told.early,
         "error": told.error,
     }
+    return without_secrets(exchange, told.account)
+
+
+def _reply(told: Exchange) -> JSON:
+    named = {"content-type": told.reply_type} if told.reply_type else {}
+    return {"headers": {**told.reply_headers, **named}, "body": _reply_body(told)}
 
 
 def _reply_body(told: Exchange) -> JSON:
     if told.reply_type.startswith(("audio/", "application/x-ndjson")) or not told.reply:
         return None
+    text = told.reply.decode("utf-8", "replace")
     try:
-        return _without_secrets(json.loads(told.reply))
+        return json.loads(text, parse_constant=str) if "json" in told.reply_type else text
     except ValueError:
-        return told.reply.decode("utf-8", "replace")
+        return text
 
 
 def _without_files(fields: Mapping[str, Any]) -> dict[str, JSON]:
@@ -286,17 +298,6 @@ def _without_files(fields: Mapping[str, Any]) -> dict[str, JSON]:
             continue
         texts[name] = value
     return texts
-
-
-def _without_secrets(value: JSON) -> JSON:
-    if isinstance(value, dict):
-        return {
-            name: redacted(str(each))
-            if _SECRET.search(name) and each and isinstance(each, str)
-            else _without_secrets(each)
-            for name, each in value.items()
-        }
-    return [_without_secrets(each) for each in value] if isinstance(value, list) else value
 
 
 # --- voices --------------------------------------------------------------------------------------
@@ -323,7 +324,7 @@ def _record(record: Record) -> JSON:
         "id": record.id,
         "account": account if account == EVERYBODY else redacted(account),
         "created_at": timestamp(record.created_at),
-        "data": record.data,
+        "data": without_secrets(record.data, account),
         "uploads": [upload.described() for upload in record.uploads],
     }
 
