@@ -31,7 +31,7 @@ from . import bend
 from .arrive import arrive
 from .body import Body, read
 from .check import check
-from .decode import decode
+from .decode import decode, tell_unread
 from .limit import limit, limited, remember_wait
 from .reply import answered, documented, refused
 from .wire import Reply, Wire
@@ -51,6 +51,7 @@ async def exchange(
     began = perf_counter()
     call, refusal = await arrive(mock, provider, operations, scope)
     sandbox, told = call.sandbox, call.told
+    journal = sandbox.journal  # a reset meanwhile begins another, with numbers of its own
     try:
         body = await read(
             receive, call.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
@@ -58,11 +59,18 @@ async def exchange(
         told.size = body.size
         if body.complete:  # else the client is gone
             await _serve(call, refusal, body, scope, Wire(scope, receive, send))
+            if body.size and not told.fields and not told.uploads:
+                tell_unread(call, body)
+    except ConnectionResetError:
+        raise  # asked for, where only the server that called us can do it
+    except Exception:
+        call.mistaken(traceback.format_exc())
+        raise
     finally:
         await sandbox.accounts.leave(call.account)
         told.milliseconds = (perf_counter() - began) * 1000
         if provider.journalled:
-            await sandbox.journal.append(told)
+            await journal.append(told)
 
 
 async def _serve(call: Call, refusal: Problem | None, body: Body, scope: Scope, wire: Wire) -> None:

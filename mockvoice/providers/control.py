@@ -241,7 +241,7 @@ async def get_request(call: Call) -> JSON:
 
 @provider.operation("clearRequests")
 async def clear_requests(call: Call) -> None:
-    call.sandbox.reset(["requests"])
+    await call.sandbox.journal.clear()
 
 
 def _exchange(told: Exchange) -> JSON:
