@@ -38,6 +38,7 @@ from ..speech import Utterance, mp3, pcm, wav
 
 SAID = "The quick brown fox jumps over the lazy dog"
 SAMPLE_RATE = 24_000  # Hz
+_BROWSERS = ("origin", "referer", "sec-fetch-site", "accept-language")  # headers of theirs
 
 
 def error(problem: Problem, status: int, call: Call) -> JSON:
@@ -51,18 +52,27 @@ def error(problem: Problem, status: int, call: Call) -> JSON:
 
 
 async def admit(call: Call) -> None:
-    origin, site = call.headers.get("origin"), call.headers.get("sec-fetch-site")
-    if not origin and not site:
-        return  # no browser
-    host = urlsplit(f"//{call.headers.get('host')}").hostname or ""
-    own = not origin or urlsplit(origin).netloc == call.headers.get("host")
-    if not own or site in ("cross-site", "same-site") or not _is_local(host):
+    if call.operation.id not in provider.remembering:
+        return  # it tells nothing but what is in every copy of mockvoice, samples to be played too
+    if not any(call.headers.get(name) for name in _BROWSERS):
+        return
+    host, origin = call.headers.get("host"), call.headers.get("origin")
+    if origin and origin.partition("://")[2] != host:
+        raise Forbidden(f"a page of {origin} must not drive the control API")
+    if call.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         raise Forbidden("a page of another origin must not drive the control API")
+    if not _is_local(host):
+        # The name may have been made to lead here after the page was loaded from elsewhere.
+        raise Forbidden(
+            f"a browser must not drive the control API as {host}: use the address of the machine,"
+            " localhost, or a name without a dot"
+        )
 
 
 def _is_local(host: str) -> bool:
     """Whether a host is a number, or a name that belongs to no domain."""
     try:
+        host = urlsplit(f"//{host}").hostname or ""
         ip_address(host)
     except ValueError:
         return "." not in host or host.endswith((".localhost", ".local", ".internal"))
