@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
@@ -29,7 +29,7 @@ from ..openapi.lift import JSON
 from ..provider import Answer, Call, Collection, Mock, Provider
 from ..redact import redacted, without_secrets
 from ..sandbox.accounts import Account
-from ..sandbox.clock import timestamp
+from ..sandbox.clock import EARLIEST, LATEST, timestamp
 from ..sandbox.faults import Rule
 from ..sandbox.journal import Exchange
 from ..sandbox.sandbox import PARTS, Sandbox
@@ -227,12 +227,20 @@ def _since(call: Call, text: str) -> Any:
     number = _number(text)
     if number:
         return lambda told: told.number > number
-    try:
-        moment = datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    moment = _moment(text)
+    if moment is None:
         message = f"must be the id of a request, or a time; got {text}"
-        raise Invalid("", Violation("query", "/since", "format", message, got=text)) from None
+        raise Invalid("", Violation("query", "/since", "format", message, got=text))
     return lambda told: told.at > moment
+
+
+def _moment(text: str) -> float | None:
+    """A date and time in seconds since the epoch, in UTC unless it says otherwise; else None."""
+    try:
+        found = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _number(id: str) -> int:
@@ -423,15 +431,25 @@ async def get_clock(call: Call) -> JSON:
 @provider.operation("setClock")
 async def set_clock(call: Call) -> JSON:
     clock, wanted = call.sandbox.clock, call.fields
-    if "freeze" in wanted:
-        at = wanted["freeze"]
-        if at is None:
-            clock.run()
-        else:
-            clock.freeze(None if at is True else datetime.fromisoformat(at).timestamp())
-    if "advance" in wanted:
-        clock.advance(wanted["advance"])
+    at, seconds = wanted.get("freeze"), wanted.get("advance", 0)
+    moment = _within("freeze", at, _moment(at)) if isinstance(at, str) else clock.now()
+    _within("advance", seconds, moment + seconds)
+    if at:
+        clock.freeze(moment)
+    elif "freeze" in wanted:
+        clock.run()
+    clock.advance(seconds)
     return await get_clock(call)
+
+
+def _within(member: str, got: JSON, moment: float | None) -> float:
+    """A moment that the clock can show. Raises Invalid."""
+    if moment is None or not EARLIEST <= moment <= LATEST:
+        message = f"must lead to a time from {timestamp(EARLIEST)} to {timestamp(LATEST)}"
+        raise Invalid(
+            "", Violation("body", f"/{member}", "range", f"{message}; got {got}", got=got)
+        )
+    return moment
 
 
 @provider.operation("reset")
