@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from .errors import Invalid, Place, Problem, Violation
+from .errors import Place, Problem, Violation
 from .openapi.document import Document, Operation
 from .openapi.lift import JSON, ContractError
 from .openapi.schema import Schema
+from .openapi.wording import alike
 from .sandbox.accounts import Account
 from .sandbox.journal import Exchange
 from .sandbox.sandbox import Sandbox
@@ -32,6 +32,7 @@ SPECS = next(  # inside the package where it was installed, beside it in a check
 
 
 NOWHERE = Operation(id="", method="", path="")
+_FRAMING = ("content-length", "transfer-encoding")
 
 
 class Headers:
@@ -262,26 +263,34 @@ class Mock:
         """All of them, the default one first."""
         return [self.sandbox, *self._sandboxes.values()]
 
-    def control_schema(self, name: str) -> Schema:
-        """A schema of the control API's contract."""
+    def _control_schema(self, name: str) -> Schema:
         dialect = self.providers["mockvoice"].document.dialect
         return dialect.compile(f"#/components/schemas/{name}")
 
-    def check_fault(self, data: JSON, place: Place, at: str = "") -> None:
-        """Raise Invalid for what is no fault, or is one for an operation that is not there."""
-        kind = "Sequence" if isinstance(data, dict) and "sequence" in data else "Fault"
-        violations = self.control_schema(kind).violations(data, place, at)
-        if not violations:
-            violations = [*self._wrong_target(data, place, at)]
+    def wrong_fault(self, data: JSON, place: Place, at: str = "") -> list[Violation]:
+        """Why JSON that stands at a place is no fault, or one that can never fire; else nothing."""
+        several = isinstance(data, dict) and "sequence" in data and place == "body"
+        kind = "Sequence" if several else "Fault"
+        violations = self._control_schema(kind).violations(data, place, at)
         if violations:
-            raise Invalid("", *violations)
+            return violations
+        turns = {f"{at}/sequence/{i}": turn for i, turn in enumerate(data.get("sequence", ()))}
+        return [
+            *self._wrong_target(data, place, at),
+            *(
+                _unwritable(place, f"{where}/headers/{name}", name)
+                for where, turn in (turns or {at: data}).items()
+                if isinstance(turn, dict)
+                for name in turn.get("headers", ())
+                if name.lower() in _FRAMING
+            ),
+        ]
 
     def _wrong_target(self, data: Mapping[str, JSON], place: Place, at: str) -> Iterator[Violation]:
         wanted = data.get("provider")
         served = {each.name: each for each in self.providers.values() if each.journalled}
         if wanted is not None and wanted not in served:
-            message = f"must be one of {', '.join(served)}; got {wanted}"
-            yield Violation(place, f"{at}/provider", "enum", message, [*served], wanted)
+            yield off_the_list(place, f"{at}/provider", [*served], wanted)
             return
         known = [
             name
@@ -292,9 +301,25 @@ class Mock:
         operation = data.get("operation")
         if operation is not None and operation not in known:
             message = f"must be an operation; got {operation}; there are {', '.join(known[::2])}"
-            hint = next(
-                (f"did you mean {each}?" for each in get_close_matches(operation, known, 1)), ""
+            yield off_the_list(place, f"{at}/operation", known, operation)._replace(
+                message=message, expected=known[::2]
             )
-            yield Violation(
-                place, f"{at}/operation", "enum", message, known[::2], operation, hint=hint
-            )
+
+
+def off_the_list(place: Place, pointer: str, known: list[str], got: str) -> Violation:
+    """What is none of the names that are known, and which may have been meant."""
+    meant = alike(got, known)
+    return Violation(
+        place,
+        pointer,
+        "enum",
+        f"must be one of {', '.join(known) or 'none'}; got {got}",
+        expected=known,
+        got=got,
+        hint=f"did you mean {meant}?" if meant else "",
+    )
+
+
+def _unwritable(place: Place, pointer: str, name: str) -> Violation:
+    message = "is written by the server; ask for the kind truncate to have it lie"
+    return Violation(place, pointer, "not", message, got=name)

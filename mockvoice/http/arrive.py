@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from starlette.types import Scope
 
-from ..errors import Invalid, Problem, Unauthenticated, UnknownPath, Violation, WrongMethod
+from ..errors import Misasked, Problem, Unauthenticated, UnknownPath, Violation, WrongMethod
 from ..openapi.document import Operation
 from ..openapi.wording import brief
 from ..provider import NOWHERE, Call, Headers, Mock, Provider
@@ -70,7 +70,7 @@ async def arrive(
 def _no_name(name: str) -> Problem:
     message = f"must be up to 64 letters, digits, dots, dashes and underscores; got {brief(name)}"
     at = "/x-mockvoice-sandbox"
-    return Invalid("", Violation("header", at, "pattern", message, _NAME.pattern, name))
+    return Misasked("", Violation("header", at, "pattern", message, _NAME.pattern, name))
 
 
 def _lost(

@@ -89,15 +89,14 @@ async def _serve(call: Call, refusal: Problem | None, body: Body, scope: Scope, 
     last = asked[-1] if asked[-1].fault.kind != "delay" else None
     if not await wire.pause(_delay(asked, "before")):
         return
-    if last and last.fault.when == "before":
-        reply = bend.before(call, last.fault)
+    if last and last.fault.instead:
+        reply = bend.instead(call, last.fault, refusal)
     else:
         reply = await _respond(call, refusal, body, scope)
-        if not await wire.pause(_delay(asked, "after")):
-            return
         if last and last.fault.kind == "status":
             reply = bend.failed(call, last.fault)
-    await _send(call, reply, last, wire)
+    if await wire.pause(_delay(asked, "after")):
+        await _send(call, reply, last, wire)
 
 
 def _delay(asked: list[Fired], when: str) -> float:
@@ -138,11 +137,17 @@ async def _answer(call: Call, body: Body, scope: Scope) -> Reply:
 
 
 async def _send(call: Call, reply: Reply, asked: Fired | None, wire: Wire) -> None:
-    told, headers = call.told, reply.headers
-    headers |= call.reply_headers
+    if asked:
+        reply = bend.spoilt(reply, asked.fault)
+    told = call.told
+    # What was asked for wins over what would come by itself.
+    reply.headers = headers = {
+        "date": call.sandbox.clock.date(),
+        **call.reply_headers,
+        **reply.headers,
+    }
     if "retry-after" in headers:
         remember_wait(call, headers)
-    headers["date"] = call.sandbox.clock.date()
     if call.provider.journalled:
         if call.mock.settings.diagnostics:
             headers["x-mockvoice-request"] = told.id

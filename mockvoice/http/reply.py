@@ -53,10 +53,13 @@ def refused(call: Call, problem: Problem) -> Reply:
         if problem.hint:
             # A hint may name what was sent, and a header is no place for most characters.
             headers["x-mockvoice-hint"] = problem.hint.encode("unicode_escape").decode()
-    body = problem.body if problem.body is not None else call.provider.error(problem, status, call)
+    body, media_type = problem.body, call.provider.error_type
     if isinstance(body, str):  # asked for as it is
         return Reply(status, "text/plain; charset=utf-8", body.encode(), headers)
-    return _written(call, status, call.provider.error_type, body, headers)
+    if body is not None:  # as well, so it need not fit the contract
+        return Reply(status, media_type, encode(body).encode(), headers)
+    body = call.provider.error(problem, status, call)
+    return _written(call, status, media_type, body, headers)
 
 
 def _written(call: Call, status: int, media_type: str, body: Any, headers: dict[str, str]) -> Reply:

@@ -18,12 +18,16 @@ _DRIP_PIECES = 20
 
 @dataclass(slots=True, eq=False)
 class Reply:
-    """What goes back to the client; a body that is an iterator goes in its pieces."""
+    """What goes back to the client; a body that is an iterator goes in its pieces.
+
+    `length` is how many bytes are promised where that is not how many come.
+    """
 
     status: int
     media_type: str
     body: bytes | Iterator[bytes]
     headers: dict[str, str] = field(default_factory=dict)
+    length: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -66,11 +70,10 @@ class Wire:
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def truncate(self, reply: Reply, bytes: int) -> None:
-        """The headers of the whole reply, so many bytes of its body, and the end."""
-        body = whole(reply)
-        await self._start(reply, len(body))
-        await self._send({"type": "http.response.body", "body": body[:bytes], "more_body": True})
+    async def truncate(self, reply: Reply) -> None:
+        """The headers, what there is of the body, and the end."""
+        await self._start(reply, reply.length)
+        await self._send({"type": "http.response.body", "body": reply.body, "more_body": True})
         await self.disconnect()
 
     async def disconnect(self) -> None:

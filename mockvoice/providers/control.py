@@ -170,7 +170,8 @@ def _rule(rule: Rule) -> JSON:
 
 @provider.operation("addFault")
 async def add_fault(call: Call) -> JSON:
-    call.mock.check_fault(call.fields, "body")
+    if wrong := call.mock.wrong_fault(call.fields, "body"):
+        raise Invalid("", *wrong)
     rule = await call.sandbox.faults.add(call.fields, call.sandbox.clock.now())
     return _rule(rule)
 
