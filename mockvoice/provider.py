@@ -14,14 +14,14 @@ from urllib.parse import quote
 from .errors import Place, Problem, Violation
 from .openapi.document import Document, Operation
 from .openapi.lift import JSON, ContractError
-from .openapi.schema import Schema
+from .openapi.schema import Schema, escape
 from .openapi.wording import alike
 from .sandbox.accounts import Account
 from .sandbox.journal import Exchange
 from .sandbox.sandbox import Sandbox
 from .sandbox.uploads import Kept, Upload
 from .sandbox.voices import Record
-from .settings import BYTES_PER_MB, Settings
+from .settings import BYTES_PER_MB, Settings, SettingsError
 
 log = logging.getLogger("mockvoice")
 
@@ -239,7 +239,10 @@ class Provider:
 
 
 class Mock:
-    """All that one server holds: its settings, its providers, and what it remembers."""
+    """All that one server holds: its settings, its providers, and what it remembers.
+
+    Raises SettingsError for the state of an account that cannot be.
+    """
 
     def __init__(self, settings: Settings, providers: Iterable[Provider]) -> None:
         self.settings = settings
@@ -247,6 +250,14 @@ class Mock:
         self.kept = Kept(settings.keep_mb * BYTES_PER_MB)
         self.sandbox = Sandbox("", settings, self.kept)
         self._sandboxes: dict[str, Sandbox] = {}
+        for name, keys in settings.accounts.items():
+            if name not in self.providers:
+                known = [each.name for each in self.providers.values() if each.journalled]
+                raise SettingsError(f"accounts must name one of {', '.join(known)}; got {name}")
+            for key, state in keys.items():
+                at = f"/accounts/{name}/{escape(key)}"
+                for wrong in self.wrong_state(self.providers[name], state, at):
+                    raise SettingsError(wrong.sentence + (wrong.hint and f"; {wrong.hint}"))
 
     def named(self, name: str) -> Sandbox:
         """The sandbox with a name, made on first use; the oldest gives way to too many."""
@@ -284,6 +295,16 @@ class Mock:
                 for name in turn.get("headers", ())
                 if name.lower() in _FRAMING
             ),
+        ]
+
+    def wrong_state(self, provider: Provider, state: JSON, at: str = "") -> list[Violation]:
+        """Why JSON that stands at a place is no state of an account; else nothing."""
+        violations = self._control_schema("AccountState").violations(state, "body", at)
+        known = [*provider.limits, "requests"]
+        return violations or [
+            off_the_list("body", f"{at}/limits/{escape(name)}", known, name)
+            for name in state.get("limits", {})
+            if name not in known
         ]
 
     def _wrong_target(self, data: Mapping[str, JSON], place: Place, at: str) -> Iterator[Violation]:

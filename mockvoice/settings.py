@@ -10,15 +10,6 @@ from typing import Any, get_origin, get_type_hints
 
 BYTES_PER_MB = 1024 * 1024
 
-# What `accounts` may say of a key, and the types of it.
-STATES: Mapping[str, tuple[type, ...]] = {
-    "tier": (str,),
-    "credit": (int, float, type(None)),
-    "trial_ended": (bool,),
-    "models": (list, type(None)),
-    "limits": (dict,),
-}
-
 
 class SettingsError(ValueError):
     """A setting is unknown or has a value that it cannot have."""
@@ -144,16 +135,14 @@ def _check(setting: Field[Any], value: Any) -> None:
     if choices and value not in choices:
         raise SettingsError(f"{setting.name} must be {' or '.join(choices)}; got {value!r}")
     if setting.name == "accounts":
-        for provider, keys in value.items():
-            for key, state in (keys or {}).items():
-                _check_state(f"accounts.{provider}.{key}", state)
+        _check_accounts(value)
 
 
-def _check_state(where: str, state: Any) -> None:
-    if not isinstance(state, dict):
-        raise SettingsError(f"{where} must be a mapping; got {state!r}")
-    for name, value in state.items():
-        if name not in STATES:
-            raise SettingsError(f"{where}.{name} is unknown; known are {', '.join(STATES)}")
-        if not isinstance(value, STATES[name]) or (name == "credit" and isinstance(value, bool)):
-            raise SettingsError(f"{where}.{name} cannot be {value!r}")
+def _check_accounts(accounts: Mapping[Any, Any]) -> None:
+    """Whether keys have states; what a state may be is known where its provider is."""
+    for provider, keys in accounts.items():
+        if not isinstance(keys, dict):
+            raise SettingsError(f"accounts.{provider} must be a mapping; got {keys!r}")
+        for key in keys:
+            if not isinstance(key, str):
+                raise SettingsError(f"accounts.{provider}: the key {key!r} must be text; quote it")

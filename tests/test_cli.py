@@ -123,9 +123,23 @@ def test_a_setting_that_cannot_be_is_told_by_its_name(
         ("port: true", "port must be a whole number; got True"),
         ("diagnostics: 1", "diagnostics must be true or false; got 1"),
         ("accounts: []", "accounts must be a mapping; got []"),
-        ("accounts: {retell: {k: 5}}", "accounts.retell.k must be a mapping; got 5"),
-        ("accounts: {retell: {k: {trial: true}}}", "accounts.retell.k.trial is unknown; known"),
-        ("accounts: {faseeh: {k: {credit: no}}}", "accounts.faseeh.k.credit cannot be False"),
+        ("accounts: {retell: }", "accounts.retell must be a mapping; got None"),
+        ("accounts: {retell: {5: {}}}", "accounts.retell: the key 5 must be text; quote it"),
+        ("accounts: {retell: {k: 5}}", "accounts.retell.k must be an object; got 5"),
+        (
+            "accounts: {retell: {k: {trial: true}}}",
+            "accounts.retell.k.trial is not known here; did you mean trial_ended?",
+        ),
+        ("accounts: {faseeh: {k: {credit: no}}}", "credit must be a number or null; got false"),
+        (
+            "accounts: {faseeh: {k: {limits: {at_onse: {most: 1}}}}}",
+            "limits.at_onse must be one of at_once, requests; got at_onse; did you mean at_once?",
+        ),
+        (
+            "accounts: {faseeh: {k: {limits: {at_once: 1}}}}",
+            "limits.at_once must be an object; got 1",
+        ),
+        ("accounts: {telnix: {}}", "accounts must name one of faseeh, retell, supertone, telnyx;"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, text: str, told: str) -> None:

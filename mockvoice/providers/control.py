@@ -419,8 +419,10 @@ async def get_account(call: Call) -> JSON:
 
 @provider.operation("putAccount")
 async def put_account(call: Call) -> JSON:
-    account = await call.sandbox.accounts.change(await _account(call), call.fields)
-    return _state(account)
+    account = await _account(call)
+    if wrong := call.mock.wrong_state(call.mock.providers[account.provider], call.fields):
+        raise Invalid("", *wrong)
+    return _state(await call.sandbox.accounts.change(account, call.fields))
 
 
 @provider.operation("getClock")
