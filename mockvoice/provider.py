@@ -17,6 +17,7 @@ from .openapi.lift import JSON, ContractError
 from .openapi.schema import Schema, escape
 from .openapi.wording import alike
 from .sandbox.accounts import Account
+from .sandbox.clock import Ids
 from .sandbox.journal import Exchange
 from .sandbox.sandbox import Sandbox
 from .sandbox.uploads import Kept, Upload
@@ -168,11 +169,14 @@ class Limit(NamedTuple):
 class Collection(NamedTuple):
     """One kind of things that are stored: where the contract describes one, and its id's name.
 
-    `beside` makes the records that belong to one that is planted.
+    For one that is planted `new_id` makes an id, `sound` is the member that leads to how it sounds,
+    and `beside` makes the records that belong to it.
     """
 
     schema: str
     id: str
+    new_id: Callable[[Ids], str]
+    sound: str = ""
     beside: Callable[[Record], list[Record]] = lambda record: []
 
 

@@ -26,13 +26,14 @@ from .. import __version__
 from ..errors import Forbidden, Invalid, NotFound, Problem, Violation
 from ..openapi.example import example
 from ..openapi.lift import JSON
-from ..provider import Answer, Call, Collection, Mock, Provider
+from ..openapi.schema import Schema
+from ..provider import Answer, Call, Collection, Mock, Provider, off_the_list
 from ..redact import redacted, without_secrets
 from ..sandbox.accounts import Account
 from ..sandbox.clock import EARLIEST, LATEST, timestamp
 from ..sandbox.faults import Rule
 from ..sandbox.journal import Exchange
-from ..sandbox.sandbox import PARTS, Sandbox
+from ..sandbox.sandbox import PARTS
 from ..sandbox.voices import EVERYBODY, Record
 from ..speech import Utterance, mp3, pcm, wav
 
@@ -350,45 +351,54 @@ def _record(record: Record) -> JSON:
 
 @provider.operation("addVoice")
 async def add_voice(call: Call) -> JSON:
-    return _record(await plant(call.mock, call.sandbox, call.fields))
-
-
-async def plant(mock: Mock, sandbox: Sandbox, wanted: Mapping[str, Any]) -> Record:
-    """Store a record that nobody made; what is missing is made up. Raises Invalid."""
-    found = _named("provider", wanted["provider"], _served(mock))
-    collections = found.collections
-    name = wanted.get("collection") or next(iter(collections), "")
-    collection: Collection = _named("collection", name, collections)
-    dialect = found.document.dialect
-    schema = dialect.compile(collection.schema)
-    made: dict[str, JSON] = example(dialect, schema.node)
-    id = wanted.get("id") or wanted.get("data", {}).get(collection.id)
-    if id is None:
-        id = _new_id(sandbox, found.name, schema.node["properties"][collection.id])
-    # Whatever else of the made-up record is the same id, such as provider_voice_id, follows it.
-    data = {k: id if v == made[collection.id] else v for k, v in made.items()}
-    data |= {**wanted.get("data", {}), collection.id: id}
+    """Store a record that nobody made; what is missing is made up."""
+    wanted, sandbox = call.fields, call.sandbox
+    found: Provider = _named("/provider", wanted["provider"], _served(call.mock))
+    name = wanted.get("collection") or next(iter(found.collections), "")
+    collection: Collection = _named("/collection", name, found.collections)
+    schema = found.document.dialect.compile(collection.schema)
+    given = {**wanted.get("data", {})}
+    if "id" in wanted:
+        given[collection.id] = wanted["id"]
+    id = given.get(collection.id) or collection.new_id(sandbox.ids)
+    if isinstance(id, str) and schema.node["properties"][collection.id].get("format") == "uuid":
+        id = id.lower()  # as RFC 9562 writes it, and as it is looked for
+    given[collection.id] = id
+    data = {**_made_up(call, found, collection, schema, str(id)), **given}
     if not schema.fits(data):
         raise Invalid("", *schema.violations(data, "body", "/data"))
-    now = sandbox.clock.now()
     account = wanted.get("account") or EVERYBODY
-    record = Record(found.name, name, account, id, data, now)
+    record = Record(found.name, name, account, given[collection.id], data, sandbox.clock.now())
     for each in collection.beside(record):
         await sandbox.voices.add(each)
-    return await sandbox.voices.add(record)
+    return _record(await sandbox.voices.add(record))
 
 
-def _named(member: str, name: str, known: Mapping[str, Any]) -> Any:
+def _made_up(
+    call: Call, found: Provider, collection: Collection, schema: Schema, id: str
+) -> dict[str, JSON]:
+    """A record as the contract shows it, but new: with ids of its own, of this moment."""
+    example_of: dict[str, JSON] = example(found.document.dialect, schema.node)
+    now, made = timestamp(call.sandbox.clock.now()), {}
+    for name, value in example_of.items():
+        kind = schema.node["properties"][name].get("format")
+        if value == example_of[collection.id]:  # such as provider_voice_id
+            made[name] = id
+        elif name == collection.sound:
+            made[name] = call.sound_url(id)
+        elif kind == "date-time":
+            made[name] = now
+        elif kind == "uuid" and value:
+            made[name] = call.sandbox.ids.uuid(f"{found.name} planted {name}")
+        else:
+            made[name] = value
+    return made
+
+
+def _named(pointer: str, name: str, known: Mapping[str, Any]) -> Any:
     if name not in known:
-        message = f"must be one of {', '.join(known) or 'none'}; got {name}"
-        raise Invalid("", Violation("body", f"/{member}", "enum", message, [*known], name))
+        raise Invalid("", off_the_list("body", pointer, [*known], name))
     return known[name]
-
-
-def _new_id(sandbox: Sandbox, name: str, schema: Mapping[str, Any]) -> str:
-    if schema.get("format") == "uuid":
-        return sandbox.ids.uuid(f"{name} planted")
-    return f"planted_{sandbox.ids.token(f'{name} planted', 16)}"
 
 
 @provider.operation("clearVoices")
