@@ -13,7 +13,7 @@ from typing import Any
 from .errors import Invalid, Violation
 from .located import Located, Unreadable, Wrong
 from .openapi.lift import JSON, Node
-from .openapi.schema import Dialect
+from .openapi.schema import Dialect, escape
 from .provider import Mock, Provider
 from .sandbox.clock import Ids
 from .settings import Settings, SettingsError, is_flag, kinds, table
@@ -156,7 +156,12 @@ def _violations(found: JSON, mock: Mock) -> Iterator[Violation]:
     yield from violations
     broken = {"/".join(each.pointer.split("/")[:3]) for each in violations}  # /voices/0
     for i, fault in enumerate(_list(found, "faults")):
-        yield from _refused(partial(mock.check_fault, fault, "file", f"/faults/{i}"))
+        yield from mock.wrong_fault(fault, "file", f"/faults/{i}")
+    if isinstance(found, dict) and not any(each.startswith("/accounts") for each in broken):
+        for provider, keys in found.get("accounts", {}).items():
+            for key, state in keys.items():
+                at = f"/accounts/{provider}/{escape(key)}"
+                yield from mock.wrong_limits(mock.served[provider], state, "file", at)
     for i, voice in enumerate(_list(found, "voices")):
         if f"/voices/{i}" not in broken:
             for each in _refused(partial(mock.planted, voice, Ids(""), 0.0)):

@@ -16,6 +16,7 @@ Problem                 statuses, the first that the operation documents is sent
 ├── BadAudio            415, 400, 422  a sample is no audio of a supported format
 ├── BadVoice            400, 404, 422  what is to speak is not there
 ├── RateLimited         429
+├── Misasked            400            a header that speaks to the mock itself is wrong
 ├── Asked               as asked for   by a fault
 └── Failed              500            a fault of ours
 
@@ -217,6 +218,12 @@ class RateLimited(Problem):
 
     statuses = (429,)
     provoked_by = "more requests than the account may send"
+
+
+class Misasked(Problem):
+    """A header that speaks to the mock itself is wrong: no operation documents that."""
+
+    statuses = (400,)
 
 
 class Asked(Problem):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -16,10 +15,10 @@ from .errors import Invalid, Place, Problem, Violation
 from .openapi.document import Document, Operation
 from .openapi.example import example
 from .openapi.lift import JSON, ContractError
-from .openapi.schema import Schema
+from .openapi.schema import Schema, escape
 from .openapi.wording import alike
 from .sandbox.accounts import Account
-from .sandbox.clock import Ids
+from .sandbox.clock import Ids, timestamp
 from .sandbox.journal import Exchange
 from .sandbox.log import printer
 from .sandbox.sandbox import Sandbox
@@ -36,6 +35,7 @@ SPECS = next(  # inside the package where it was installed, beside it in a check
 
 
 NOWHERE = Operation(id="", method="", path="")
+_FRAMING = ("content-length", "transfer-encoding")
 
 
 class Headers:
@@ -50,8 +50,18 @@ class Headers:
 
     def get(self, name: str, default: str = "") -> str:
         """A header's value (decoded only now: most are never asked for)."""
+        found = self.find(name)
+        return default if found is None else found
+
+    def find(self, name: str) -> str | None:
+        """A header's value, or None."""
         value = self._raw.get(name.encode("latin-1"))
-        return default if value is None else value.decode("latin-1")
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def size(self) -> int:
+        """The bytes of all names and values."""
+        return sum(len(name) + len(value) for name, value in self._raw.items())
 
     def items(self) -> list[tuple[str, str]]:
         """All names and values."""
@@ -66,8 +76,9 @@ class Call:
     query and header, `fields` the body's members, with an Upload (or a list of them) where a file
     was sent; all in the types that the contract wants. `uploads` are all files of the body, `body`
     is what was sent as JSON. `origin` is where the client reaches the mock:
-    `http://127.0.0.1:4010`. What stands in `reply_headers` comes with every reply, `told` is what
-    the journal will tell.
+    `http://127.0.0.1:4010`. `at_once` counts the requests of this account that were being answered
+    when it came, itself among them. What stands in `reply_headers` comes with every reply, `told`
+    is what the journal will tell.
     """
 
     mock: Mock
@@ -78,6 +89,7 @@ class Call:
     headers: Headers
     origin: str
     told: Exchange
+    at_once: int = 1
     parameters: dict[str, JSON] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     uploads: tuple[Upload, ...] = ()
@@ -159,11 +171,14 @@ class Limit(NamedTuple):
 class Collection(NamedTuple):
     """One kind of things that are stored: where the contract describes one, and its id's name.
 
-    `beside` makes the records that belong to one that is planted.
+    For one that is planted `new_id` makes an id, `sound` is the member that leads to how it sounds,
+    and `beside` makes the records that belong to it.
     """
 
     schema: str
     id: str
+    new_id: Callable[[Ids], str]
+    sound: str = ""
     beside: Callable[[Record], list[Record]] = lambda record: []
 
 
@@ -264,24 +279,43 @@ class Mock:
         """All of them, the default one first."""
         return [self.sandbox, *self._sandboxes.values()]
 
-    def control_schema(self, name: str) -> Schema:
-        """A schema of the control API's contract."""
+    def _control_schema(self, name: str) -> Schema:
         dialect = self.providers["mockvoice"].document.dialect
         return dialect.compile(f"#/components/schemas/{name}")
 
-    def check_fault(self, data: JSON, place: Place, at: str = "") -> None:
-        """Raise Invalid for what is no fault, or is one for an operation that is not there."""
-        violations = self.control_schema("FaultOrSequence").violations(data, place, at)
+    def wrong_fault(self, data: JSON, place: Place, at: str = "") -> list[Violation]:
+        """Why JSON that stands at a place is no fault, or one that can never fire; else nothing."""
+        kind = "Fault" if place == "header" else "FaultOrSequence"  # a request has but one turn
+        violations = self._control_schema(kind).violations(data, place, at)
         if isinstance(data, dict):
             violations += self._wrong_target(data, place, at)
         if violations:
-            raise Invalid("", *violations)
+            return violations
+        turns = {f"{at}/sequence/{i}": turn for i, turn in enumerate(data.get("sequence", ()))}
+        return [
+            _unwritable(place, f"{where}/headers/{name}", name)
+            for where, turn in (turns or {at: data}).items()
+            if isinstance(turn, dict)
+            for name in turn.get("headers", ())
+            if name.lower() in _FRAMING
+        ]
+
+    def wrong_limits(
+        self, provider: Provider, state: Mapping[str, JSON], place: Place, at: str = ""
+    ) -> list[Violation]:
+        """The limits in an account's state that are none of the provider's; else nothing."""
+        known = [*provider.limits, "requests"]
+        return [
+            off_the_list(place, f"{at}/limits/{escape(name)}", known, name)
+            for name in state.get("limits", {})
+            if name not in known
+        ]
 
     def _wrong_target(self, data: Mapping[str, JSON], place: Place, at: str) -> Iterator[Violation]:
         wanted, operation = data.get("provider"), data.get("operation")
         served = self.served
         if isinstance(wanted, str) and wanted not in served:
-            yield _unknown(place, f"{at}/provider", wanted, served)
+            yield off_the_list(place, f"{at}/provider", [*served], wanted)
         elif isinstance(operation, str):
             ids = {
                 name: each.id
@@ -291,57 +325,94 @@ class Mock:
             }
             if operation not in ids:
                 known = [*dict.fromkeys(ids.values())]
-                there = f"must be an operation; got {operation}; there are {', '.join(known)}"
-                meant = get_close_matches(operation, ids, 1)
-                hint = f"did you mean {meant[0]}?" if meant else ""
-                at = f"{at}/operation"
-                yield Violation(place, at, "enum", there, known, operation, hint=hint)
+                message = f"must be an operation; got {operation}; there are {', '.join(known)}"
+                same_form = [name for name in ids if (" " in name) == (" " in operation)]
+                yield off_the_list(place, f"{at}/operation", same_form, operation)._replace(
+                    message=message, expected=known
+                )
 
-    def planted(self, wanted: Mapping[str, Any], ids: Ids, now: float) -> list[Record]:
+    def planted(
+        self,
+        wanted: Mapping[str, Any],
+        ids: Ids,
+        now: float,
+        sound_url: Callable[[str], str] | None = None,
+    ) -> list[Record]:
         """The record that a Plant of the control API asks for, after those that belong to it.
 
-        What is missing is made up so that the record fits its contract. Raises Invalid.
+        What is missing is made up so that the record fits its contract; `sound_url` leads to the
+        sound of an id where the mock's address is known. Raises Invalid.
         """
-        found = _named("/provider", wanted["provider"], self.served)
+        found: Provider = _named("/provider", wanted["provider"], self.served)
         name = wanted.get("collection") or next(iter(found.collections), "")
         collection: Collection = _named("/collection", name, found.collections)
-        dialect = found.document.dialect
-        schema = dialect.compile(collection.schema)
-        made: dict[str, JSON] = example(dialect, schema.node)
-        given: Mapping[str, JSON] = wanted.get("data", {})
-        id = wanted.get("id") or given.get(collection.id)
-        if id is None:
-            id = _new_id(ids, found.name, schema.node["properties"][collection.id])
-        # Whatever else of the made-up record is the same id, such as provider_voice_id, follows it.
-        data = {k: id if v == made[collection.id] else v for k, v in made.items()}
-        data |= {**given, collection.id: id}
+        schema = found.document.dialect.compile(collection.schema)
+        given = {**wanted.get("data", {})}
+        if "id" in wanted:
+            given[collection.id] = wanted["id"]
+        id = given.get(collection.id) or collection.new_id(ids)
+        if isinstance(id, str) and schema.node["properties"][collection.id].get("format") == "uuid":
+            id = id.lower()  # as RFC 9562 writes it, and as it is looked for
+        made = _made_up(found, collection, schema, ids, now)
+        data = {**{k: id if v is _ID else v for k, v in made.items()}, **given, collection.id: id}
+        if sound_url and collection.sound and collection.sound not in given:
+            data[collection.sound] = sound_url(str(id))
         if not schema.fits(data):
             # What was made up fits, but for the id in it.
             at = "/id" if "id" in wanted else f"/data/{collection.id}"
-            ours = made.keys() - given.keys() | ({collection.id} if "id" in wanted else set())
+            ours = {name for name, value in made.items() if value is _ID and name not in given}
+            ours |= {collection.id} if "id" in wanted else set()
             broken = [
                 each if ours.isdisjoint(each.pointer.split("/")[2:3]) else each._replace(pointer=at)
                 for each in schema.violations(data, "body", "/data")
             ]
             raise Invalid("", *{each.sentence: each for each in broken}.values())
-        record = Record(found.name, name, wanted.get("account") or EVERYBODY, id, data, now)
+        record = Record(found.name, name, wanted.get("account") or EVERYBODY, str(id), data, now)
         return [*collection.beside(record), record]
+
+
+_ID: JSON = object()  # stands for the id of a record that is being made up
+
+
+def _made_up(
+    found: Provider, collection: Collection, schema: Schema, ids: Ids, now: float
+) -> dict[str, JSON]:
+    """A record as the contract shows it, but new: with ids of its own, of this moment."""
+    shown: dict[str, JSON] = example(found.document.dialect, schema.node)
+    made: dict[str, JSON] = {}
+    for name, value in shown.items():
+        kind = schema.node["properties"][name].get("format")
+        if value == shown[collection.id]:  # such as provider_voice_id
+            made[name] = _ID
+        elif kind == "date-time":
+            made[name] = timestamp(now)
+        elif kind == "uuid" and value:
+            made[name] = ids.uuid(f"{found.name} planted {name}")
+        else:
+            made[name] = value
+    return made
 
 
 def _named(at: str, name: str, known: Mapping[str, Any]) -> Any:
     if name not in known:
-        raise Invalid("", _unknown("body", at, name, known))
+        raise Invalid("", off_the_list("body", at, [*known], name))
     return known[name]
 
 
-def _unknown(place: Place, at: str, got: str, known: Mapping[str, Any]) -> Violation:
-    message = f"must be one of {', '.join(known) or 'none'}; got {got}"
-    meant = alike(got, [*known])
-    hint = f"did you mean {meant}?" if meant else ""
-    return Violation(place, at, "enum", message, [*known], got, hint=hint)
+def off_the_list(place: Place, pointer: str, known: list[str], got: str) -> Violation:
+    """What is none of the names that are known, and which may have been meant."""
+    meant = alike(got, known)
+    return Violation(
+        place,
+        pointer,
+        "enum",
+        f"must be one of {', '.join(known) or 'none'}; got {got}",
+        expected=known,
+        got=got,
+        hint=f"did you mean {meant}?" if meant else "",
+    )
 
 
-def _new_id(ids: Ids, provider: str, schema: Mapping[str, Any]) -> str:
-    if schema.get("format") == "uuid":
-        return ids.uuid(f"{provider} planted")
-    return f"planted_{ids.token(f'{provider} planted', 16)}"
+def _unwritable(place: Place, pointer: str, name: str) -> Violation:
+    message = "is written by the server; ask for the kind truncate to have it lie"
+    return Violation(place, pointer, "not", message, got=name)

@@ -6,6 +6,8 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from hashlib import blake2b
+from typing import Any, Self
 
 import av
 import httpx
@@ -76,6 +78,69 @@ def http(server: Server) -> Iterator[httpx.Client]:
     """A client of the shared server; whatever it is answered is checked against the contracts."""
     with httpx.Client(base_url=server.url, event_hooks={"response": [check]}) as client:
         yield client
+
+
+class Box:
+    """A sandbox of its own, and what tests ask of it; its clients are told by their base URL."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        self.server = server
+        self.name = name
+        self.url = f"{server.url}/~{name}"
+        # What is asked for need not be documented; loading certificates takes 20 ms a client.
+        self.http = httpx.Client(base_url=self.url, verify=False)
+        self.control = httpx.Client(
+            base_url=f"{self.url}/__mockvoice", verify=False, event_hooks={"response": [check]}
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        self.control.close()
+
+    def ask(self, *sequence: Any, **fault: Any) -> str:
+        """Ask for a failure, or for a sequence of them; returns its id."""
+        asked = {**fault, "sequence": sequence} if sequence else fault
+        made = self.control.post("/faults", json=asked)
+        assert made.status_code == 201, made.text
+        return str(made.json()["id"])
+
+    def fault(self, id: str) -> Any:
+        """A fault as it is told."""
+        return self.control.get(f"/faults/{id}").json()
+
+    def put(self, provider: str, key: str, **state: Any) -> None:
+        """Change an account."""
+        changed = self.control.put(f"/accounts/{provider}/{key}", json=state)
+        assert changed.status_code == 200, changed.text
+
+    def requests(self, **filters: Any) -> list[Any]:
+        """The journal."""
+        listed: list[Any] = self.control.get("/requests", params=filters).json()["requests"]
+        return listed
+
+    def last(self) -> Any:
+        """The newest exchange in the journal."""
+        return self.requests(limit=1)[0]
+
+    def voices(self, **filters: Any) -> list[Any]:
+        """What is stored."""
+        listed: list[Any] = self.control.get("/voices", params=filters).json()["voices"]
+        return listed
+
+    def clock(self, **wanted: Any) -> None:
+        """Freeze, advance or run the clock."""
+        assert self.control.post("/clock", json=wanted).status_code == 200
+
+
+@pytest.fixture
+def box(server: Server, request: pytest.FixtureRequest) -> Iterator[Box]:
+    """A sandbox of the shared server that no other test has."""
+    name = blake2b(request.node.nodeid.encode(), digest_size=8).hexdigest()
+    with Box(server, name) as box:
+        yield box
 
 
 def newest(server: Server) -> Record:

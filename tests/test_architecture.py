@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "mockvoice"
 
 # The order of the house, as the README draws it. `openapi` is itself ordered, inside it.
 ROOMS = [
+    "redact",
     "errors",
     "settings",
     "audio",

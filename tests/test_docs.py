@@ -16,6 +16,7 @@ import yaml
 import mockvoice
 from mockvoice import __version__
 from mockvoice.cli import VERBS
+from mockvoice.redact import redacted
 from mockvoice.settings import Settings, is_flag, table, variable
 
 from .cli.processes import MOCKVOICE, free_port, serving, surroundings
@@ -162,7 +163,10 @@ def test_the_configuration_file_does_what_it_says(tmp_path: Path) -> None:
     assert (ROOT / schema[1]).is_file()
     with serving("--config", str(file)) as (_, url):
         mock = mockvoice.connect(f"{url}/~reader")
-        assert [each.data for each in mock.faults] == said["faults"]
+        for fault, wanted in zip(mock.faults, said["faults"], strict=True):
+            account = wanted.get("match", {}).get("account")
+            shown = {"match": {"account": redacted(account)}} if account else {}
+            assert fault.data == {**wanted, **shown}
         for voice, wanted in zip(mock.voices, said["voices"], strict=True):
             assert voice.provider == wanted["provider"]
             assert voice.data == {**voice.data, **wanted["data"]}

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from starlette.types import Scope
 
-from ..errors import Invalid, Problem, Unauthenticated, UnknownPath, Violation, WrongMethod
+from ..errors import Misasked, Problem, Unauthenticated, UnknownPath, Violation, WrongMethod
 from ..openapi.document import Operation
 from ..openapi.wording import brief
 from ..provider import NOWHERE, Call, Headers, Mock, Provider
@@ -27,15 +27,16 @@ async def arrive(
     """
     headers = Headers(scope["headers"])
     name = scope.get(SANDBOX, "")
-    prefix = f"/~{name}" if name else ""
-    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}{prefix}"
     name = name or headers.get("x-mockvoice-sandbox")
+    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
     operation = operations.get(scope["method"], NOWHERE)
     key, refusal = "", None
     try:
         if name and not _NAME.fullmatch(name):
             name, refused = "", name
             raise _no_name(refused)
+        if name:  # addresses in replies lead back to it, whoever follows them
+            origin += f"/~{name}"
         if operation is NOWHERE:
             raise _lost(mock, provider, operations, scope, origin)
         key = _credentials(operation, headers)
@@ -60,13 +61,16 @@ async def arrive(
     )
     if operation.id in account.told:
         told.early = max(account.told.pop(operation.id) - told.at, 0.0)
-    return Call(mock, sandbox, provider, operation, account, headers, origin, told), refusal
+    call = Call(
+        mock, sandbox, provider, operation, account, headers, origin, told, account.in_flight
+    )
+    return call, refusal
 
 
 def _no_name(name: str) -> Problem:
     message = f"must be up to 64 letters, digits, dots, dashes and underscores; got {brief(name)}"
     at = "/x-mockvoice-sandbox"
-    return Invalid("", Violation("header", at, "pattern", message, _NAME.pattern, name))
+    return Misasked("", Violation("header", at, "pattern", message, _NAME.pattern, name))
 
 
 def _lost(

@@ -58,18 +58,35 @@ class Body:
     def json(self) -> JSON:
         """The data as JSON. Raises Malformed when it is none."""
         try:
-            value = json.loads(self.data.decode(), parse_constant=_no_constant)
-        except UnicodeDecodeError as error:
-            raise Malformed(f"the body is not UTF-8: byte {error.start} is wrong") from None
-        except json.JSONDecodeError as error:
-            raise Malformed(
-                f"the body is not valid JSON: {error.msg} at line {error.lineno},"
-                f" column {error.colno}"
-            ) from None
-        except (ValueError, RecursionError) as error:
-            raise Malformed(f"the body is not usable JSON: {error}") from None
-        _refuse_unusable(value, self.data)
-        return value
+            return parse(self.data)
+        except ValueError as error:
+            raise Malformed(f"the body {error}") from None
+
+    def members(self) -> Mapping[str, Any]:
+        """What can be read of a body that nobody has checked; of a repeated member the last."""
+        if self.parts:
+            return dict(self.parts)
+        try:
+            value = parse(self.data)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+
+def parse(data: bytes) -> JSON:
+    """The value of JSON that can be checked and stored. Raises ValueError saying what it is not."""
+    try:
+        value = json.loads(data.decode(), parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8: byte {error.start} is wrong") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is not usable JSON: {error}") from None
+    _refuse_unusable(value, data)
+    return value
 
 
 def _no_constant(name: str) -> None:
@@ -77,14 +94,14 @@ def _no_constant(name: str) -> None:
 
 
 def _refuse_unusable(value: JSON, data: bytes) -> None:
-    """Raise Malformed for JSON that parses and yet cannot be checked or stored."""
+    """Raise ValueError for JSON that parses and yet cannot be checked or stored."""
     if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
-        raise Malformed(f"the body is nested more than {MAX_DEPTH} deep")
+        raise ValueError(f"is nested more than {MAX_DEPTH} deep")
     if b"\\u" in data:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise Malformed("the body has text with half of a surrogate pair") from None
+            raise ValueError("has text with half of a surrogate pair") from None
 
 
 def _deeper(value: JSON, levels: int) -> bool:

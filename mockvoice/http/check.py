@@ -66,9 +66,8 @@ def _file(call: Call, decoded: Decoded, field: Field, upload: Upload, rule: File
     if most is not None and upload.size > most:
         at = _pointer(decoded, field, upload)
         message = f"must have at most {most} bytes; got {upload.size}"
-        raise TooLarge(
-            "", Violation("body", at, "x-max-bytes", message, most, upload.size, rule.source)
-        )
+        source = f"{rule.source}/x-max-bytes"
+        raise TooLarge("", Violation("body", at, "x-max-bytes", message, most, upload.size, source))
     if rule.formats and call.sandbox.settings.audio == "strict":
         flaw = _flaw(upload, rule)
         if flaw:
@@ -95,6 +94,6 @@ def _no_audio(pointer: str, upload: Upload, rule: FileRule, flaw: str) -> Violat
         message=f"must be audio of one of the formats {wanted}; {flaw}",
         expected=list(rule.formats),
         got=upload.heard.format,
-        source=rule.source,
+        source=f"{rule.source}/x-audio-formats",
         hint="audio=any (MOCKVOICE_AUDIO=any) lets every file pass",
     )

@@ -1,4 +1,4 @@
-"""uvicorn's protocols, both, with the transport within reach: a fault may have to cut it."""
+"""uvicorn's protocols, both, with the line within reach: a fault may have to cut it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from importlib.util import find_spec
 from typing import Any
 
-from .wire import TRANSPORT
+from .wire import LINE, Line
 
 
 def protocol(name: str) -> type[asyncio.Protocol]:
@@ -23,15 +23,21 @@ def protocol(name: str) -> type[asyncio.Protocol]:
 def _within_reach(base: Any) -> type[asyncio.Protocol]:
     class Protocol(base):  # type: ignore[misc]  # either of the two
         app: Any
+        line: Line
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
-            app = self.app
+            app, line = self.app, Line(transport)
 
-            def with_transport(scope: Any, receive: Any, send: Any) -> Any:
-                scope[TRANSPORT] = transport
+            def with_line(scope: Any, receive: Any, send: Any) -> Any:
+                scope[LINE] = line
                 return app(scope, receive, send)
 
-            self.app = with_transport
+            self.app, self.line = with_line, line
+
+        def shutdown(self) -> None:
+            super().shutdown()
+            if self.line.waiting:  # else the server would wait for it, and then log it as a failure
+                self.line.transport.close()
 
     return Protocol

@@ -63,6 +63,14 @@ def _wrong_type(wanted: list[str], got: str) -> WrongMediaType:
     return WrongMediaType(sentence, Violation("body", "", "media type", sentence, wanted, got))
 
 
+def tell_unread(call: Call, body: Body) -> None:
+    """Write down what was sent where no step came to decode it."""
+    call.told.fields = body.members()
+    call.told.uploads = tuple(sent for _, sent in body.parts if isinstance(sent, Upload))
+    for upload in call.told.uploads:
+        call.sandbox.kept.keep(upload)
+
+
 def _parameters(call: Call, scope: Scope) -> None:
     query: dict[str, list[str]] = {}
     for name, text in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):

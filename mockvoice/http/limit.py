@@ -22,9 +22,9 @@ async def limit(call: Call) -> None:
         if most is None:
             continue
         if held.per is None:
-            if account.in_flight > most:
+            if call.at_once > most:
                 raise RateLimited(
-                    f"Concurrency limit reached. Current: {account.in_flight}, Maximum: {most}"
+                    f"Concurrency limit reached. Current: {call.at_once}, Maximum: {most}"
                 )
             continue
         now = call.sandbox.clock.now()
@@ -41,7 +41,7 @@ def _holding(call: Call) -> Iterator[tuple[str, Limit]]:
     for name, given in own.items():
         known = call.provider.limits.get(name, Limit())
         if known.covers(call.operation.id):
-            yield name, Limit(known.operations, given["most"], given.get("per", known.per))
+            yield name, Limit(known.operations, int(given["most"]), given.get("per", known.per))
     if call.sandbox.settings.limits == "documented":
         for name, held in call.provider.limits.items():
             if name not in own and held.covers(call.operation.id):
@@ -55,4 +55,6 @@ def remember_wait(call: Call, headers: dict[str, str]) -> None:
         wait = float(milliseconds) / 1000 if milliseconds else float(seconds)
     except ValueError:
         return  # not told, or told a date
+    if not math.isfinite(wait):
+        return
     call.account.told[call.operation.id] = call.sandbox.clock.now() + wait

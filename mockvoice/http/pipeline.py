@@ -31,7 +31,7 @@ from . import bend
 from .arrive import arrive
 from .body import Body, read
 from .check import check
-from .decode import decode
+from .decode import decode, tell_unread
 from .limit import limit, limited, remember_wait
 from .reply import answered, documented, refused
 from .wire import Reply, Wire
@@ -51,6 +51,7 @@ async def exchange(
     began = perf_counter()
     call, refusal = await arrive(mock, provider, operations, scope)
     sandbox, told = call.sandbox, call.told
+    journal = sandbox.journal  # a reset meanwhile begins another, with numbers of its own
     try:
         body = await read(
             receive, call.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
@@ -58,11 +59,18 @@ async def exchange(
         told.size = body.size
         if body.complete:  # else the client is gone
             await _serve(call, refusal, body, scope, Wire(scope, receive, send))
+            if body.size and not told.fields and not told.uploads:
+                tell_unread(call, body)
+    except ConnectionResetError:
+        raise  # asked for, where only the server that called us can do it
+    except Exception:
+        call.mistaken(traceback.format_exc())
+        raise
     finally:
         await sandbox.accounts.leave(call.account)
         told.milliseconds = (perf_counter() - began) * 1000
         if provider.journalled:
-            await sandbox.journal.append(told)
+            await journal.append(told)
             if mock.log:
                 mock.log(sandbox.name, told)
 
@@ -83,15 +91,14 @@ async def _serve(call: Call, refusal: Problem | None, body: Body, scope: Scope, 
     last = asked[-1] if asked[-1].fault.kind != "delay" else None
     if not await wire.pause(_delay(asked, "before")):
         return
-    if last and last.fault.when == "before":
-        reply = bend.before(call, last.fault)
+    if last and last.fault.instead:
+        reply = bend.instead(call, last.fault, refusal)
     else:
         reply = await _respond(call, refusal, body, scope)
-        if not await wire.pause(_delay(asked, "after")):
-            return
         if last and last.fault.kind == "status":
             reply = bend.failed(call, last.fault)
-    await _send(call, reply, last, wire)
+    if await wire.pause(_delay(asked, "after")):
+        await _send(call, reply, last, wire)
 
 
 def _delay(asked: list[Fired], when: str) -> float:
@@ -134,11 +141,17 @@ async def _answer(call: Call, body: Body, scope: Scope) -> Reply:
 
 
 async def _send(call: Call, reply: Reply, asked: Fired | None, wire: Wire) -> None:
-    told, headers = call.told, reply.headers
-    headers |= call.reply_headers
+    if asked:
+        reply = bend.spoilt(reply, asked.fault)
+    told = call.told
+    # What was asked for wins over what would come by itself.
+    reply.headers = headers = {
+        "date": call.sandbox.clock.date(),
+        **call.reply_headers,
+        **reply.headers,
+    }
     if "retry-after" in headers:
         remember_wait(call, headers)
-    headers["date"] = call.sandbox.clock.date()
     if call.provider.journalled:
         if call.mock.settings.diagnostics:
             headers["x-mockvoice-request"] = told.id

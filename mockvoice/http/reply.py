@@ -6,12 +6,15 @@ import json
 from typing import Any
 
 from ..errors import Failed, Problem, Violation
+from ..openapi.lift import JSON
+from ..openapi.wording import brief
 from ..provider import Answer, Call
 from ..speech import Utterance, mp3, pcm, wav
 from .wire import Reply
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _HEADER_LIMIT = 4096  # bytes of a diagnostic header: clients refuse long header lines
+_LONG = 256  # characters of what was got
 _RATE = 24_000  # Hz
 
 
@@ -48,11 +51,15 @@ def refused(call: Call, problem: Problem) -> Reply:
         if problem.violations:
             headers["x-mockvoice-violations"] = _explained(problem.violations)
         if problem.hint:
-            headers["x-mockvoice-hint"] = problem.hint
-    body = problem.body if problem.body is not None else call.provider.error(problem, status, call)
+            # A hint may name what was sent, and a header is no place for most characters.
+            headers["x-mockvoice-hint"] = problem.hint.encode("unicode_escape").decode()
+    body, media_type = problem.body, call.provider.error_type
     if isinstance(body, str):  # asked for as it is
         return Reply(status, "text/plain; charset=utf-8", body.encode(), headers)
-    return _written(call, status, call.provider.error_type, body, headers)
+    if body is not None:  # as well, so it need not fit the contract
+        return Reply(status, media_type, encode(body).encode(), headers)
+    body = call.provider.error(problem, status, call)
+    return _written(call, status, media_type, body, headers)
 
 
 def _written(call: Call, status: int, media_type: str, body: Any, headers: dict[str, str]) -> Reply:
@@ -69,9 +76,13 @@ def _written(call: Call, status: int, media_type: str, body: Any, headers: dict[
     return Reply(status, media_type, encode(body).encode(), headers)
 
 
+def _short(value: JSON) -> JSON:
+    return value if len(json.dumps(value)) < _LONG else brief(value)
+
+
 def _explained(violations: tuple[Violation, ...]) -> str:
     """Violations as JSON in a header's characters, as many as fit."""
-    told = [violation.described() for violation in violations]
+    told = [{**each.described(), "got": _short(each.got)} for each in violations]
     while len(text := json.dumps(told)) > _HEADER_LIMIT and told:
         told.pop()
     return text

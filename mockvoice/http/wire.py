@@ -12,25 +12,37 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-TRANSPORT = "mockvoice.transport"  # where connection.py puts the transport into a request's scope
+LINE = "mockvoice.line"  # where connection.py puts the line into a request's scope
 _DRIP_PIECES = 20
 
 
 @dataclass(slots=True, eq=False)
 class Reply:
-    """What goes back to the client; a body that is an iterator goes in its pieces."""
+    """What goes back to the client; a body that is an iterator goes in its pieces.
+
+    `length` is how many bytes are promised where that is not how many come.
+    """
 
     status: int
     media_type: str
     body: bytes | Iterator[bytes]
     headers: dict[str, str] = field(default_factory=dict)
+    length: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """A connection within reach; `waiting` while a client is kept waiting because of a fault."""
+
+    transport: Any = None
+    waiting: bool = False
 
 
 class Wire:
     """One request's connection."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._transport: Any = scope.get(TRANSPORT)
+        self._line: Line = scope.get(LINE) or Line()
         self._receive = receive
         self._send = send
 
@@ -53,41 +65,42 @@ class Wire:
         size = max(len(body) // _DRIP_PIECES, 1)
         pieces = [body[i : i + size] for i in range(0, len(body), size)]
         for piece in pieces:
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
             if not await self.pause(seconds / len(pieces)):
                 return
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def truncate(self, reply: Reply, bytes: int) -> None:
-        """The headers of the whole reply, so many bytes of its body, and the end."""
-        body = whole(reply)
-        await self._start(reply, len(body))
-        await self._send({"type": "http.response.body", "body": body[:bytes], "more_body": True})
+    async def truncate(self, reply: Reply) -> None:
+        """The headers, what there is of the body, and the end."""
+        await self._start(reply, reply.length)
+        await self._send({"type": "http.response.body", "body": reply.body, "more_body": True})
         await self.disconnect()
 
     async def disconnect(self) -> None:
         """Close the connection as it is."""
-        if self._transport is None:
+        if self._line.transport is None:
             raise ConnectionResetError("mockvoice: the connection was closed as asked for")
-        self._transport.close()
+        self._line.transport.close()
         await self._gone()
 
     async def reset(self) -> None:
         """Reset the connection: the client sees a TCP RST."""
-        if self._transport is None:
+        if self._line.transport is None:
             raise ConnectionResetError("mockvoice: the connection was reset as asked for")
         linger = struct.pack("ii", 1, 0)  # drop what was not sent, and say RST instead of FIN
-        sock = self._transport.get_extra_info("socket")
+        sock = self._line.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self._transport.abort()
+        self._line.transport.abort()
         await self._gone()
 
     async def pause(self, seconds: float) -> bool:
         """Wait; False when the client went away meanwhile."""
         if seconds > 0:
+            self._line.waiting = True
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._gone(), seconds)
                 return False
+            self._line.waiting = False
         return True
 
     async def _gone(self) -> None:

@@ -227,7 +227,9 @@ class Document:
         stated = [node["example"]] if "example" in node else []
         stated += [each.get("value") for each in node.get("examples", {}).values()]
         schema = self.dialect.compile(f"{at}/schema") if "schema" in node else None
-        members = self._members(schema.node, schema.pointer) if schema else {}
+        members = {}
+        if schema:  # from where it stands, so that rules are told to be where they are
+            members = self._members(self.dialect.node(schema.pointer), schema.pointer)
         fields = {}
         if media_type in FORMS:
             fields = {n: self._field(n, sub, where) for n, (sub, where) in members.items()}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from ..errors import Place, Violation
+from ..redact import hidden, is_secret, without_secrets
 from .lift import JSON, ContractError, Node, lift
 from .wording import TO_FILE, alike, sentence
 
@@ -112,7 +113,6 @@ class Schema:
         self, error: jsonschema_rs.ValidationError, place: Place, at: str
     ) -> Iterator[Violation]:
         rule, expected = error.kind.name, error.kind.value
-        instance: Any = error.instance
         if rule in ("anyOf", "oneOf"):
             # The branch that was meant tells more than "none of them fits".
             meant = [branch for branch in expected or () if _is_meant(error, branch)]
@@ -122,15 +122,14 @@ class Schema:
                 return
             expected = None
         holder = self._holder(error)
-        values: Mapping[Any, JSON] = {None: instance}  # by the member that is to blame, if any
-        if rule == "required":
-            values = {expected: None}
+        if rule == "propertyNames":
+            expected = expected.kind.value
         elif rule in ("additionalProperties", "unevaluatedProperties"):
-            values = {member: instance[member] for member in expected}
             expected = [*holder.get("properties", ())]
-        for member, got in values.items():
+        for member, value in _culprits(error):
             path = [*error.instance_path] + ([] if member is None else [member])
             pointer = at + "".join(f"/{escape(str(step))}" for step in path)
+            got = (hidden if is_secret(pointer.rpartition("/")[2]) else without_secrets)(value)
             message = _message(rule, expected, got, holder)
             yield Violation(
                 place=place,
@@ -140,7 +139,7 @@ class Schema:
                 expected=expected,
                 got=got,
                 source=self._dialect.source(error.absolute_keyword_location or ""),
-                hint=_hint(rule, expected, member, instance, holder),
+                hint=_hint(rule, expected, member, error.instance, holder),
             )
 
     def _holder(self, error: jsonschema_rs.ValidationError) -> Node:
@@ -160,6 +159,21 @@ def _is_meant(
     )
 
 
+def _culprits(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str | None, JSON]]:
+    """The members that break a rule, with their values; None where it is no single one."""
+    rule, expected = error.kind.name, error.kind.value
+    instance: Any = error.instance
+    if rule == "required":
+        yield expected, None
+    elif rule in ("additionalProperties", "unevaluatedProperties"):
+        for name in expected:
+            yield name, instance[name]
+    elif rule == "propertyNames":
+        yield expected.instance, instance[expected.instance]
+    else:
+        yield None, instance
+
+
 def _message(rule: str, expected: Any, got: JSON, holder: Node) -> str:
     if rule == "type" and holder.get("x-binary"):
         expected = "file"
@@ -170,7 +184,7 @@ def _hint(rule: str, expected: Any, member: Any, instance: JSON, holder: Node) -
     if rule == "type" and holder.get("x-binary") and isinstance(instance, str):
         remedy = TO_FILE if '"type":"Buffer"' in instance else "send it as a file part"
         return f"the part has no filename, so it is text; {remedy}"
-    if rule == "enum" and isinstance(instance, str):
+    if rule == "enum" and isinstance(instance, str) and len(instance) > 1:
         return _did_you_mean(alike(instance, [each for each in expected if isinstance(each, str)]))
     if member is None or not isinstance(instance, dict):
         return ""

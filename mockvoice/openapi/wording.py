@@ -32,6 +32,7 @@ _SENTENCES: Mapping[str, str] = {
     "maxProperties": "must have at most {members}; got {length}",
     "anyOf": "fits none of the forms that are allowed here; got {got}",
     "oneOf": "must fit exactly one of the forms that are allowed here; got {got}",
+    "propertyNames": "is not a name that is allowed here",
     "not": "is what must not be sent here; got {got}",
 }
 
@@ -108,4 +109,4 @@ def alike(name: str, candidates: list[str]) -> str:
         within = len(low) > 2 and (low in other or other in low)
         if within or low.rstrip("s") == other.rstrip("s"):
             return each
-    return next(iter(get_close_matches(name, candidates, 1)), "")
+    return next(iter(get_close_matches(name, candidates, 1, cutoff=0.65)), "")

@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
@@ -26,8 +26,10 @@ from .. import __version__
 from ..errors import Forbidden, Invalid, NotFound, Problem, Violation
 from ..openapi.lift import JSON
 from ..provider import Answer, Call, Provider
-from ..sandbox.accounts import EVERY_KEY, Account, redacted
-from ..sandbox.clock import timestamp
+from ..redact import redacted, without_secrets
+from ..sandbox.accounts import EVERY_KEY, Account
+from ..sandbox.clock import EARLIEST, LATEST, timestamp
+from ..sandbox.faults import Rule
 from ..sandbox.journal import Exchange
 from ..sandbox.sandbox import PARTS
 from ..sandbox.voices import EVERYBODY, Record, Voices
@@ -35,7 +37,7 @@ from ..speech import Utterance, mp3, pcm
 
 SAID = "The quick brown fox jumps over the lazy dog"
 SAMPLE_RATE = 24_000  # Hz
-_SECRET = re.compile(r"authorization|cookie|api[-_]?key|secret|token|password", re.IGNORECASE)
+_BROWSERS = ("origin", "referer", "sec-fetch-site", "accept-language")  # headers of theirs
 
 
 def error(problem: Problem, status: int, call: Call) -> JSON:
@@ -49,18 +51,27 @@ def error(problem: Problem, status: int, call: Call) -> JSON:
 
 
 async def admit(call: Call) -> None:
-    origin, site = call.headers.get("origin"), call.headers.get("sec-fetch-site")
-    if not origin and not site:
-        return  # no browser
-    host = urlsplit(f"//{call.headers.get('host')}").hostname or ""
-    own = not origin or urlsplit(origin).netloc == call.headers.get("host")
-    if not own or site in ("cross-site", "same-site") or not _is_local(host):
+    if call.operation.id not in provider.remembering:
+        return  # it tells nothing but what is in every copy of mockvoice, samples to be played too
+    if not any(call.headers.get(name) for name in _BROWSERS):
+        return
+    host, origin = call.headers.get("host"), call.headers.get("origin")
+    if origin and origin.partition("://")[2] != host:
+        raise Forbidden(f"a page of {origin} must not drive the control API")
+    if call.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
         raise Forbidden("a page of another origin must not drive the control API")
+    if not _is_local(host):
+        # The name may have been made to lead here after the page was loaded from elsewhere.
+        raise Forbidden(
+            f"a browser must not drive the control API as {host}: use the address of the machine,"
+            " localhost, or a name without a dot"
+        )
 
 
 def _is_local(host: str) -> bool:
     """Whether a host is a number, or a name that belongs to no domain."""
     try:
+        host = urlsplit(f"//{host}").hostname or ""
         ip_address(host)
     except ValueError:
         return "." not in host or host.endswith((".localhost", ".local", ".internal"))
@@ -145,14 +156,25 @@ async def get_sample(call: Call) -> Answer:
 
 @provider.operation("listFaults")
 async def list_faults(call: Call) -> JSON:
-    return {"faults": [rule.described() for rule in call.sandbox.faults]}
+    return {"faults": [_rule(each) for each in call.sandbox.faults]}
+
+
+def _rule(rule: Rule) -> JSON:
+    """A fault as it was given, but for the keys that it is to match."""
+    told = rule.described()
+    if "match" in told:
+        told["match"] = match = without_secrets(told["match"])
+        if "account" in match:
+            match["account"] = redacted(match["account"])
+    return told
 
 
 @provider.operation("addFault")
 async def add_fault(call: Call) -> JSON:
-    call.mock.check_fault(call.fields, "body")
+    if wrong := call.mock.wrong_fault(call.fields, "body"):
+        raise Invalid("", *wrong)
     rule = await call.sandbox.faults.add(call.fields, call.sandbox.clock.now())
-    return rule.described()
+    return _rule(rule)
 
 
 @provider.operation("clearFaults")
@@ -165,7 +187,7 @@ async def get_fault(call: Call) -> JSON:
     rule = await call.sandbox.faults.get(call.parameters["id"])
     if rule is None:
         raise NotFound(f"there is no fault {call.parameters['id']}")
-    return rule.described()
+    return _rule(rule)
 
 
 @provider.operation("deleteFault")
@@ -208,12 +230,20 @@ def _since(call: Call, text: str) -> Any:
     number = _number(text)
     if number:
         return lambda told: told.number > number
-    try:
-        moment = datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    moment = _moment(text)
+    if moment is None:
         message = f"must be the id of a request, or a time; got {text}"
-        raise Invalid("", Violation("query", "/since", "format", message, got=text)) from None
+        raise Invalid("", Violation("query", "/since", "format", message, got=text))
     return lambda told: told.at > moment
+
+
+def _moment(text: str) -> float | None:
+    """A date and time in seconds since the epoch, in UTC unless it says otherwise; else None."""
+    try:
+        found = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _number(id: str) -> int:
@@ -232,50 +262,51 @@ async def get_request(call: Call) -> JSON:
 
 @provider.operation("clearRequests")
 async def clear_requests(call: Call) -> None:
-    call.sandbox.reset(["requests"])
+    await call.sandbox.journal.clear()
 
 
 def _exchange(told: Exchange) -> JSON:
-    retries = told.headers.get("x-stainless-retry-count")
-    return {
+    retries = re.fullmatch(r"[0-9]{1,9}", told.headers.get("x-stainless-retry-count"))
+    query = parse_qs(told.query.decode("latin-1"), keep_blank_values=True)
+    exchange = {
         "id": told.id,
         "at": timestamp(told.at),
         "provider": told.provider,
         "operation": told.operation,
         "method": told.method,
         "path": told.path,
-        "query": _without_secrets(
-            {
-                k: v[0] if len(v) == 1 else v
-                for k, v in parse_qs(told.query.decode("latin-1"), True).items()
-            }
-        ),
+        "query": {name: each[0] if len(each) == 1 else each for name, each in query.items()},
         "account": redacted(told.account) if told.account else "",
-        "headers": _without_secrets(dict(told.headers.items())),
-        "fields": _without_secrets(_without_files(told.fields)),
+        "headers": dict(told.headers.items()),
+        "fields": _without_files(told.fields),
         "files": [upload.described() for upload in told.uploads],
         "bytes": told.size,
         "violations": [violation.described() for violation in told.violations],
         "hint": told.hint,
         "fault": {"id": told.fault, "kind": told.kind} if told.fault else None,
         "status": told.status,
-        "reply": None
-        if told.status is None
-        else {"headers": dict(told.reply_headers), "body": _reply_body(told)},
+        "reply": None if told.status is None else _reply(told),
         "milliseconds": told.milliseconds,
-        "attempt": int(retries) + 1 if retries.isdigit() else None,
+        "attempt": int(retries[0]) + 1 if retries else None,
         "early": told.early,
         "error": told.error,
     }
+    return without_secrets(exchange, told.account)
+
+
+def _reply(told: Exchange) -> JSON:
+    named = {"content-type": told.reply_type} if told.reply_type else {}
+    return {"headers": {**told.reply_headers, **named}, "body": _reply_body(told)}
 
 
 def _reply_body(told: Exchange) -> JSON:
     if told.reply_type.startswith(("audio/", "application/x-ndjson")) or not told.reply:
         return None
+    text = told.reply.decode("utf-8", "replace")
     try:
-        return _without_secrets(json.loads(told.reply))
+        return json.loads(text, parse_constant=str) if "json" in told.reply_type else text
     except ValueError:
-        return told.reply.decode("utf-8", "replace")
+        return text
 
 
 def _without_files(fields: Mapping[str, Any]) -> dict[str, JSON]:
@@ -288,17 +319,6 @@ def _without_files(fields: Mapping[str, Any]) -> dict[str, JSON]:
             continue
         texts[name] = value
     return texts
-
-
-def _without_secrets(value: JSON) -> JSON:
-    if isinstance(value, dict):
-        return {
-            name: redacted(str(each))
-            if _SECRET.search(name) and each and isinstance(each, str)
-            else _without_secrets(each)
-            for name, each in value.items()
-        }
-    return [_without_secrets(each) for each in value] if isinstance(value, list) else value
 
 
 # --- voices --------------------------------------------------------------------------------------
@@ -325,7 +345,7 @@ def _record(record: Record) -> JSON:
         "id": record.id,
         "account": account if account == EVERYBODY else redacted(account),
         "created_at": timestamp(record.created_at),
-        "data": record.data,
+        "data": without_secrets(record.data, account),
         "uploads": [upload.described() for upload in record.uploads],
     }
 
@@ -333,7 +353,7 @@ def _record(record: Record) -> JSON:
 @provider.operation("addVoice")
 async def add_voice(call: Call) -> JSON:
     sandbox = call.sandbox
-    records = call.mock.planted(call.fields, sandbox.ids, sandbox.clock.now())
+    records = call.mock.planted(call.fields, sandbox.ids, sandbox.clock.now(), call.sound_url)
     for each in records:
         await sandbox.voices.add(each)
     return _record(records[-1])
@@ -368,8 +388,11 @@ async def get_account(call: Call) -> JSON:
 
 @provider.operation("putAccount")
 async def put_account(call: Call) -> JSON:
-    account = await call.sandbox.accounts.change(await _account(call), call.fields)
-    return _state(account)
+    account = await _account(call)
+    served = call.mock.served[account.provider]
+    if wrong := call.mock.wrong_limits(served, call.fields, "body"):
+        raise Invalid("", *wrong)
+    return _state(await call.sandbox.accounts.change(account, call.fields))
 
 
 @provider.operation("getClock")
@@ -381,15 +404,25 @@ async def get_clock(call: Call) -> JSON:
 @provider.operation("setClock")
 async def set_clock(call: Call) -> JSON:
     clock, wanted = call.sandbox.clock, call.fields
-    if "freeze" in wanted:
-        at = wanted["freeze"]
-        if at is None:
-            clock.run()
-        else:
-            clock.freeze(None if at is True else datetime.fromisoformat(at).timestamp())
-    if "advance" in wanted:
-        clock.advance(wanted["advance"])
+    at, seconds = wanted.get("freeze"), wanted.get("advance", 0)
+    moment = _within("freeze", at, _moment(at)) if isinstance(at, str) else clock.now()
+    _within("advance", seconds, moment + seconds)
+    if at:
+        clock.freeze(moment)
+    elif "freeze" in wanted:
+        clock.run()
+    clock.advance(seconds)
     return await get_clock(call)
+
+
+def _within(member: str, got: JSON, moment: float | None) -> float:
+    """A moment that the clock can show. Raises Invalid."""
+    if moment is None or not EARLIEST <= moment <= LATEST:
+        message = f"must lead to a time from {timestamp(EARLIEST)} to {timestamp(LATEST)}"
+        raise Invalid(
+            "", Violation("body", f"/{member}", "range", f"{message}; got {got}", got=got)
+        )
+    return moment
 
 
 @provider.operation("reset")

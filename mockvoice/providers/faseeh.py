@@ -102,7 +102,14 @@ provider = Provider(
     aliases=("munsit",),
     account={"tier": "basic", "credit": 1000.0},
     limits={"at_once": Limit(most=AT_ONCE)},
-    collections={VOICES: Collection("#/components/schemas/Voice", "voice_id")},
+    collections={
+        VOICES: Collection(
+            "#/components/schemas/Voice",
+            "voice_id",
+            lambda ids: ids.word("faseeh planted", 24),
+            sound="sample_url",
+        )
+    },
 )
 
 

@@ -70,7 +70,14 @@ provider = Provider(
     "Retell",
     error,
     admit,
-    collections={VOICES: Collection("#/components/schemas/VoiceResponse", "voice_id")},
+    collections={
+        VOICES: Collection(
+            "#/components/schemas/VoiceResponse",
+            "voice_id",
+            lambda ids: f"custom_voice_{ids.token('retell planted', 24)}",
+            sound="preview_audio_url",
+        )
+    },
 )
 
 

@@ -131,7 +131,13 @@ provider = Provider(
         "clones": Limit(("create_cloned_voice",), CLONES, CLONES_PER),
         "speeches": Limit(("create_speech", "stream_speech"), SPEECHES, SPEECHES_PER),
     },
-    collections={CUSTOM: Collection("#/components/schemas/CustomVoice", "voice_id")},
+    collections={
+        CUSTOM: Collection(
+            "#/components/schemas/CustomVoice",
+            "voice_id",
+            lambda ids: f"voice_{ids.token('supertone planted', 20)}",
+        )
+    },
 )
 
 

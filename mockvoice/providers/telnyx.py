@@ -144,8 +144,15 @@ provider = Provider(
     presets=presets,
     rate_headers=rate_headers,
     collections={
-        CLONES: Collection("#/components/schemas/VoiceCloneData", "id"),
-        DESIGNS: Collection("#/components/schemas/VoiceDesignSummary", "id", first_version),
+        CLONES: Collection(
+            "#/components/schemas/VoiceCloneData", "id", lambda ids: ids.uuid("telnyx planted")
+        ),
+        DESIGNS: Collection(
+            "#/components/schemas/VoiceDesignSummary",
+            "id",
+            lambda ids: ids.uuid("telnyx planted"),
+            beside=first_version,
+        ),
     },
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 
@@ -121,9 +120,3 @@ class Accounts:
     async def note(self, account: Account, used: dict[str, Any]) -> None:
         """Write down a use of an account."""
         account.notes.append(used)
-
-
-def redacted(key: str) -> str:
-    """A key that tells accounts apart and opens none: `sk_t…3f2a9c`."""
-    shown = key[: min(4, len(key) // 3)]
-    return f"{shown}…{blake2b(key.encode(), digest_size=3).hexdigest()}"

@@ -9,6 +9,9 @@ from email.utils import formatdate
 from functools import lru_cache
 from hashlib import blake2b
 
+# What can be told by every date: RFC 3339 ends with the year 9999, and a clock goes on for a while.
+EARLIEST, LATEST = 0.0, 253_370_764_800.0  # seconds since the epoch: 1970, 9999
+
 
 class Clock:
     """The time of one sandbox: real, unless it was frozen or advanced."""

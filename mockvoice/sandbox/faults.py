@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from itertools import count
+from functools import lru_cache
+from itertools import chain, count
 from random import Random
 from typing import Any, NamedTuple
 
 OK = "ok"  # in a sequence: this request passes
+SLOW = ("delay", "drip")  # kinds that take time, and nothing else: the operation is done
+LONGEST = 3600.0  # seconds that a fault may take
+# Seconds that a kind takes unless it is told how many.
+_USUAL = {"delay": 1.0, "drip": 1.0, "timeout": 300.0}
 
 
 class Fault(NamedTuple):
@@ -27,6 +34,11 @@ class Fault(NamedTuple):
     fraction: float | None = None
     when: str = "before"
 
+    @property
+    def instead(self) -> bool:
+        """Whether the client is failed in place of the operation, which is not done."""
+        return self.when == "before" and self.kind not in SLOW
+
 
 class Seen(NamedTuple):
     """What a fault may be matched against: `fields` are looked at only where a match wants them."""
@@ -35,7 +47,7 @@ class Seen(NamedTuple):
     operation: str
     route: str
     account: str
-    header: Callable[[str], str]
+    header: Callable[[str], str | None]
     fields: Callable[[], Mapping[str, Any]]
 
 
@@ -56,6 +68,21 @@ class Rule:
     stated: bool = False
     seen: int = 0
     hits: int = 0
+
+    @classmethod
+    def read(
+        cls,
+        id: str,
+        data: Mapping[str, Any],
+        random: Random,
+        now: float,
+        *,
+        stated: bool = False,
+    ) -> Rule:
+        """The rule of a fault's JSON, which was checked."""
+        given = data.get("sequence", [data])
+        turns = tuple(None if each == OK else _fault(each) for each in given)
+        return cls(id, data, turns, random, now, stated)
 
     def expired(self, now: float) -> bool:
         """Whether its lifetime is over."""
@@ -131,7 +158,7 @@ class Faults:
     def _put(self, data: Mapping[str, Any], now: float, *, stated: bool) -> Rule:
         id = f"fault_{next(self._numbers)}"
         chance = Random(f"{self._seed}/{id}")  # noqa: S311 - to be repeated, not to be secret
-        rule = Rule(id, data, _turns(data), chance, now, stated)
+        rule = Rule.read(id, data, chance, now, stated=stated)
         self._rules[id] = rule
         if len(self._rules) > self._most:
             del self._rules[next(iter(self._rules))]
@@ -149,40 +176,39 @@ class Faults:
         """Delete all rules."""
         self._rules.clear()
 
-    async def take(self, seen: Seen, now: float) -> list[Fired]:
-        """The faults that fire for a request; each is counted."""
+    async def take(self, seen: Seen, now: float, own: Iterable[Rule] = ()) -> list[Fired]:
+        """The faults that fire for a request; each is counted. Its `own` come first."""
         fired = []
-        for rule in self:
+        for rule in chain(own, self):
             if not rule.expired(now) and _matches(rule.data, seen):
                 fault = rule.turn()
                 if fault:
-                    fired.append(Fired(rule.id, fault, drawn(fault, rule.random)))
+                    fired.append(Fired(rule.id, fault, _drawn(fault, rule.random)))
                     if fault.kind != "delay":
                         break
         return fired
 
 
-def _turns(data: Mapping[str, Any]) -> tuple[Fault | None, ...]:
-    given = data.get("sequence", [data])
-    return tuple(None if each == OK else fault(each) for each in given)
-
-
-def fault(data: Mapping[str, Any]) -> Fault:
+def _fault(data: Mapping[str, Any]) -> Fault:
     """A fault of its JSON, without what says when it fires."""
     known = {name: data[name] for name in Fault._fields if name in data}
+    for name in ("status", "bytes"):  # 502.0 is a whole number, too
+        if name in known:
+            known[name] = int(known[name])
     return Fault(**known)
 
 
-def drawn(fault: Fault, random: Random) -> float:
+def _drawn(fault: Fault, random: Random) -> float:
     """How long a fault lasts, in seconds."""
-    middle, jitter = fault.seconds or 0.0, fault.jitter
+    middle = _USUAL.get(fault.kind, 0.0) if fault.seconds is None else fault.seconds
+    seconds, jitter = middle, fault.jitter
     if fault.distribution == "uniform":
-        return max(random.uniform(middle - jitter, middle + jitter), 0.0)
-    if fault.distribution == "normal":
-        return max(random.gauss(middle, jitter), 0.0)
-    if fault.distribution == "lognormal":
-        return middle * random.lognormvariate(0.0, jitter)
-    return middle
+        seconds = random.uniform(middle - jitter, middle + jitter)
+    elif fault.distribution == "normal":
+        seconds = random.gauss(middle, jitter)
+    elif fault.distribution == "lognormal":
+        seconds = middle * math.exp(min(random.gauss(0.0, jitter), 50.0))  # no float has e**710
+    return min(max(seconds, 0.0), LONGEST)
 
 
 def _matches(data: Mapping[str, Any], seen: Seen) -> bool:
@@ -190,7 +216,7 @@ def _matches(data: Mapping[str, Any], seen: Seen) -> bool:
     return (
         data.get("provider") in (None, seen.provider)
         and data.get("operation") in (None, seen.operation, seen.route)
-        and _like(match.get("account"), seen.account)
+        and ("account" not in match or _like(match["account"], seen.account))
         and all(_like(value, seen.header(name)) for name, value in match.get("headers", {}).items())
         and all(
             _like(value, seen.fields().get(name)) for name, value in match.get("fields", {}).items()
@@ -199,9 +225,17 @@ def _matches(data: Mapping[str, Any], seen: Seen) -> bool:
 
 
 def _like(wanted: Any, got: Any) -> bool:
-    """Whether a value is the wanted one; text may have `*` and `?` for what does not matter."""
-    if wanted is None:
-        return True
+    """Whether a value is the wanted one; text may have `*` and `?` for what does not matter.
+
+    What was sent as text may be wanted as a number; null wants nothing there.
+    """
     if isinstance(got, str):
-        return fnmatchcase(got, wanted if isinstance(wanted, str) else str(wanted).lower())
+        text = wanted if isinstance(wanted, str) else json.dumps(wanted)
+        return _pattern(text).fullmatch(got) is not None
     return bool(wanted == got)
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str]:
+    pieces = {"*": ".*", "?": "."}
+    return re.compile("".join(pieces.get(each) or re.escape(each) for each in text), re.DOTALL)

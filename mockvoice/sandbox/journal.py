@@ -53,7 +53,9 @@ class Exchange:
     @property
     def weight(self) -> int:
         """How many bytes it holds on to, about; files are counted where they are kept."""
-        weight = _ENTRY_BYTES + self.size + len(self.reply)
+        weight: int = (
+            _ENTRY_BYTES + self.headers.size + len(self.query) + self.size + len(self.reply)
+        )
         for upload in self.uploads:
             weight -= upload.size
         return weight
@@ -95,12 +97,13 @@ class Journal:
         return found[0] if found else None
 
     async def clear(self) -> None:
-        """Forget all exchanges."""
+        """Forget all exchanges; the numbers of those to come go on."""
         self._exchanges.clear()
-        self.bytes = 0
+        self.bytes = self.dropped = 0
 
     def __iter__(self) -> Iterator[Exchange]:
-        return iter([exchange for exchange, _ in self._exchanges.values()])
+        # They are kept as they ended, and told as they began.
+        return iter([self._exchanges[number][0] for number in sorted(self._exchanges)])
 
     def __len__(self) -> int:
         return len(self._exchanges)

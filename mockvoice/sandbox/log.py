@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from .accounts import redacted
+from ..redact import redacted
 from .clock import timestamp
 from .journal import Exchange
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockvoice.sandbox.accounts import Accounts, redacted
+from mockvoice.redact import redacted
+from mockvoice.sandbox.accounts import Accounts
 from mockvoice.sandbox.clock import Clock, Ids, timestamp
 from mockvoice.sandbox.uploads import Kept, Upload
 from mockvoice.sandbox.voices import Record, Voices

@@ -1,0 +1,297 @@
+"""What the official SDKs make of asked-for failures: which exception, after how many attempts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+import retell
+import telnyx
+from retell import AsyncRetell, Retell
+from supertone import Supertone, errors
+from telnyx import Telnyx
+
+from ..conftest import Box
+
+KEY = "key_of_the_tests"
+SOON = {"retry_after": 0.001}  # the SDKs wait half a second and longer unless they are told
+
+
+@pytest.fixture
+def a_telnyx(box: Box) -> Iterator[Telnyx]:
+    url = f"{box.url}/telnyx/v2"
+    with Telnyx(api_key=KEY, base_url=url, http_client=httpx.Client(verify=False)) as client:
+        yield client
+
+
+@pytest.fixture
+def a_retell(box: Box) -> Iterator[Retell]:
+    url = f"{box.url}/retell"
+    with Retell(api_key=KEY, base_url=url, http_client=httpx.Client(verify=False)) as client:
+        yield client
+
+
+@pytest.fixture
+def a_supertone(box: Box) -> Iterator[Any]:
+    with Supertone(api_key=KEY, server_url=f"{box.url}/supertone") as client:
+        yield client
+
+
+def clone_telnyx(client: Any, wav: bytes) -> Any:
+    upload = {
+        "audio_file": wav,
+        "name": "narrator",
+        "language": "en",
+        "gender": "male",
+        "provider": "telnyx",
+    }
+    return client.voice_clones.create_from_upload(voice_clone_upload_request=upload)
+
+
+def clone_retell(client: Any, wav: bytes) -> Any:
+    return client.voice.clone(files=[wav], voice_name="narrator", voice_provider="elevenlabs")
+
+
+def clone_supertone(client: Any, wav: bytes) -> Any:
+    files = {"file_name": "a.wav", "content": wav}
+    return client.custom_voices.create_cloned_voice(files=files, name="narrator")
+
+
+def told(box: Box) -> list[tuple[int | None, int | None]]:
+    """Each exchange's attempt and status."""
+    return [(each["attempt"], each["status"]) for each in box.requests()]
+
+
+# --- retries ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_so_many_failures_are_absorbed_by_the_retries(
+    box: Box, a_telnyx: Telnyx, wav: bytes, times: int
+) -> None:
+    box.ask(provider="telnyx", times=times, **SOON)
+    assert clone_telnyx(a_telnyx, wav).data.name == "narrator"
+    assert told(box) == [*[(n + 1, 502) for n in range(times)], (times + 1, 201)]
+    assert len(box.voices()) == 1
+    assert all(each["files"][0]["format"] == "wav" for each in box.requests())
+
+
+def test_the_third_failure_is_raised_with_the_code_of_the_provider(
+    box: Box, a_telnyx: Telnyx, wav: bytes
+) -> None:
+    id = box.ask(provider="telnyx", operation="POST /voice_clones/from_upload", **SOON)
+    with pytest.raises(telnyx.InternalServerError) as caught:
+        clone_telnyx(a_telnyx, wav)
+    assert isinstance(caught.value.body, dict)
+    assert caught.value.status_code == 502
+    assert caught.value.body["errors"][0]["code"] == "10037"
+    assert caught.value.response.headers["x-mockvoice-fault"] == id
+    assert told(box) == [(1, 502), (2, 502), (3, 502)]
+    assert box.voices() == []
+    assert box.fault(id)["hits"] == 3
+
+
+def test_retry_after_is_told_in_seconds_and_milliseconds(box: Box) -> None:
+    key = {"Authorization": f"Bearer {KEY}"}
+    for asked, seconds, milliseconds in [
+        (0.001, "1", "1"),
+        (0.25, "1", "250"),
+        (1, "1", None),
+        (1.5, "2", None),
+        (30, "30", None),
+    ]:
+        box.ask(status=429, retry_after=asked, times=1)
+        headers = box.http.get("/retell/list-voices", headers=key).headers
+        assert headers["retry-after"] == seconds
+        assert headers.get("retry-after-ms") == milliseconds
+
+
+def test_after_a_failure_that_came_too_late_one_call_leaves_three_voices(
+    box: Box, a_retell: Retell, wav: bytes
+) -> None:
+    box.ask(status=500, when="after", operation="cloneVoice", **SOON)
+    with pytest.raises(retell.InternalServerError):
+        clone_retell(a_retell, wav)
+    assert told(box) == [(1, 500), (2, 500), (3, 500)]
+    assert [each["data"]["voice_name"] for each in box.voices()] == ["narrator"] * 3
+
+
+def test_a_lost_answer_is_retried_by_the_async_client(box: Box, wav: bytes) -> None:
+    async def clone() -> Any:
+        url = f"{box.url}/retell"
+        async with AsyncRetell(api_key=KEY, base_url=url) as client:
+            return await clone_retell(client, wav)
+
+    box.ask(
+        {"status": 503, **SOON}, {"status": 429, "when": "after", **SOON}, "ok", {"kind": "reset"}
+    )
+    assert asyncio.run(clone()).voice_name == "narrator"
+    assert told(box) == [(1, 503), (2, 429), (3, 201)]
+    assert len(box.voices()) == 2
+
+
+def test_supertones_client_does_not_retry_unless_it_is_told_to(
+    box: Box, a_supertone: Any, wav: bytes
+) -> None:
+    box.ask(provider="supertone", status=500, times=1)
+    with pytest.raises(errors.InternalServerErrorResponse):
+        clone_supertone(a_supertone, wav)
+    assert clone_supertone(a_supertone, wav).voice_id
+    assert told(box) == [(None, 500), (None, 200)]
+
+
+# --- exceptions -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, telnyx.BadRequestError),
+        (401, telnyx.AuthenticationError),
+        (402, telnyx.APIStatusError),
+        (403, telnyx.PermissionDeniedError),
+        (404, telnyx.NotFoundError),
+        (409, telnyx.ConflictError),
+        (418, telnyx.APIStatusError),
+        (422, telnyx.UnprocessableEntityError),
+        (429, telnyx.RateLimitError),
+        (502, telnyx.InternalServerError),
+        (599, telnyx.InternalServerError),
+    ],
+)
+def test_telnyx_raises_its_class_for_each_status(
+    box: Box, a_telnyx: Telnyx, wav: bytes, status: int, error: type[telnyx.APIStatusError]
+) -> None:
+    box.ask(status=status)
+    with pytest.raises(error) as caught:
+        clone_telnyx(a_telnyx.with_options(max_retries=0), wav)
+    assert caught.value.status_code == status
+    assert isinstance(caught.value.body, dict)
+    assert {"code", "title", "detail"} <= caught.value.body["errors"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, retell.BadRequestError),
+        (401, retell.AuthenticationError),
+        (402, retell.APIStatusError),
+        (418, retell.APIStatusError),
+        (422, retell.UnprocessableEntityError),
+        (429, retell.RateLimitError),
+        (500, retell.InternalServerError),
+        (599, retell.InternalServerError),
+    ],
+)
+def test_retell_raises_its_class_for_each_status(
+    box: Box, a_retell: Retell, wav: bytes, status: int, error: type[retell.APIStatusError]
+) -> None:
+    box.ask(status=status)
+    with pytest.raises(error) as caught:
+        clone_retell(a_retell.with_options(max_retries=0), wav)
+    assert caught.value.status_code == status
+    assert isinstance(caught.value.body, dict)
+    assert caught.value.body["status"] == "error"
+    assert caught.value.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, errors.BadRequestErrorResponse),
+        (401, errors.UnauthorizedErrorResponse),
+        (403, errors.ForbiddenErrorResponse),
+        (404, errors.NotFoundErrorResponse),
+        (413, errors.PayloadTooLargeErrorResponse),
+        (415, errors.UnsupportedMediaTypeErrorResponse),
+        (418, errors.SupertoneDefaultError),
+        (429, errors.TooManyRequestsErrorResponse),
+        (500, errors.InternalServerErrorResponse),
+        (599, errors.SupertoneDefaultError),
+    ],
+)
+def test_supertone_raises_its_class_for_each_status(
+    box: Box, a_supertone: Any, wav: bytes, status: int, error: Any
+) -> None:
+    box.ask(status=status)
+    with pytest.raises(error) as caught:
+        clone_supertone(a_supertone, wav)
+    assert caught.value.status_code == status
+    assert json.loads(caught.value.body)["message"]["status_code"] == status
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("fault", "of_telnyx", "of_retell", "of_supertone"),
+    [
+        ("reset", telnyx.APIConnectionError, retell.APIConnectionError, httpx.ReadError),
+        (
+            "disconnect",
+            telnyx.APIConnectionError,
+            retell.APIConnectionError,
+            httpx.RemoteProtocolError,
+        ),
+        (
+            "truncate",
+            telnyx.APIConnectionError,
+            retell.APIConnectionError,
+            httpx.RemoteProtocolError,
+        ),
+        ("timeout", telnyx.APITimeoutError, retell.APITimeoutError, httpx.ReadTimeout),
+        (
+            "malformed",
+            json.JSONDecodeError,
+            json.JSONDecodeError,
+            errors.ResponseValidationError,
+        ),
+        ("empty", json.JSONDecodeError, json.JSONDecodeError, errors.ResponseValidationError),
+    ],
+)
+def test_each_kind_of_broken_answer_has_its_exception(
+    box: Box, wav: bytes, fault: str, when: str, of_telnyx: Any, of_retell: Any, of_supertone: Any
+) -> None:
+    box.ask(kind=fault, when=when)
+    patience = 0.05
+    to = httpx.Client(verify=False)
+    options: dict[str, Any] = {"api_key": KEY, "max_retries": 0, "http_client": to}
+    if fault == "timeout":
+        options["timeout"] = patience
+    calls: list[tuple[Any, Callable[[], Any]]] = [
+        (
+            of_telnyx,
+            lambda: clone_telnyx(Telnyx(base_url=f"{box.url}/telnyx/v2", **options), wav),
+        ),
+        (of_retell, lambda: clone_retell(Retell(base_url=f"{box.url}/retell", **options), wav)),
+    ]
+    for error, call in calls:
+        with pytest.raises(error):
+            call()
+    milliseconds = int(patience * 1000) if fault == "timeout" else None
+    url = f"{box.url}/supertone"
+    with Supertone(api_key=KEY, server_url=url, timeout_ms=milliseconds) as client:
+        with pytest.raises(of_supertone):
+            clone_supertone(client, wav)
+    to.close()
+    assert len(box.voices()) == (3 if when == "after" else 0)
+
+
+def test_an_answer_of_a_wrong_type_is_text_to_some_and_an_error_to_others(
+    box: Box, a_telnyx: Telnyx, a_retell: Retell, a_supertone: Any, wav: bytes
+) -> None:
+    box.ask(kind="wrong_type")
+    assert "<html>" in clone_telnyx(a_telnyx, wav)
+    assert "<html>" in clone_retell(a_retell, wav)
+    with pytest.raises(errors.SupertoneDefaultError, match="text/html"):
+        clone_supertone(a_supertone, wav)
+
+
+def test_a_slow_answer_is_waited_for(box: Box, a_telnyx: Telnyx, wav: bytes) -> None:
+    box.ask(kind="delay", seconds=0.02)
+    box.ask(kind="drip", seconds=0.02)
+    made = clone_telnyx(a_telnyx, wav)
+    assert a_telnyx.voice_clones.list().data == [made.data]
+    assert told(box) == [(1, 201), (1, 200)]

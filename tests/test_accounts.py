@@ -1,0 +1,362 @@
+"""Accounts and limits: what a key may do, how often, and how much at once."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from .conftest import Box, Serve, encoded
+from .faults.raw import Raw
+
+WAV = encoded("wav", 0.1)
+BEARER = {"Authorization": "Bearer K"}
+SUPERTONE = {"x-sup-api-key": "K"}
+FASEEH = {"x-api-key": "K"}
+LIST = "/retell/list-voices"
+SPEECH = "/supertone/v1/text-to-speech/a4cf2a1b8e7d"
+SAY = {"text": "hello", "language": "en"}
+CLOCK = "2024-01-01T00:00:00Z"
+
+
+@pytest.fixture
+def limited(box: Box) -> Box:
+    """A sandbox with the documented limits, whose time stands still."""
+    box.control.post("/reset", json={"limits": "documented"})
+    box.clock(freeze=CLOCK)
+    return box
+
+
+def clone_supertone(box: Box, key: str = "K") -> httpx.Response:
+    path, headers = "/supertone/v1/custom-voices/cloned-voice", {"x-sup-api-key": key}
+    return box.http.post(path, headers=headers, data={"name": "n"}, files={"files": WAV})
+
+
+def clone_retell(box: Box) -> httpx.Response:
+    form = {"voice_name": "n", "voice_provider": "elevenlabs"}
+    return box.http.post("/retell/clone-voice", headers=BEARER, data=form, files={"files": WAV})
+
+
+def clone_faseeh(box: Box, model: str = "faseeh-v1-preview") -> httpx.Response:
+    form = {"text": "t", "stability": "0.5", "name": "n", "model": model}
+    files = {"voice_file": WAV, "reference_audio_file": WAV}
+    return box.http.post("/faseeh/api/v1/voices/clone", headers=FASEEH, data=form, files=files)
+
+
+def say_faseeh(box: Box, model: str = "faseeh-v1-preview") -> httpx.Response:
+    body = {"voice_id": "ar-najdi-male-2", "text": "hello", "streaming": False}
+    path = f"/faseeh/api/v1/text-to-speech/{model}"
+    return box.http.post(path, headers=FASEEH, json=body)
+
+
+# --- state ------------------------------------------------------------------------------------
+
+
+def test_a_tier_that_may_not_clone_is_forbidden_to(box: Box) -> None:
+    box.put("supertone", "K", tier="free")
+    refused = clone_supertone(box)
+    assert (refused.status_code, refused.json()["message"]["error"]) == (403, "Forbidden")
+    assert box.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code == 200
+    assert clone_supertone(box, "other").status_code == 200
+    box.put("supertone", "K", tier="pro")
+    assert clone_supertone(box).status_code == 200
+
+
+def test_credit_runs_out_and_is_filled_again(box: Box) -> None:
+    box.put("supertone", "K", credit=0.5)
+    said = [box.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code for _ in range(3)]
+    assert said == [200, 402, 402]
+    left = box.http.get("/supertone/v1/credits", headers=SUPERTONE).json()
+    assert left["balance"] == pytest.approx(0.2)
+    assert box.control.get("/accounts/supertone/K").json()["credit"] == left["balance"]
+    box.put("supertone", "K", credit=0.3)
+    assert box.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code == 200
+    box.put("supertone", "K", credit=None)
+    assert box.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code == 200
+    assert box.http.get("/supertone/v1/credits", headers=SUPERTONE).json() == {"balance": None}
+
+
+def test_an_empty_wallet_pays_for_nothing_and_may_still_look(box: Box) -> None:
+    box.put("faseeh", "K", credit=0)
+    assert clone_faseeh(box).status_code == say_faseeh(box).status_code == 402
+    assert box.http.get("/faseeh/api/v1/voices", headers=FASEEH).status_code == 200
+    box.put("faseeh", "K", credit=0.0001)
+    refused = say_faseeh(box)
+    assert refused.status_code == 402
+    assert refused.json()["errorMessage"].endswith("Required: $0.0005, Available: $0.0001")
+
+
+def test_a_model_that_is_not_enabled_is_forbidden(box: Box) -> None:
+    box.put("faseeh", "K", models=["faseeh-mini-v1-preview"])
+    assert clone_faseeh(box).status_code == say_faseeh(box).status_code == 403
+    mini = "faseeh-mini-v1-preview"
+    assert clone_faseeh(box, mini).status_code == say_faseeh(box, mini).status_code == 200
+    box.put("faseeh", "K", models=None)
+    assert clone_faseeh(box).status_code == 200
+
+
+def test_a_trial_that_has_ended_wants_payment(box: Box) -> None:
+    box.put("retell", "K", trial_ended=True)
+    assert clone_retell(box).status_code == 402
+    assert box.http.get(LIST, headers=BEARER).status_code == 200
+    box.put("retell", "K", trial_ended=False)
+    assert clone_retell(box).status_code == 201
+
+
+def test_what_is_not_named_stays_as_it_is(box: Box) -> None:
+    key = "sk_live_of_a_customer/1"
+    path = f"/accounts/supertone/{key.replace('/', '%2F')}"
+    assert box.control.put(path, json={"tier": "pro"}).status_code == 200
+    changed = box.control.put(path, json={"credit": 5, "limits": {"clones": {"most": 1}}})
+    assert changed.json() == box.control.get(path).json()
+    assert changed.json()["key"].startswith("sk_l…")
+    assert key not in changed.text
+    assert {k: changed.json()[k] for k in ("tier", "credit", "trial_ended", "models")} == {
+        "tier": "pro",
+        "credit": 5,
+        "trial_ended": False,
+        "models": None,
+    }
+    assert clone_supertone(box, key).status_code == 200
+    assert clone_supertone(box, key).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("provider", "state", "pointer", "hint"),
+    [
+        ("supertone", {"limits": {"clone": {"most": 1}}}, "/limits/clone", "did you mean clones?"),
+        ("telnyx", {"limits": {"clones": {"most": 1}}}, "/limits/clones", ""),
+        ("faseeh", {"limits": {"request": {"most": 1}}}, "/limits/request", "mean requests?"),
+        ("faseeh", {"limits": {"at_once": {"most": -1}}}, "/limits/at_once/most", ""),
+        ("faseeh", {"limits": {"at_once": {}}}, "/limits/at_once/most", ""),
+        ("faseeh", {"limits": {"at_once": {"most": 1, "per": 0}}}, "/limits/at_once/per", ""),
+        ("retell", {"credits": 5}, "/credits", "did you mean credit?"),
+        ("retell", {"credit": "5"}, "/credit", ""),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused(
+    box: Box, provider: str, state: dict[str, Any], pointer: str, hint: str
+) -> None:
+    before = box.control.get(f"/accounts/{provider}/K").json()
+    response = box.control.put(f"/accounts/{provider}/K", json=state)
+    assert response.status_code == 400
+    (violation,) = response.json()["violations"]
+    assert violation["pointer"] == pointer
+    assert hint in violation["hint"]
+    assert box.control.get(f"/accounts/{provider}/K").json() == before
+
+
+@pytest.mark.parametrize("provider", ["telnix", "mockvoice"])
+def test_a_provider_that_is_not_there_has_no_accounts(box: Box, provider: str) -> None:
+    response = box.control.get(f"/accounts/{provider}/K")
+    assert response.status_code == 404
+    assert response.json()["detail"] == (
+        f"there is no provider {provider}; there are faseeh, retell, supertone, telnyx"
+    )
+
+
+# --- limits -----------------------------------------------------------------------------------
+
+
+def test_the_eleventh_clone_within_a_minute_waits(limited: Box) -> None:
+    for _ in range(10):
+        assert clone_supertone(limited).status_code == 200
+    refused = clone_supertone(limited)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+    assert refused.json()["message"]["message"] == "rate limit exceeded"
+    assert clone_supertone(limited, "other").status_code == 200
+    limited.clock(advance=59.5)
+    refused = clone_supertone(limited)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    limited.clock(advance=0.5)
+    assert [clone_supertone(limited).status_code for _ in range(11)] == [200] * 10 + [429]
+
+
+def test_the_window_slides(limited: Box) -> None:
+    for _ in range(10):
+        assert clone_supertone(limited).status_code == 200
+        limited.clock(advance=5)
+    refused = clone_supertone(limited)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+    limited.clock(advance=10)
+    assert [clone_supertone(limited).status_code for _ in range(2)] == [200, 429]
+
+
+def test_every_request_counts_but_those_that_fail_on_request(limited: Box) -> None:
+    limited.put("supertone", "K", tier="free")
+    assert [clone_supertone(limited).status_code for _ in range(11)] == [403] * 10 + [429]
+    limited.clock(advance=60)
+    limited.ask(status=500, times=20)
+    assert {clone_supertone(limited).status_code for _ in range(20)} == {500}
+    limited.put("supertone", "K", tier="starter")
+    assert clone_supertone(limited).status_code == 200
+
+
+@pytest.mark.parametrize(("tier", "most"), [("free", 20), ("creator", 30), ("pro", 60)])
+def test_each_tier_may_speak_so_often(limited: Box, tier: str, most: int) -> None:
+    limited.put("supertone", "K", tier=tier)
+    said = [
+        limited.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code for _ in range(most + 1)
+    ]
+    assert said == [200] * most + [429]
+
+
+def test_nothing_is_limited_unless_asked_for(box: Box) -> None:
+    assert {clone_supertone(box).status_code for _ in range(12)} == {200}
+
+
+def test_a_limit_of_ones_own_holds_in_place_of_the_documented(limited: Box) -> None:
+    limited.put("supertone", "K", limits={"clones": {"most": 2.0, "per": 10}})
+    assert [clone_supertone(limited).status_code for _ in range(3)] == [200, 200, 429]
+    limited.clock(advance=10)
+    assert clone_supertone(limited).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/telnyx/v2/voice_clones", BEARER),
+        (LIST, BEARER),
+        ("/supertone/v1/credits", SUPERTONE),
+        ("/faseeh/api/v1/models", FASEEH),
+    ],
+)
+def test_requests_can_be_limited_anywhere(box: Box, path: str, key: dict[str, str]) -> None:
+    box.clock(freeze=CLOCK)
+    box.put(path.split("/")[1], "K", limits={"requests": {"most": 2, "per": 30}})
+    answers = [box.http.get(path, headers=key) for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429]
+    assert answers[2].headers["retry-after"] == "30"
+    other = {name: value.replace("K", "other") for name, value in key.items()}
+    assert box.http.get(path, headers=other).status_code == 200
+
+
+def test_telnyx_tells_of_the_limit_in_headers(box: Box) -> None:
+    box.clock(freeze=CLOCK)
+    box.put("telnyx", "K", limits={"requests": {"most": 2, "per": 30}})
+    told = []
+    for _ in range(3):
+        headers = box.http.get("/telnyx/v2/voice_clones", headers=BEARER).headers
+        told.append([headers[f"x-ratelimit-{each}"] for each in ("limit", "remaining", "reset")])
+        box.clock(advance=10)
+    assert told == [["2", "1", "30"], ["2", "0", "20"], ["2", "0", "10"]]
+
+
+def test_a_limit_of_nothing_lets_nothing_pass(box: Box) -> None:
+    box.clock(freeze=CLOCK)
+    box.put("retell", "K", limits={"requests": {"most": 0, "per": 7}})
+    refused = box.http.get(LIST, headers=BEARER)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
+
+
+# --- at once ----------------------------------------------------------------------------------
+
+
+def begun(stack: ExitStack, box: Box, count: int) -> list[Raw]:
+    """Clones whose requests the server has begun to read."""
+    connections = [stack.enter_context(Raw(box.url)) for _ in range(count)]
+    for each in connections:
+        each.begin("/faseeh/api/v1/voices/clone", x_api_key="K")
+    return connections
+
+
+@pytest.mark.parametrize(("tier", "most"), [("basic", 2), ("starter", 5), ("growth", 10)])
+def test_more_at_once_than_the_plan_has_are_refused(limited: Box, tier: str, most: int) -> None:
+    limited.put("faseeh", "K", tier=tier)
+    with ExitStack() as stack:
+        first, *_ = begun(stack, limited, most)
+        refused = limited.http.get("/faseeh/api/v1/voices", headers=FASEEH)
+        assert refused.status_code == 429
+        assert refused.json()["errorMessage"] == (
+            f"Concurrency limit reached. Current: {most + 1}, Maximum: {most}"
+        )
+        other = {"x-api-key": "other"}
+        assert limited.http.get("/faseeh/api/v1/voices", headers=other).status_code == 200
+        first.end()
+        assert first.get().status == 400  # one byte is no form
+        assert limited.http.get("/faseeh/api/v1/voices", headers=FASEEH).status_code == 200
+
+
+def test_who_came_first_is_served_and_who_came_too_many_is_not(limited: Box) -> None:
+    """However long each of them is kept waiting."""
+    limited.ask(kind="delay", seconds=0.03, operation="cloneVoice")
+    with ExitStack() as stack:
+        connections = begun(stack, limited, 3)
+        for each in connections:
+            each.end()
+        assert [each.get().status for each in connections] == [400, 400, 429]
+
+
+def test_who_leaves_makes_room(limited: Box) -> None:
+    with ExitStack() as stack:
+        begun(stack, limited, 2)
+    while limited.http.get("/faseeh/api/v1/voices", headers=FASEEH).status_code == 429:
+        continue
+    assert [each["status"] for each in limited.requests() if each["method"] == "POST"] == [
+        None,
+        None,
+    ]
+
+
+# --- waiting as told --------------------------------------------------------------------------
+
+
+def early(box: Box) -> list[float | None]:
+    return [each["early"] for each in box.requests()]
+
+
+def test_who_comes_too_early_is_told_in_the_journal(limited: Box) -> None:
+    limited.put("supertone", "K", limits={"clones": {"most": 1, "per": 60}})
+    for wait in (0, 20, 40, 0):
+        limited.clock(advance=wait)
+        clone_supertone(limited)
+    # The second is told to wait 40 s, and the third does; the fourth was told nothing.
+    assert [each["status"] for each in limited.requests()] == [200, 429, 200, 429]
+    assert early(limited) == [None, None, 0, None]
+    limited.clock(advance=45)
+    clone_supertone(limited)
+    assert limited.last()["early"] == 15
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ({"retry_after": 30}, 20),
+        ({"retry_after": 10}, 0),
+        ({"retry_after": 10.25}, 1),  # whole seconds are what is sent
+        ({"retry_after": 0.5}, 0),
+        ({"headers": {"Retry-After": "30"}}, 20),
+        ({"headers": {"retry-after-ms": "12500", "Retry-After": "99"}}, 2.5),
+        ({"headers": {"Retry-After": "Tue, 21 Jul 2026 07:28:00 GMT"}}, None),
+        ({"headers": {"Retry-After": "soon"}}, None),
+        ({"headers": {"Retry-After": "nan"}}, None),
+        ({"headers": {"Retry-After": "inf"}}, None),
+        ({}, None),
+    ],
+)
+def test_an_asked_for_wait_is_held_against_the_client_too(
+    box: Box, fault: dict[str, Any], expected: float | None
+) -> None:
+    box.clock(freeze=CLOCK)
+    box.ask(status=503, times=1, **fault)
+    box.http.get(LIST, headers=BEARER)
+    box.clock(advance=10)
+    other = {"Authorization": "Bearer other"}
+    box.http.get("/retell/get-concurrency", headers=BEARER)  # another operation
+    box.http.get(LIST, headers=other)  # another account
+    box.http.get(LIST, headers=BEARER)
+    box.http.get(LIST, headers=BEARER)
+    assert early(box) == [None, None, None, expected, None]
+
+
+def test_accounts_may_be_stated_before_the_start(serve: Serve) -> None:
+    stated = {"supertone": {"K": {"limits": {"clones": {"most": 1, "per": 60}}, "credit": 7}}}
+    with Box(serve(accounts=stated), "stated") as box:
+        assert [clone_supertone(box).status_code for _ in range(2)] == [200, 429]
+        box.put("supertone", "K", limits={})
+        assert clone_supertone(box).status_code == 200
+        box.control.post("/reset", json={"only": ["accounts"]})
+        assert box.control.get("/accounts/supertone/K").json()["credit"] == 7
+        assert [clone_supertone(box).status_code for _ in range(2)] == [200, 429]
