@@ -91,7 +91,7 @@ def test_wrong_names_are_errors_to_a_type_checker(tmp_path: Path) -> None:
 
 
 def test_the_python_blocks_do_what_they_say(tmp_path: Path) -> None:
-    tests, script = blocks("python")
+    tests, script = blocks("python", section("In your tests"))
     (tmp_path / "test_readme.py").write_text(tests)
     (tmp_path / "readme.py").write_text(script)
     environment = {k: v for k, v in os.environ.items() if k != "MOCKVOICE_URL"}
@@ -105,6 +105,21 @@ def test_the_python_blocks_do_what_they_say(tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_provider_of_your_own_is_served(tmp_path: Path) -> None:
+    text = section("A provider of your own")
+    for block in (*blocks("yaml", text), *blocks("python", text)):
+        name = block.partition("\n")[0].removeprefix("# ")
+        (tmp_path / name).write_text(block)
+    (given,) = {*re.findall(r"acme=[\w.:]+", text)}
+    with serving("--provider", given, cwd=tmp_path) as (_, url):
+        acme = mockvoice.connect(url).provider("acme")
+        assert acme.base_url == f"{url}/acme/v9"
+        assert httpx.post(f"{acme.base_url}/songs", json={"name": "x"}).status_code == 201
+        (song,) = httpx.get(f"{acme.base_url}/songs").json()["songs"]
+        assert acme.voices[song["id"]].data == song
+        assert httpx.post(f"{acme.base_url}/songs", json={}).json() == {"error": "wrong"}
 
 
 def test_the_control_object_has_what_its_table_names() -> None:
