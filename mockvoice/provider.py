@@ -50,8 +50,8 @@ class Headers:
 
     def get(self, name: str, default: str = "") -> str:
         """A header's value (decoded only now: most are never asked for)."""
-        found = self.find(name)
-        return default if found is None else found
+        value = self._raw.get(name.encode("latin-1"))
+        return default if value is None else value.decode("latin-1")
 
     def find(self, name: str) -> str | None:
         """A header's value, or None."""
@@ -61,7 +61,7 @@ class Headers:
     @property
     def size(self) -> int:
         """The bytes of all names and values."""
-        return sum(len(name) + len(value) for name, value in self._raw.items())
+        return sum(map(len, self._raw)) + sum(map(len, self._raw.values()))
 
     def items(self) -> list[tuple[str, str]]:
         """All names and values."""
