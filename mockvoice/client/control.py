@@ -443,10 +443,9 @@ class Control(Scope):
 
         A fault left to chance needs only to have been there for a request.
         """
-        told = [story.unfinished(each) for each in self._told_faults()]
-        failed = self._sandbox.ask("GET", "/requests", failed="true")["requests"]
-        told += [story.failed(Request.of(each)) for each in failed]
-        wrong = [each for each in told if each]
+        found = self._sandbox.ask("GET", "/complaints")
+        wrong = [story.waits(each) for each in found["faults"]]
+        wrong += [story.failed(Request.of(each)) for each in found["requests"]]
         if wrong:
             raise AssertionError("\n".join(wrong))
 

@@ -51,7 +51,7 @@ def _brief(value: Any) -> str:
     return text if len(text) <= _LONG else f"{text[:_LONG]}..."
 
 
-KEPT = ("id", "hits", "seen", "stated")  # what a fault tells besides what was asked for
+KEPT = ("id", "hits", "seen")  # what a fault tells besides what was asked for
 
 
 def fault(data: Mapping[str, Any]) -> str:
@@ -60,17 +60,12 @@ def fault(data: Mapping[str, Any]) -> str:
     return f"{data['id']}  {_brief(asked)}  fired at {data['hits']} of {data['seen']} requests"
 
 
-def unfinished(data: Mapping[str, Any]) -> str:
-    """What is wrong with a fault when all is over, or nothing: one that is stated need not fire."""
-    if data["stated"]:
-        return ""
-    turns = len(data.get("sequence", []))
-    if data["seen"] < turns:
-        return f"a sequence is not finished ({data['seen']} of {turns} turns): {fault(data)}"
-    by_chance = data.get("probability", 1.0) < 1.0 and data["seen"]
-    if not data["hits"] and not turns and not by_chance:
-        return f"a fault never fired: {fault(data)}"
-    return ""
+def waits(data: Mapping[str, Any]) -> str:
+    """That a fault waits for requests, though all is over."""
+    if "sequence" in data:
+        turns = f"{data['seen']} of {len(data['sequence'])} turns"
+        return f"a sequence is not finished ({turns}): {fault(data)}"
+    return f"a fault never fired: {fault(data)}"
 
 
 def failed(request: Request) -> str:

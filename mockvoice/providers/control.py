@@ -260,6 +260,14 @@ async def get_request(call: Call) -> JSON:
     return _exchange(told)
 
 
+@provider.operation("listComplaints")
+async def list_complaints(call: Call) -> JSON:
+    return {
+        "faults": [_rule(each) for each in call.sandbox.faults if each.waits],
+        "requests": [_exchange(each) for each in call.sandbox.journal if each.error],
+    }
+
+
 @provider.operation("clearRequests")
 async def clear_requests(call: Call) -> None:
     await call.sandbox.journal.clear()

@@ -97,6 +97,16 @@ class Rule:
         times = self.data.get("times")
         return times is not None and self.hits >= times
 
+    @property
+    def waits(self) -> bool:
+        """Whether requests did not come that it was for: it never fired, or turns are left."""
+        if self.stated:
+            return False
+        if "sequence" in self.data:
+            return self.seen < len(self.turns)
+        by_chance = self.data.get("probability", 1.0) < 1.0
+        return not (self.hits or (by_chance and self.seen))
+
     def turn(self) -> Fault | None:
         """Count a request that matched; the fault that fires for it, or None."""
         if self.used_up:
@@ -116,8 +126,7 @@ class Rule:
 
     def described(self) -> dict[str, Any]:
         """The rule as JSON, as it was given, with its id and its counts."""
-        counts = {"hits": self.hits, "seen": self.seen, "stated": self.stated}
-        return {"id": self.id, **self.data, **counts}
+        return {"id": self.id, **self.data, "hits": self.hits, "seen": self.seen}
 
 
 class Fired(NamedTuple):
