@@ -288,7 +288,7 @@ class Mock:
         kind = "Fault" if place == "header" else "FaultOrSequence"  # a request has but one turn
         violations = self._control_schema(kind).violations(data, place, at)
         if isinstance(data, dict):
-            violations += self._wrong_target(data, place, at)
+            violations += self.wrong_target(data, place, at)
         if violations:
             return violations
         turns = {f"{at}/sequence/{i}": turn for i, turn in enumerate(data.get("sequence", ()))}
@@ -311,7 +311,10 @@ class Mock:
             if name not in known
         ]
 
-    def _wrong_target(self, data: Mapping[str, JSON], place: Place, at: str) -> Iterator[Violation]:
+    def wrong_target(
+        self, data: Mapping[str, JSON], place: Place, at: str = ""
+    ) -> Iterator[Violation]:
+        """Why its `provider` or `operation` names nothing that is served; else nothing."""
         wanted, operation = data.get("provider"), data.get("operation")
         served = self.served
         if isinstance(wanted, str) and wanted not in served:

@@ -323,6 +323,15 @@ def test_filters_find_what_they_name(box: Box) -> None:
         ("since=request_x", "since must be the id of a request, or a time; got request_x"),
         ("limit=0", "limit must be at least 1; got 0"),
         ("limit=all", 'limit must be a whole number; got "all"'),
+        (
+            "provider=retel",
+            "provider must be one of faseeh, retell, supertone, telnyx; got retel",
+        ),
+        (
+            "provider=retell&operation=getVoices",
+            "operation must be an operation; got getVoices; there are cloneVoice, getVoice, "
+            + "listVoices, addCommunityVoice, searchCommunityVoice, getConcurrency",
+        ),
         ("status=ok", 'status must be a whole number; got "ok"'),
     ],
 )

@@ -199,9 +199,19 @@ async def delete_fault(call: Call) -> None:
 # --- the journal ---------------------------------------------------------------------------------
 
 
+def _served_filters(call: Call) -> Mapping[str, Any]:
+    """The parameters of a list. Raises Invalid for a provider or operationId that is not there."""
+    named = dict(call.parameters)
+    if " " in named.get("operation", " "):  # a method and a path, maybe one where nothing is
+        named.pop("operation", None)
+    if wrong := [*call.mock.wrong_target(named, "query")]:
+        raise Invalid("", *wrong)
+    return call.parameters
+
+
 @provider.operation("listRequests")
 async def list_requests(call: Call) -> JSON:
-    wanted = call.parameters
+    wanted = _served_filters(call)
     since = _since(call, wanted["since"]) if "since" in wanted else None
     found = [
         each
@@ -334,7 +344,7 @@ def _without_files(fields: Mapping[str, Any]) -> dict[str, JSON]:
 
 @provider.operation("listVoices")
 async def list_voices(call: Call) -> JSON:
-    wanted = call.parameters
+    wanted = _served_filters(call)
     found = [
         each
         for each in call.sandbox.voices

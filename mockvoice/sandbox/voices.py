@@ -67,9 +67,17 @@ class Voices:
         record.number = next(self._numbers)
         shelf[record.id] = self._order[record.number] = record
         if len(self._order) > self._most:
-            self._forget(next(iter(self._order.values())))
+            self._forget(self._oldest())
             self.dropped += 1
         return record
+
+    def _oldest(self) -> Record:
+        """The oldest that somebody made: presets are given up only where there is nothing else."""
+        for record in [*self._order.values()]:
+            if not record.preset:
+                return record
+            self._order.move_to_end(record.number)
+        return next(iter(self._order.values()))
 
     async def get(self, provider: str, collection: str, account: str, id: str) -> Record | None:
         """The record with this id that is this account's, or everybody's."""

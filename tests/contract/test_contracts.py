@@ -91,7 +91,12 @@ GIVEN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
     ("mockvoice", "addFault"): {"provider": "retell", "operation": "POST /clone-voice"},
     ("mockvoice", "getFault"): a_fault,
     ("mockvoice", "deleteFault"): a_fault,
-    ("mockvoice", "listRequests"): {"since": "request_1"},
+    ("mockvoice", "listRequests"): {
+        "since": "request_1",
+        "provider": "retell",
+        "operation": "POST /clone-voice",
+    },
+    ("mockvoice", "listVoices"): {"provider": "retell"},
     ("mockvoice", "getRequest"): a_request,
     ("mockvoice", "addVoice"): {"provider": "retell", "collection": "voices", "data": {}},
     ("mockvoice", "getAccount"): {"provider": "telnyx"},

@@ -36,6 +36,18 @@ def test_voices_beyond_the_bound_are_dropped_oldest_first_and_counted() -> None:
     assert len(voices) == 3
 
 
+def test_presets_outlast_what_was_made() -> None:
+    voices = Voices(3)
+    run(voices.add(Record("acme", "voices", "a", "preset", {}, 0.0, preset=True)))
+    for number in range(5):
+        run(voices.add(record(str(number))))
+    assert {each.id for each in voices} == {"preset", "3", "4"}
+    assert voices.dropped == 3
+    for number in range(3):
+        run(voices.add(Record("acme", "voices", "b", str(number), {}, 0.0, preset=True)))
+    assert [each.preset for each in voices] == [True] * 3
+
+
 def test_a_voice_with_the_same_id_gives_way() -> None:
     voices = Voices(10)
     for name in ("a", "b", "a"):
