@@ -329,8 +329,10 @@ def test_filters_find_what_they_name(box: Box) -> None:
         ),
         (
             "provider=retell&operation=getVoices",
-            "operation must be an operation; got getVoices; there are cloneVoice, getVoice, "
-            + "listVoices, addCommunityVoice, searchCommunityVoice, getConcurrency",
+            (
+                "operation must be an operation; got getVoices; there are cloneVoice, getVoice,"
+                " listVoices, addCommunityVoice, searchCommunityVoice, getConcurrency"
+            ),
         ),
         ("status=ok", 'status must be a whole number; got "ok"'),
     ],
