@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,9 +19,18 @@ MARKER = (
     " how the mockvoice of this test behaves"
 )
 _MARKS = ("seed", "audio", "limits", "strict")
-_CONTROL = pytest.StashKey["Control"]()
-_FAILED = pytest.StashKey[bool]()
-_STORY = pytest.StashKey[str]()
+
+
+@dataclass
+class _Use:
+    """What a test does with the fixture; `story` is what happened, once the sandbox is gone."""
+
+    control: Control
+    failed: bool = False
+    story: str = ""
+
+
+_USE = pytest.StashKey[_Use]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,12 +81,13 @@ def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iter
     control = mockvoice_server.sandbox(f"{named}-{uuid4().hex[:8]}")
     # The name is new at every run, what is drawn is not.
     control.reset(**{"seed": crc32(node.nodeid.encode()), **settings})
-    node.stash[_CONTROL] = control
+    use = node.stash[_USE] = _Use(control)
     yield control
-    wrong = _complaint(control) if strict and not node.stash.get(_FAILED, False) else ""
+    wrong = "" if use.failed or not strict else _complaint(control)
     if wrong:
-        node.stash[_STORY] = control.story()
-    del node.stash[_CONTROL]
+        use.story = control.story()
+    else:
+        del node.stash[_USE]
     control.reset()
     if wrong:
         pytest.fail(wrong, pytrace=False)
@@ -111,12 +122,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the journal to the report of a test that failed."""
     report = yield
-    control = item.stash.get(_CONTROL, None)
-    if report.failed and control is not None:
-        item.stash[_FAILED] = True
-        report.sections.append(("mockvoice journal", _story(control)))
-    elif report.failed and _STORY in item.stash:
-        report.sections.append(("mockvoice journal", item.stash[_STORY]))
+    use = item.stash.get(_USE, None)
+    if report.failed and use:
+        use.failed = True
+        report.sections.append(("mockvoice journal", use.story or _story(use.control)))
     return report
 
 

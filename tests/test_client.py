@@ -136,6 +136,16 @@ def test_a_fault_may_last_for_a_block(mock: Control) -> None:
         assert fault.hits
 
 
+def test_a_fault_that_lasts_for_a_block_is_to_fire_in_it(mock: Control) -> None:
+    with pytest.raises(AssertionError, match="^a fault never fired: fault_1 "):
+        with mock.retell.fail(502):
+            pass
+    with pytest.raises(ZeroDivisionError):
+        with mock.retell.fail(502):
+            assert 1 / 0
+    assert mock.faults == []
+
+
 def test_faults_of_one_provider_are_cleared_alone(mock: Control) -> None:
     mock.retell.fail(502)
     mock.telnyx.fail()

@@ -89,7 +89,10 @@ def _wrong(method: str, target: str, status: int, reply: bytes) -> str:
 
 
 class Fault:
-    """A fault, or a sequence, that was asked for; leaving it as a context manager removes it."""
+    """A fault, or a sequence, that was asked for.
+
+    As a context manager it lasts for the block, and raises AssertionError when it never fired in it.
+    """
 
     def __init__(self, sandbox: Sandbox, data: Mapping[str, Any]) -> None:
         self._sandbox = sandbox
@@ -123,7 +126,12 @@ class Fault:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        __tracebackhide__ = True
+        waiting = self._sandbox.ask("GET", "/complaints")["faults"]
         self.remove()
+        for each in waiting:
+            if each["id"] == self.id and error is None:
+                raise AssertionError(story.waits(each))
 
     def __repr__(self) -> str:
         return f"<Fault {self.id} {self.data}>"
