@@ -137,7 +137,7 @@ def test_a_fault_may_last_for_a_block(mock: Control) -> None:
 
 
 def test_a_fault_that_lasts_for_a_block_is_to_fire_in_it(mock: Control) -> None:
-    with pytest.raises(AssertionError, match="^a fault never fired: fault_1 "):
+    with pytest.raises(AssertionError, match=r"^a fault never fired: fault_1 "):
         with mock.retell.fail(502):
             pass
     with pytest.raises(ZeroDivisionError):

@@ -91,7 +91,7 @@ def _wrong(method: str, target: str, status: int, reply: bytes) -> str:
 class Fault:
     """A fault, or a sequence, that was asked for.
 
-    As a context manager it lasts for the block, and raises AssertionError when it never fired in it.
+    As a context manager it lasts for the block; AssertionError when it never fired in it.
     """
 
     def __init__(self, sandbox: Sandbox, data: Mapping[str, Any]) -> None:
