@@ -73,11 +73,12 @@ class Voices:
 
     def _oldest(self) -> Record:
         """The oldest that somebody made: presets are given up only where there is nothing else."""
-        for record in [*self._order.values()]:
+        for _ in range(len(self._order)):
+            record = next(iter(self._order.values()))
             if not record.preset:
-                return record
+                break
             self._order.move_to_end(record.number)
-        return next(iter(self._order.values()))
+        return record
 
     async def get(self, provider: str, collection: str, account: str, id: str) -> Record | None:
         """The record with this id that is this account's, or everybody's."""
