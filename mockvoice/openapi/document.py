@@ -282,7 +282,7 @@ class Document:
         return None
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C, if there
     """The safe loader, in C where PyYAML has it, that leaves dates as the text they were."""
 
 
