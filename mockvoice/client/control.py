@@ -217,10 +217,9 @@ class Scope:
             for name in (found["id"], f"{found['method']} {found['path']}")
         ]
         if operation not in known:
-            close = get_close_matches(operation, known, 1)
-            meant = f"did you mean {close[0]}? " if close else ""
             raise ControlError(
-                f"there is no operation {operation}; {meant}there are {', '.join(known[::2])}"
+                f"there is no operation {operation}; {_meant(operation, known)}there are"
+                f" {', '.join(known[::2])}"
             )
 
     def assert_called(
@@ -291,7 +290,8 @@ class Handle(Scope):
         super().__init__(sandbox, name)
         served = sandbox.server.providers
         if name not in served:
-            raise ControlError(f"there is no provider {name}; there are {', '.join(served)}")
+            there = f"{_meant(name, served)}there are {', '.join(served)}"
+            raise ControlError(f"there is no provider {name}; {there}")
         self.name = name
         self.base_url: str = f"{sandbox.url}{served[name]['base_path']}"
 
@@ -402,7 +402,10 @@ class Control(Scope):
             try:
                 return self.provider(name)
             except ControlError as error:
-                raise AttributeError(f"a control object has no {name}: {error}") from None
+                # With a name and an object, or Python adds what it thinks was meant.
+                raise AttributeError(
+                    f"a control object has no {name}: {error}", name=name, obj=None
+                ) from None
 
     def sandbox(self, name: str) -> Control:
         """Another sandbox of the same server, made on first use."""
@@ -459,6 +462,11 @@ class Control(Scope):
 
     def __repr__(self) -> str:
         return f"<mockvoice {self.url}>"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known, 1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def _failure(what: int | str | Failure | None) -> dict[str, Any]:
