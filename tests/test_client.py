@@ -233,6 +233,17 @@ def test_a_limit_holds_for_every_key_or_for_one(mock: Control) -> None:
     assert supertone == {"clones": {"most": 3}}
 
 
+def test_accounts_limits_and_voices_are_set_at_all_providers_too(mock: Control) -> None:
+    states = mock.account("KEY", trial_ended=True)
+    assert {*states} == {"telnyx", "retell", "supertone", "faseeh"}
+    assert clone(mock).status_code == 402
+    mock.limit(1, per=60, key="slow")
+    assert [voices(mock, "slow") for _ in range(2)] == [200, 429]
+    assert mock.supertone.account("slow").limits == {"requests": {"most": 1, "per": 60}}
+    planted = mock.add_voice("telnyx", {"name": "planted"}, account="KEY")
+    assert mock.telnyx.voices[planted.id] == planted
+
+
 def test_what_was_called_is_asserted(mock: Control) -> None:
     clone(mock, "a")
     clone(mock, "b")

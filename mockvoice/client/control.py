@@ -419,6 +419,32 @@ class Control(Scope):
         __tracebackhide__ = True
         return self._sandbox.ask(method, path, body, **query)
 
+    def add_voice(
+        self,
+        provider: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,
+        collection: str | None = None,
+        account: str | None = None,
+    ) -> Voice:
+        """Plant a record at a provider, as its handle does."""
+        handle = self.provider(provider)
+        return handle.add_voice(data, id=id, collection=collection, account=account)
+
+    def account(self, key: str = EVERY_KEY, **state: Unpack[AccountState]) -> dict[str, Account]:
+        """Change what a key, or every key, stands for at all providers; its states by provider."""
+        return {name: self.provider(name).account(key, **state) for name in self._served()}
+
+    def limit(
+        self, most: int, *, per: float | None = None, key: str = EVERY_KEY
+    ) -> dict[str, Account]:
+        """Let a key, or every key, send so many requests to each provider, as its handle does."""
+        return {n: self.provider(n).limit(most, per=per, key=key) for n in self._served()}
+
+    def _served(self) -> list[str]:
+        return [*self._sandbox.server.providers]
+
     def env(self, monkeypatch: Environment | None = None) -> dict[str, str]:
         """Environment variables that lead SDKs here, with keys; set where monkeypatch is given."""
         served = self._sandbox.server.providers.values()
