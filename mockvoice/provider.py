@@ -16,7 +16,7 @@ from .openapi.document import Document, Operation
 from .openapi.example import example
 from .openapi.lift import JSON, ContractError
 from .openapi.schema import Schema, escape
-from .openapi.wording import alike
+from .openapi.wording import did_you_mean
 from .sandbox.accounts import Account
 from .sandbox.clock import Ids, timestamp
 from .sandbox.journal import Exchange
@@ -356,15 +356,20 @@ class Mock:
         id = given.get(collection.id) or collection.new_id(ids)
         if isinstance(id, str) and schema.node["properties"][collection.id].get("format") == "uuid":
             id = id.lower()  # as RFC 9562 writes it, and as it is looked for
-        made = _made_up(found, collection, schema, ids, now)
-        data = {**{k: id if v is _ID else v for k, v in made.items()}, **given, collection.id: id}
+        shown: dict[str, JSON] = example(found.document.dialect, schema.node)
+        # The id itself, and what else is the same, such as provider_voice_id.
+        same = {name for name, value in shown.items() if value == shown[collection.id]}
+        made = {
+            name: id if name in same else _anew(found, schema, name, value, ids, now)
+            for name, value in shown.items()
+        }
+        data = {**made, **given, collection.id: id}
         if sound_url and collection.sound and collection.sound not in given:
             data[collection.sound] = sound_url(str(id))
         if not schema.fits(data):
             # What was made up fits, but for the id in it.
             at = "/id" if "id" in wanted else f"/data/{collection.id}"
-            ours = {name for name, value in made.items() if value is _ID and name not in given}
-            ours |= {collection.id} if "id" in wanted else set()
+            ours = same - given.keys() | ({collection.id} if "id" in wanted else set())
             broken = [
                 each if ours.isdisjoint(each.pointer.split("/")[2:3]) else each._replace(pointer=at)
                 for each in schema.violations(data, "body", "/data")
@@ -374,26 +379,12 @@ class Mock:
         return [*collection.beside(record), record]
 
 
-_ID: JSON = object()  # stands for the id of a record that is being made up
-
-
-def _made_up(
-    found: Provider, collection: Collection, schema: Schema, ids: Ids, now: float
-) -> dict[str, JSON]:
-    """A record as the contract shows it, but new: with ids of its own, of this moment."""
-    shown: dict[str, JSON] = example(found.document.dialect, schema.node)
-    made: dict[str, JSON] = {}
-    for name, value in shown.items():
-        kind = schema.node["properties"][name].get("format")
-        if value == shown[collection.id]:  # such as provider_voice_id
-            made[name] = _ID
-        elif kind == "date-time":
-            made[name] = timestamp(now)
-        elif kind == "uuid" and value:
-            made[name] = ids.uuid(f"{found.name} planted {name}")
-        else:
-            made[name] = value
-    return made
+def _anew(found: Provider, schema: Schema, name: str, value: JSON, ids: Ids, now: float) -> JSON:
+    """A member as the contract shows it, but of a new record: an id of its own, of this moment."""
+    kind = schema.node["properties"][name].get("format")
+    if kind == "date-time":
+        return timestamp(now)
+    return ids.uuid(f"{found.name} planted {name}") if kind == "uuid" and value else value
 
 
 def _named(at: str, name: str, known: Mapping[str, Any]) -> Any:
@@ -404,16 +395,9 @@ def _named(at: str, name: str, known: Mapping[str, Any]) -> Any:
 
 def off_the_list(place: Place, pointer: str, known: list[str], got: str) -> Violation:
     """What is none of the names that are known, and which may have been meant."""
-    meant = alike(got, known)
-    return Violation(
-        place,
-        pointer,
-        "enum",
-        f"must be one of {', '.join(known) or 'none'}; got {got}",
-        expected=known,
-        got=got,
-        hint=f"did you mean {meant}?" if meant else "",
-    )
+    message = f"must be one of {', '.join(known) or 'none'}; got {got}"
+    hint = did_you_mean(got, known)
+    return Violation(place, pointer, "enum", message, expected=known, got=got, hint=hint)
 
 
 def _unwritable(place: Place, pointer: str, name: str) -> Violation:

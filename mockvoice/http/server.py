@@ -100,9 +100,7 @@ class Server(uvicorn.Server):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.should_exit = True
-        if self._loop and self._stop:
-            self._loop.call_soon_threadsafe(self._stop.set)
+        self._end()
         if self._thread:
             self._thread.join()
 
@@ -129,6 +127,9 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at once, not at the next tick; and well: uvicorn would raise the signal again."""
+        self._end()
+
+    def _end(self) -> None:
         self.should_exit = True
         if self._loop and self._stop:
             self._loop.call_soon_threadsafe(self._stop.set)

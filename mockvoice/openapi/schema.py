@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from ..errors import Place, Violation
 from ..redact import hidden, is_secret, without_secrets
 from .lift import JSON, ContractError, Node, lift
-from .wording import TO_FILE, alike, sentence
+from .wording import TO_FILE, alike, did_you_mean, sentence
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -185,7 +185,7 @@ def _hint(rule: str, expected: Any, member: Any, instance: JSON, holder: Node) -
         remedy = TO_FILE if '"type":"Buffer"' in instance else "send it as a file part"
         return f"the part has no filename, so it is text; {remedy}"
     if rule == "enum" and isinstance(instance, str) and len(instance) > 1:
-        return _did_you_mean(alike(instance, [each for each in expected if isinstance(each, str)]))
+        return did_you_mean(instance, [each for each in expected if isinstance(each, str)])
     if member is None or not isinstance(instance, dict):
         return ""
     known = holder.get("properties", {})
@@ -194,11 +194,7 @@ def _hint(rule: str, expected: Any, member: Any, instance: JSON, holder: Node) -
         bytewise = sent.startswith(f"{member}[") and known.get(member, {}).get("x-binary")
         remedy = TO_FILE if bytewise else f"the field is {member}"
         return f"you sent {sent}; {remedy}" if sent else ""
-    return _did_you_mean(alike(member, [name for name in known if name not in instance]))
-
-
-def _did_you_mean(word: str) -> str:
-    return f"did you mean {word}?" if word else ""
+    return did_you_mean(member, [name for name in known if name not in instance])
 
 
 def escape(step: str) -> str:

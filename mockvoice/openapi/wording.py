@@ -110,3 +110,9 @@ def alike(name: str, candidates: list[str]) -> str:
         if within or low.rstrip("s") == other.rstrip("s"):
             return each
     return next(iter(get_close_matches(name, candidates, 1, cutoff=0.65)), "")
+
+
+def did_you_mean(name: str, candidates: list[str]) -> str:
+    """The hint that asks for the candidate that may have been meant, or none."""
+    meant = alike(name, candidates)
+    return f"did you mean {meant}?" if meant else ""

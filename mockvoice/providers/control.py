@@ -32,6 +32,7 @@ from ..sandbox.clock import EARLIEST, LATEST, timestamp
 from ..sandbox.faults import Rule
 from ..sandbox.journal import Exchange
 from ..sandbox.sandbox import PARTS
+from ..sandbox.uploads import Upload
 from ..sandbox.voices import EVERYBODY, Record, Voices
 from ..speech import Utterance, mp3, pcm
 
@@ -202,8 +203,8 @@ async def delete_fault(call: Call) -> None:
 def _served_filters(call: Call) -> Mapping[str, Any]:
     """The parameters of a list. Raises Invalid for a provider or operationId that is not there."""
     named = dict(call.parameters)
-    if " " in named.get("operation", " "):  # a method and a path, maybe one where nothing is
-        named.pop("operation", None)
+    if " " in named.get("operation", ""):  # a method and a path, maybe one where nothing is
+        del named["operation"]
     if wrong := [*call.mock.wrong_target(named, "query")]:
         raise Invalid("", *wrong)
     return call.parameters
@@ -328,15 +329,14 @@ def _reply_body(told: Exchange) -> JSON:
 
 
 def _without_files(fields: Mapping[str, Any]) -> dict[str, JSON]:
-    """The members of a body that are text."""
-    texts = {}
-    for name, value in fields.items():
-        try:
-            json.dumps(value)
-        except TypeError:
-            continue
-        texts[name] = value
-    return texts
+    """The members of a body that neither are files nor lists with files."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if not any(
+            isinstance(each, Upload) for each in (value if isinstance(value, list) else [value])
+        )
+    }
 
 
 # --- voices --------------------------------------------------------------------------------------
