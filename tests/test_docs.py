@@ -67,6 +67,7 @@ def run_mypy(folder: Path) -> subprocess.CompletedProcess[str]:
     """Check all files of a folder as strictly as our own."""
     return subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", ROOT / ".mypy_cache", folder],
+        env=surroundings(),
         capture_output=True,
         text=True,
         check=False,
@@ -94,12 +95,11 @@ def test_the_python_blocks_do_what_they_say(tmp_path: Path) -> None:
     tests, script = blocks("python", section("In your tests"))
     (tmp_path / "test_readme.py").write_text(tests)
     (tmp_path / "readme.py").write_text(script)
-    environment = {k: v for k, v in os.environ.items() if k != "MOCKVOICE_URL"}
     for command in (["-m", "pytest", "-q", "-p", "no:asyncio"], ["readme.py"]):
         done = subprocess.run(
             [sys.executable, *command],
             cwd=tmp_path,
-            env=environment,
+            env=surroundings(),
             capture_output=True,
             text=True,
             check=False,

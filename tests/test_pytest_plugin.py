@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .cli.processes import serving
+from .cli.processes import serving, surroundings
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -28,7 +28,9 @@ def clone(mock, name="narrator", audio=None, **fields):
 
 @pytest.fixture(autouse=True)
 def _as_outside(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MOCKVOICE_URL", raising=False)
+    for name in os.environ.keys() - surroundings().keys():
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:asyncio")
 
 
@@ -340,9 +342,9 @@ def test_the_report_of_a_failed_test_tells_the_whole_story(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     report = _steady(result.stdout.str(), pytester.path)
     path = GOLDEN / f"{kind}.txt"
-    if os.environ.get("MOCKVOICE_GOLDEN") == "write":
+    if os.environ.get("GOLDEN") == "write":
         path.write_text(report)
-    assert report == path.read_text(), "MOCKVOICE_GOLDEN=write writes it anew; read the difference"
+    assert report == path.read_text(), "GOLDEN=write writes it anew; read the difference"
 
 
 def _steady(report: str, folder: Path) -> str:

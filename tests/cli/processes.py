@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,9 +16,14 @@ MOCKVOICE = [sys.executable, "-P", "-m", "mockvoice"]  # -P: as the script that 
 _ROOT = str(Path(__file__).parents[2])  # where it is imported from, wherever a command is run
 
 
+# A colour or a width that a shell or a CI asks for, and settings of a mockvoice of the user's.
+_NOT_OF_A_TEST = re.compile(r"MOCKVOICE_.*|CI|BUILD_NUMBER|COLUMNS|FORCE_COLOR")
+
+
 def surroundings(**environment: str) -> dict[str, str]:
-    """The environment of a command: that of the tests, and some more."""
-    return {**os.environ, "PYTHONPATH": _ROOT, **environment}
+    """The environment of a command: that of the tests, alike everywhere, and some more."""
+    kept = {k: v for k, v in os.environ.items() if not _NOT_OF_A_TEST.fullmatch(k)}
+    return {**kept, "PYTHONPATH": _ROOT, **environment}
 
 
 def run(

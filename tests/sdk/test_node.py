@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-from ..cli.processes import serving
+from ..cli.processes import serving, surroundings
 
 FOLDER = Path(__file__).parents[1] / "node"
 
@@ -26,7 +25,7 @@ def node(*arguments: str, script: str = "", **environment: str) -> str:
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, **environment},
+        env=surroundings(**environment),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
