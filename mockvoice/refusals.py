@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dis
 from collections.abc import Callable, Collection, Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
@@ -128,7 +127,7 @@ def _named(
         texts = {*_texts(each.__code__.co_consts)}
         if operation not in texts and not texts.isdisjoint(others):
             continue
-        for name in _globals(each.__code__):
+        for name in _names(each.__code__):
             value = each.__globals__.get(name)
             if isinstance(value, type) and issubclass(value, Problem):
                 yield value, _state(each) if value in (PaymentRequired, Forbidden) else ""
@@ -148,12 +147,11 @@ def _texts(constants: Iterable[object]) -> Iterator[str]:
             yield from _texts(each)
 
 
-def _globals(code: CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "LOAD_GLOBAL":
-            yield instruction.argval
-        elif isinstance(instruction.argval, CodeType):
-            yield from _globals(instruction.argval)
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for each in code.co_consts:
+        if isinstance(each, CodeType):  # a function in a function
+            yield from _names(each)
 
 
 def _state(function: FunctionType) -> str:
