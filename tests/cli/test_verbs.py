@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -137,6 +138,15 @@ def test_what_a_terminal_cannot_show_is_shown_somehow(server: str) -> None:
     assert r'{"x-name": "\xe9"}' in shown
 
 
+@pytest.fixture
+def keyboard() -> Iterator[None]:
+    """A shell's background job ignores its interrupts, and so would what it starts."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
+
+
+@pytest.mark.usefixtures("keyboard")
 def test_a_verb_is_stopped_by_the_keyboard_without_a_word() -> None:
     with subprocess.Popen(
         [*MOCKVOICE, "wait", "--url", f"http://127.0.0.1:{free_port()}"],
