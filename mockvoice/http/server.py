@@ -103,6 +103,7 @@ class Server(uvicorn.Server):
         self._end()
         if self._thread:
             self._thread.join()
+        self._listener.close()  # older uvicorns leave it open when stopped before they started
 
     async def main_loop(self) -> None:
         """As uvicorn's, but told to stop instead of looking ten times a second."""
