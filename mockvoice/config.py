@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from .errors import Invalid, Violation
@@ -26,7 +25,7 @@ def read(path: str, providers: Iterable[Provider]) -> Mapping[str, Any]:
     `mockvoice.yaml:7: faults[0].kind must be one of status, delay; got "delai"`
     """
     try:
-        found = Located(_text(path))
+        found = Located.read(path)
     except Unreadable as error:
         raise SettingsError(f"{path}:{error}") from None
     wrong = found.wrong + [
@@ -42,19 +41,6 @@ def read(path: str, providers: Iterable[Provider]) -> Mapping[str, Any]:
         raise SettingsError("\n".join(dict.fromkeys(lines)))
     said: Mapping[str, Any] = found.value
     return said
-
-
-def _text(path: str) -> str:
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise Unreadable(f" {error.strerror}") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        found = data[error.start]
-        raise Unreadable(f"{line}: the file must be UTF-8; got the byte 0x{found:02x}") from None
 
 
 def check(settings: Mapping[str, Any], providers: Iterable[Provider]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import yaml
 
@@ -97,6 +98,22 @@ class Located:
         node = _composed(text)
         found = None if node is None else self._value(node, "", self._spots[""])
         self.value = {} if found is None else found
+
+    @classmethod
+    def read(cls, path: str) -> Self:
+        """What a file holds."""
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise Unreadable(f" {error.strerror}") from None
+        try:
+            return cls(data.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            found = data[error.start]
+            raise Unreadable(
+                f"{line}: the file must be UTF-8; got the byte 0x{found:02x}"
+            ) from None
 
     def spot(self, pointer: str) -> Spot:
         """Where a value stands, or would stand if it were not missing."""

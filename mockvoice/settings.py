@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
+from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 BYTES_PER_MB = 1024 * 1024
+FILE = "mockvoice.yaml"  # read where serve is started
 
 # In MOCKVOICE_PORT it was set by nobody: Kubernetes (for a Service called mockvoice) and links of
 # Docker tell so where that service is.
@@ -102,6 +104,11 @@ def is_flag(setting: Field[Any]) -> bool:
 def variable(setting: Field[Any]) -> str:
     """The environment variable of a setting: `MOCKVOICE_PORT`."""
     return f"MOCKVOICE_{setting.name.upper()}"
+
+
+def file_in_use(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The configuration file of a server that is started here, where there is one."""
+    return environ.get("MOCKVOICE_CONFIG") or (FILE if Path(FILE).exists() else None)
 
 
 def load(

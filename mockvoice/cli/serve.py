@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..settings import is_flag, kinds, load, table, variable
+from ..settings import FILE, file_in_use, is_flag, kinds, load, table, variable
 from .verb import Verb, providers, takes_providers
 
 if TYPE_CHECKING:
     from ..provider import Provider
-
-FILE = "mockvoice.yaml"  # read where serve is started
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -48,7 +44,7 @@ def serve(options: argparse.Namespace) -> int:
 
 def _from_file(path: str | None, providers: list[Provider]) -> Mapping[str, Any]:
     """What the file says that was named, or that is here; and tell of it, lest it surprises."""
-    path = path or os.environ.get("MOCKVOICE_CONFIG") or (FILE if Path(FILE).exists() else None)
+    path = path or file_in_use()
     if not path:
         return {}
     from ..config import read, told

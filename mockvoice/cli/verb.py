@@ -12,7 +12,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..settings import load
+from ..settings import file_in_use, load
 
 if TYPE_CHECKING:
     from ..client.control import Control
@@ -57,7 +57,7 @@ def takes_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
         default=argparse.SUPPRESS,
-        help="where the server is (MOCKVOICE_URL, else http://127.0.0.1 and MOCKVOICE_PORT)",
+        help="where the server is (MOCKVOICE_URL, else at the port that `serve` would take here)",
     )
     parser.add_argument(
         "--sandbox",
@@ -93,8 +93,21 @@ def url(options: argparse.Namespace) -> str:
     from ..client.connection import parted, sandbox_path
 
     given = getattr(options, "url", "") or os.environ.get("MOCKVOICE_URL")
-    server, path = parted(given or f"http://127.0.0.1:{load({}).port}")
+    server, path = parted(given or f"http://127.0.0.1:{load({}, file=_port_of_file()).port}")
     return server + (sandbox_path(options.sandbox) if "sandbox" in options else path)
+
+
+def _port_of_file() -> dict[str, Any]:
+    path = file_in_use()
+    if not path:
+        return {}
+    from ..located import Located, Unreadable  # late: few have a file, and YAML takes 50 ms
+
+    try:
+        found = Located.read(path).value
+    except Unreadable:
+        return {}  # no server runs with it; `serve` tells why
+    return {"port": found["port"]} if isinstance(found, dict) and "port" in found else {}
 
 
 def providers(options: argparse.Namespace) -> list[Provider]:

@@ -67,6 +67,31 @@ def test_a_healthy_server_says_so_in_a_line(server: str) -> None:
     }
 
 
+def test_the_server_of_the_configuration_file_is_found(server: str, tmp_path: Path) -> None:
+    port = server.rpartition(":")[2]
+    (tmp_path / "mockvoice.yaml").write_text(f"port: {port}\nlimits: documented\n")
+    assert told("health", cwd=tmp_path).endswith(f"answers at {server}: {SERVED}\n")
+    (tmp_path / "mockvoice.yaml").rename(tmp_path / "ci.yaml")
+    assert server in told("health", cwd=tmp_path, MOCKVOICE_CONFIG="ci.yaml")
+    # The variable wins over the file.
+    (tmp_path / "mockvoice.yaml").write_text("port: 1\n")
+    assert server in told("health", cwd=tmp_path, MOCKVOICE_PORT=port)
+
+
+@pytest.mark.parametrize("text", ["", "- port", "port: [", "audio: any"])
+def test_a_file_without_a_port_leads_to_the_usual_one(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mockvoice.yaml").write_text(text)
+    done = run("wait", "--timeout", "0", cwd=tmp_path)
+    assert done.stdout.splitlines()[0] == "waiting for http://127.0.0.1:4010"
+
+
+def test_a_port_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mockvoice.yaml").write_text("port: high\n")
+    done = run("health", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "port must be a whole number; got 'high'" in done.stderr
+
+
 def clone(mock: Control, name: str) -> None:
     httpx.post(
         f"{mock.retell.base_url}/clone-voice",
