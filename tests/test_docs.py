@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -232,7 +233,7 @@ def test_the_job_of_the_command_line_runs(tmp_path: Path) -> None:
     (script,) = blocks("sh", section("Command line"))
     command = tmp_path / "bin/mockvoice"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec {" ".join(MOCKVOICE)} "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(MOCKVOICE)} "$@"\n')
     command.chmod(0o755)
     path = f"{command.parent}:{os.environ['PATH']}"
     done = subprocess.run(
