@@ -50,8 +50,8 @@ class Headers:
 
     def get(self, name: str, default: str = "") -> str:
         """A header's value (decoded only now: most are never asked for)."""
-        value = self._raw.get(name.encode("latin-1"))
-        return default if value is None else value.decode("latin-1")
+        value = self.find(name)
+        return default if value is None else value
 
     def find(self, name: str) -> str | None:
         """A header's value, or None."""

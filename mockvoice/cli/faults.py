@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
-from ..client.told import FaultFields
+from ..client.told import FaultFields, spelled_out
 from .verb import Verb, asking, print_json, takes_json, takes_server
 
 if TYPE_CHECKING:
@@ -61,22 +61,11 @@ def faults_add(mock: Control, options: argparse.Namespace) -> None:
 
     given = vars(options)
     flags = {name: given[name] for name in FIELDS if name in given}
-    told = mock.ask("POST", "/faults", {**_fault(options.what), **flags})
+    told = mock.ask("POST", "/faults", {**spelled_out(options.what), **flags})
     if "json" in options:
         print_json(told)
     else:
         print(story.fault(told))
-
-
-def _fault(what: Any) -> Mapping[str, Any]:
-    """A fault of what is said in short."""
-    if isinstance(what, dict):
-        return what
-    if isinstance(what, list):
-        return {"sequence": [turn if turn == "ok" else _fault(turn) for turn in what]}
-    if isinstance(what, str):
-        return {"kind": what}
-    return {"status": what}
 
 
 def _json(text: str) -> Any:

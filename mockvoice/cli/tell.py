@@ -6,7 +6,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .verb import (
     UsageError,
@@ -56,10 +56,7 @@ def routes(options: argparse.Namespace) -> int:
     """List every operation, and whether what it answers depends on what was sent before."""
     found = [
         {
-            "provider": provider.name,
-            "operation": operation.id,
-            "method": operation.method,
-            "path": provider.base_path + operation.path,
+            **_named(provider, operation),
             "summary": operation.summary,
             "statuses": [*operation.responses],
             "remembers": operation.id in provider.remembering,
@@ -85,10 +82,7 @@ def errors(options: argparse.Namespace) -> int:
 
     found = [
         {
-            "provider": provider.name,
-            "operation": operation.id,
-            "method": operation.method,
-            "path": provider.base_path + operation.path,
+            **_named(provider, operation),
             **refusal._asdict(),
             "asked_for": f"Prefer: code={refusal.status}",
         }
@@ -124,6 +118,16 @@ def _operations(
         if options.name in (None, provider.name):
             for operation in provider.document.operations.values():
                 yield provider, operation
+
+
+def _named(provider: Provider, operation: Operation) -> dict[str, Any]:
+    """Which operation it is, for machines."""
+    return {
+        "provider": provider.name,
+        "operation": operation.id,
+        "method": operation.method,
+        "path": provider.base_path + operation.path,
+    }
 
 
 def _takes(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,7 @@ from .told import (
     Target,
     Voice,
     Voices,
+    spelled_out,
 )
 
 ANY_KEY = "test"  # every non-empty one opens an account
@@ -152,15 +153,14 @@ class Scope:
         Raises ControlError for an operation or a field that is not known.
         """
         __tracebackhide__ = True
-        return self._add({**_failure(what), **fault})
+        return self._add({**({} if what is None else spelled_out(what)), **fault})
 
     def sequence(
         self, turns: Sequence[int | Kind | str | Failure], /, **target: Unpack[Target]
     ) -> Fault:
         """Failures taken in turn, one for each request; "ok" lets it pass."""
         __tracebackhide__ = True
-        given = [turn if turn == "ok" else _failure(turn) for turn in turns]
-        return self._add({"sequence": given, **target})
+        return self._add({**spelled_out([*turns]), **target})
 
     def delay(self, seconds: float, /, **fault: Unpack[FaultFields]) -> Fault:
         """Make requests wait; what comes after may fail as well."""
@@ -493,14 +493,6 @@ class Control(Scope):
 def _meant(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, known, 1)
     return f"did you mean {close[0]}? " if close else ""
-
-
-def _failure(what: int | str | Failure | None) -> dict[str, Any]:
-    if what is None:
-        return {}
-    if isinstance(what, int):
-        return {"status": what}
-    return {"kind": what} if isinstance(what, str) else dict(what)
 
 
 def _wanted(

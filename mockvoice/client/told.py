@@ -23,6 +23,18 @@ SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
 Part = Literal["faults", "requests", "voices", "accounts", "clock", "ids"]
 
 
+def spelled_out(what: Any) -> Mapping[str, Any]:
+    """The fields of a fault that is said in short: a status (502), a kind ("reset"), or a list.
+
+    A list is what comes in turn, each said in short or in its fields; "ok" lets a request pass.
+    """
+    if isinstance(what, Mapping):
+        return what
+    if isinstance(what, list):
+        return {"sequence": [turn if turn == "ok" else spelled_out(turn) for turn in what]}
+    return {"kind" if isinstance(what, str) else "status": what}
+
+
 class Match(TypedDict, total=False):
     """What a request must be like for a fault; text may have * and ? for what does not matter."""
 

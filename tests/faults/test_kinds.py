@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from time import perf_counter
+from typing import get_args
 
 import httpx
 import pytest
 
+from mockvoice.client.told import Kind
 from mockvoice.http.app import App
 from mockvoice.http.server import Server, bind
 from mockvoice.provider import Mock
@@ -25,18 +27,6 @@ COMMUNITY = "/retell/add-community-voice"
 VOICE = b'{"provider_voice_id": "x", "voice_name": "n", "voice_provider": "minimax"}'
 TYPE = {"content_type": "application/json"}
 CUSTOM = "/supertone/v1/custom-voices"
-KINDS = [
-    "status",
-    "delay",
-    "timeout",
-    "reset",
-    "disconnect",
-    "truncate",
-    "malformed",
-    "empty",
-    "wrong_type",
-    "drip",
-]
 
 
 @pytest.fixture(scope="module", params=["h11", "httptools"])
@@ -198,7 +188,7 @@ def test_where_nothing_was_to_come_the_connection_stays_usable_too(
     assert raw.get().status == 404
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", get_args(Kind))
 @pytest.mark.parametrize("path", ["/retell/nowhere", "/retell/create-phone-call?x=1"])
 def test_every_kind_fails_a_path_that_leads_nowhere(
     box: Box, raw: Raw, kind: str, path: str
