@@ -49,10 +49,10 @@ def create_app(*, providers: Iterable[Provider | str] = (), **settings: Any) -> 
 
 
 def _mock(providers: Iterable[Provider | str], settings: Mapping[str, Any]) -> Mock:
-    from .config import check
+    from .config.file import check
+    from .config.settings import load
     from .provider import Mock
     from .providers import served
-    from .settings import load
 
     known = served(providers)
     check(settings, known)

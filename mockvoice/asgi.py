@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .client.connection import InProcess
-from .client.control import Control, Server
+from .client.control import Control, ServerClient
+from .client.transports import ASGITransport
 from .http.app import App
 from .provider import Mock
 
@@ -15,4 +15,4 @@ class Application(App):
 
     def __init__(self, mock: Mock) -> None:
         super().__init__(mock)
-        self.control = Control(Server(InProcess(self, URL)))
+        self.control = Control(ServerClient(ASGITransport(self, URL)))

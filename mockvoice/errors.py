@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
-Place = Literal["body", "query", "path", "header", "file"]
+RequestLocation = Literal["body", "query", "path", "header", "file"]
 
 
 class Violation(NamedTuple):
@@ -40,12 +40,12 @@ class Violation(NamedTuple):
     `telnyx.yaml#/components/schemas/VoiceCloneRequest/required`.
     """
 
-    place: Place
+    location: RequestLocation
     pointer: str
     rule: str
     message: str
     expected: Any = None
-    got: Any = None
+    received: Any = None
     source: str = ""
     hint: str = ""
 
@@ -63,12 +63,12 @@ class Violation(NamedTuple):
     def described(self) -> dict[str, Any]:
         """The violation as JSON."""
         return {
-            "where": self.place,
+            "location": self.location,
             "pointer": self.pointer,
             "rule": self.rule,
             "message": self.sentence,
             "expected": self.expected,
-            "got": self.got,
+            "received": self.received,
             "source": self.source,
             "hint": self.hint,
         }
@@ -120,7 +120,7 @@ class UnknownPath(Problem):
     provoked_by = "a path that no operation has"
 
 
-class WrongMethod(Problem):
+class MethodNotAllowed(Problem):
     """The path has operations, none of them with this method."""
 
     statuses = (405,)
@@ -162,14 +162,14 @@ class Conflict(Problem):
     provoked_by = "a request that what is stored does not allow"
 
 
-class BadAddress(Problem):
+class InvalidPath(Problem):
     """A path parameter breaks a rule, so nothing can be at that address."""
 
     statuses = (400, 404, 422)
     provoked_by = "a path with a parameter that breaks its rule"
 
 
-class Malformed(Problem):
+class MalformedBody(Problem):
     """The body cannot be read: broken JSON, broken multipart, a wrong charset."""
 
     statuses = (400, 422)
@@ -177,14 +177,14 @@ class Malformed(Problem):
     rule = "body"
 
 
-class Invalid(Problem):
+class ValidationFailed(Problem):
     """A field or parameter is missing or breaks a rule of the contract."""
 
     statuses = (422, 400)
     provoked_by = "a field or parameter that is missing or breaks its rule"
 
 
-class TooLarge(Problem):
+class PayloadTooLarge(Problem):
     """A file, or the whole body, has more bytes than are taken."""
 
     statuses = (413, 400, 422)
@@ -192,21 +192,21 @@ class TooLarge(Problem):
     rule = "body"
 
 
-class WrongMediaType(Problem):
+class UnsupportedMediaType(Problem):
     """The body's media type is none that the operation takes."""
 
     statuses = (415, 422, 400)
     provoked_by = "a body of another media type"
 
 
-class BadAudio(Problem):
+class InvalidAudio(Problem):
     """A file's bytes are no audio of a supported format."""
 
     statuses = (415, 400, 422)
     provoked_by = "a file that is no such audio by its bytes"
 
 
-class BadVoice(Problem):
+class UnknownVoice(Problem):
     """A text cannot be said: the voice or the model it names is not there."""
 
     statuses = (400, 404, 422)
@@ -220,13 +220,13 @@ class RateLimited(Problem):
     provoked_by = "more requests than the account may send"
 
 
-class Misasked(Problem):
+class InvalidControlHeader(Problem):
     """A header that speaks to the mock itself is wrong: no operation documents that."""
 
     statuses = (400,)
 
 
-class Asked(Problem):
+class InjectedError(Problem):
     """Somebody asked for this status."""
 
     def __init__(self, status: int, *, headers: Mapping[str, str], body: Any = None) -> None:
@@ -238,7 +238,7 @@ class Asked(Problem):
         return self._status
 
 
-class Failed(Problem):
+class InternalError(Problem):
     """The mock itself failed."""
 
     statuses = (500,)

@@ -11,20 +11,20 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from .errors import Invalid, Place, Problem, Violation
+from .config.settings import BYTES_PER_MB, Settings
+from .errors import Problem, RequestLocation, ValidationFailed, Violation
 from .openapi.document import Document, Operation
-from .openapi.example import example
-from .openapi.lift import JSON, ContractError
+from .openapi.examples import example
+from .openapi.messages import did_you_mean
+from .openapi.normalize import JSON, ContractError
 from .openapi.schema import Schema, escape
-from .openapi.wording import did_you_mean
-from .sandbox.accounts import Account
-from .sandbox.clock import Ids, timestamp
-from .sandbox.journal import Exchange
-from .sandbox.log import printer
-from .sandbox.sandbox import Sandbox
-from .sandbox.uploads import Kept, Upload
-from .sandbox.voices import EVERYBODY, Record
-from .settings import BYTES_PER_MB, Settings
+from .state.access_log import printer
+from .state.accounts import Account
+from .state.clock import Ids, timestamp
+from .state.journal import JournalEntry
+from .state.records import EVERYBODY, Record
+from .state.sandbox import Sandbox
+from .state.uploads import Upload, UploadCache
 
 log = logging.getLogger("mockvoice")
 
@@ -34,7 +34,7 @@ SPECS = next(  # inside the package where it was installed, beside it in a check
 )
 
 
-NOWHERE = Operation(id="", method="", path="")
+NO_OPERATION = Operation(id="", method="", path="")
 _FRAMING = ("content-length", "transfer-encoding")
 
 
@@ -69,7 +69,7 @@ class Headers:
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class RequestContext:
     """One request to one operation, read and checked: what a handler is given.
 
     The operation is NOWHERE where path and method lead to none. `parameters` are those of path,
@@ -88,7 +88,7 @@ class Call:
     account: Account
     headers: Headers
     origin: str
-    told: Exchange
+    entry: JournalEntry
     at_once: int = 1
     parameters: dict[str, JSON] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
@@ -111,13 +111,13 @@ class Call:
         """The records of this account, oldest first."""
         return await self.sandbox.voices.list(self.provider.name, collection, self.account.key)
 
-    def mistaken(self, mistake: str) -> None:
+    def record_internal_error(self, message: str) -> None:
         """Write down that mockvoice itself did something wrong."""
-        log.error("%s", mistake)
-        self.told.error = mistake
-        self.sandbox.mistakes.append(mistake)
+        log.error("%s", message)
+        self.entry.internal_error = message
+        self.sandbox.internal_errors.append(message)
 
-    def sound_url(self, voice: str) -> str:
+    def sample_url(self, voice: str) -> str:
         """Where the mock itself serves a sound that this voice makes."""
         return f"{self.origin}/__mockvoice/samples/wav?voice={quote(voice)}"
 
@@ -127,7 +127,7 @@ class Call:
         return documented if megabytes is None else int(megabytes * 1024 * 1024)
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What a handler returns where plain JSON does not say it all.
 
     A body that is an iterator is streamed in its pieces. `status` and `media_type` only where the
@@ -140,12 +140,12 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
-Handler = Callable[[Call], Awaitable[Any]]
+Handler = Callable[[RequestContext], Awaitable[Any]]
 
 
-def _documented_error(problem: Problem, status: int, call: Call) -> JSON:
+def _documented_error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     """The words of a provider that has no module: the contract's example for this status."""
-    body = call.operation.documented(status)
+    body = ctx.operation.documented(status)
     return body if body is not None else {"error": problem.sentences or f"status {status}"}
 
 
@@ -156,16 +156,16 @@ class Limit(NamedTuple):
     """
 
     operations: tuple[str, ...] = ()
-    most: int | Mapping[str, int] = 0
+    max_count: int | Mapping[str, int] = 0
     per: float | None = None
 
-    def covers(self, operation_id: str) -> bool:
+    def matches(self, operation_id: str) -> bool:
         """Whether it holds for an operation."""
         return not self.operations or operation_id in self.operations
 
-    def most_of(self, tier: str) -> int | None:
+    def for_tier(self, tier: str) -> int | None:
         """How many a tier has; None for as many as it wants."""
-        return self.most if isinstance(self.most, int) else self.most.get(tier)
+        return self.max_count if isinstance(self.max_count, int) else self.max_count.get(tier)
 
 
 class Collection(NamedTuple):
@@ -195,8 +195,8 @@ class Provider:
 
     name: str
     title: str = ""
-    error: Callable[[Problem, int, Call], JSON] = _documented_error
-    admit: Callable[[Call], Awaitable[None]] | None = None
+    error: Callable[[Problem, int, RequestContext], JSON] = _documented_error
+    admit: Callable[[RequestContext], Awaitable[None]] | None = None
     aliases: tuple[str, ...] = ()
     account: Mapping[str, Any] = field(default_factory=dict)
     presets: Callable[[Sandbox, str], list[Record]] | None = None
@@ -208,10 +208,10 @@ class Provider:
     contract: Path | None = None
     prefix: str | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
-    remembering: set[str] = field(default_factory=set)
+    stateful_operations: set[str] = field(default_factory=set)
 
     def operation(
-        self, operation_id: str, *, remembers: bool = True
+        self, operation_id: str, *, stateful: bool = True
     ) -> Callable[[Handler], Handler]:
         """Make a function the handler of an operation of the contract.
 
@@ -220,8 +220,8 @@ class Provider:
 
         def register(handler: Handler) -> Handler:
             self.handlers[operation_id] = handler
-            if remembers:
-                self.remembering.add(operation_id)
+            if stateful:
+                self.stateful_operations.add(operation_id)
             return handler
 
         return register
@@ -257,12 +257,12 @@ class Mock:
         self.log = printer(settings.log)
         self.providers = {provider.name: provider for provider in providers}
         self.served = {name: each for name, each in self.providers.items() if each.journalled}
-        self.kept = Kept(settings.keep_mb * BYTES_PER_MB)
+        self.kept = UploadCache(settings.upload_cache_mb * BYTES_PER_MB)
         self.sandbox = self._begin("")
         self._sandboxes: dict[str, Sandbox] = {}
 
     def _begin(self, name: str) -> Sandbox:
-        return Sandbox(name, self.settings, self.kept, self.planted)
+        return Sandbox(name, self.settings, self.kept, self.seeded)
 
     def named(self, name: str) -> Sandbox:
         """The sandbox with a name, made on first use; the oldest gives way to too many."""
@@ -280,20 +280,20 @@ class Mock:
         return [self.sandbox, *self._sandboxes.values()]
 
     def _control_schema(self, name: str) -> Schema:
-        dialect = self.providers["mockvoice"].document.dialect
-        return dialect.compile(f"#/components/schemas/{name}")
+        schemas = self.providers["mockvoice"].document.schemas
+        return schemas.compile(f"#/components/schemas/{name}")
 
-    def wrong_fault(self, data: JSON, place: Place, at: str = "") -> list[Violation]:
+    def wrong_fault(self, data: JSON, location: RequestLocation, at: str = "") -> list[Violation]:
         """Why JSON that stands at a place is no fault, or one that can never fire; else nothing."""
-        kind = "Fault" if place == "header" else "FaultOrSequence"  # a request has but one turn
-        violations = self._control_schema(kind).violations(data, place, at)
+        kind = "Fault" if location == "header" else "FaultOrSequence"  # a request has but one turn
+        violations = self._control_schema(kind).violations(data, location, at)
         if isinstance(data, dict):
-            violations += self.wrong_target(data, place, at)
+            violations += self.wrong_target(data, location, at)
         if violations:
             return violations
         turns = {f"{at}/sequence/{i}": turn for i, turn in enumerate(data.get("sequence", ()))}
         return [
-            _unwritable(place, f"{where}/headers/{name}", name)
+            _unwritable(location, f"{where}/headers/{name}", name)
             for where, turn in (turns or {at: data}).items()
             if isinstance(turn, dict)
             for name in turn.get("headers", ())
@@ -301,24 +301,24 @@ class Mock:
         ]
 
     def wrong_limits(
-        self, provider: Provider, state: Mapping[str, JSON], place: Place, at: str = ""
+        self, provider: Provider, state: Mapping[str, JSON], location: RequestLocation, at: str = ""
     ) -> list[Violation]:
         """The limits in an account's state that are none of the provider's; else nothing."""
         known = [*provider.limits, "requests"]
         return [
-            off_the_list(place, f"{at}/limits/{escape(name)}", known, name)
+            off_the_list(location, f"{at}/limits/{escape(name)}", known, name)
             for name in state.get("limits", {})
             if name not in known
         ]
 
     def wrong_target(
-        self, data: Mapping[str, JSON], place: Place, at: str = ""
+        self, data: Mapping[str, JSON], location: RequestLocation, at: str = ""
     ) -> Iterator[Violation]:
         """Why its `provider` or `operation` names nothing that is served; else nothing."""
         wanted, operation = data.get("provider"), data.get("operation")
         served = self.served
         if isinstance(wanted, str) and wanted not in served:
-            yield off_the_list(place, f"{at}/provider", [*served], wanted)
+            yield off_the_list(location, f"{at}/provider", [*served], wanted)
         elif isinstance(operation, str):
             ids = {
                 name: each.id
@@ -330,16 +330,16 @@ class Mock:
                 known = [*dict.fromkeys(ids.values())]
                 message = f"must be an operation; got {operation}; there are {', '.join(known)}"
                 same_form = [name for name in ids if (" " in name) == (" " in operation)]
-                yield off_the_list(place, f"{at}/operation", same_form, operation)._replace(
+                yield off_the_list(location, f"{at}/operation", same_form, operation)._replace(
                     message=message, expected=known
                 )
 
-    def planted(
+    def seeded(
         self,
         wanted: Mapping[str, Any],
         ids: Ids,
         now: float,
-        sound_url: Callable[[str], str] | None = None,
+        sample_url: Callable[[str], str] | None = None,
     ) -> list[Record]:
         """The record that a Plant of the control API asks for, after those that belong to it.
 
@@ -349,14 +349,14 @@ class Mock:
         found: Provider = _named("/provider", wanted["provider"], self.served)
         name = wanted.get("collection") or next(iter(found.collections), "")
         collection: Collection = _named("/collection", name, found.collections)
-        schema = found.document.dialect.compile(collection.schema)
+        schema = found.document.schemas.compile(collection.schema)
         given = {**wanted.get("data", {})}
         if "id" in wanted:
             given[collection.id] = wanted["id"]
         id = given.get(collection.id) or collection.new_id(ids)
         if isinstance(id, str) and schema.node["properties"][collection.id].get("format") == "uuid":
             id = id.lower()  # as RFC 9562 writes it, and as it is looked for
-        shown: dict[str, JSON] = example(found.document.dialect, schema.node)
+        shown: dict[str, JSON] = example(found.document.schemas, schema.node)
         # The id itself, and what else is the same, such as provider_voice_id.
         same = {name for name, value in shown.items() if value == shown[collection.id]}
         made = {
@@ -364,9 +364,9 @@ class Mock:
             for name, value in shown.items()
         }
         data = {**made, **given, collection.id: id}
-        if sound_url and collection.sound and collection.sound not in given:
-            data[collection.sound] = sound_url(str(id))
-        if not schema.fits(data):
+        if sample_url and collection.sound and collection.sound not in given:
+            data[collection.sound] = sample_url(str(id))
+        if not schema.is_valid(data):
             # What was made up fits, but for the id in it.
             at = "/id" if "id" in wanted else f"/data/{collection.id}"
             ours = same - given.keys() | ({collection.id} if "id" in wanted else set())
@@ -374,7 +374,7 @@ class Mock:
                 each if ours.isdisjoint(each.pointer.split("/")[2:3]) else each._replace(pointer=at)
                 for each in schema.violations(data, "body", "/data")
             ]
-            raise Invalid("", *{each.sentence: each for each in broken}.values())
+            raise ValidationFailed("", *{each.sentence: each for each in broken}.values())
         record = Record(found.name, name, wanted.get("account") or EVERYBODY, str(id), data, now)
         return [*collection.beside(record), record]
 
@@ -389,17 +389,17 @@ def _anew(found: Provider, schema: Schema, name: str, value: JSON, ids: Ids, now
 
 def _named(at: str, name: str, known: Mapping[str, Any]) -> Any:
     if name not in known:
-        raise Invalid("", off_the_list("body", at, [*known], name))
+        raise ValidationFailed("", off_the_list("body", at, [*known], name))
     return known[name]
 
 
-def off_the_list(place: Place, pointer: str, known: list[str], got: str) -> Violation:
+def off_the_list(location: RequestLocation, pointer: str, known: list[str], got: str) -> Violation:
     """What is none of the names that are known, and which may have been meant."""
     message = f"must be one of {', '.join(known) or 'none'}; got {got}"
     hint = did_you_mean(got, known)
-    return Violation(place, pointer, "enum", message, expected=known, got=got, hint=hint)
+    return Violation(location, pointer, "enum", message, expected=known, received=got, hint=hint)
 
 
-def _unwritable(place: Place, pointer: str, name: str) -> Violation:
+def _unwritable(location: RequestLocation, pointer: str, name: str) -> Violation:
     message = "is written by the server; ask for the kind truncate to have it lie"
-    return Violation(place, pointer, "not", message, got=name)
+    return Violation(location, pointer, "not", message, received=name)

@@ -27,7 +27,7 @@ class _Use:
 
     control: Control
     failed: bool = False
-    story: str = ""
+    report: str = ""
 
 
 _USE = pytest.StashKey[_Use]()
@@ -85,7 +85,7 @@ def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iter
     yield control
     wrong = "" if use.failed or not strict else _complaint(control)
     if wrong:
-        use.story = control.story()
+        use.report = control.report()
     else:
         del node.stash[_USE]
     control.reset()
@@ -125,12 +125,12 @@ def pytest_runtest_makereport(
     use = item.stash.get(_USE, None)
     if report.failed and use:
         use.failed = True
-        report.sections.append(("mockvoice journal", use.story or _story(use.control)))
+        report.sections.append(("mockvoice journal", use.report or _report(use.control)))
     return report
 
 
-def _story(control: Control) -> str:
+def _report(control: Control) -> str:
     try:
-        return control.story()
+        return control.report()
     except ConnectionError as error:
         return str(error)

@@ -15,11 +15,11 @@ import pytest
 from av.audio.stream import AudioStream
 from hypothesis import settings
 
+from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
 from mockvoice.provider import Mock
 from mockvoice.providers import built_in
-from mockvoice.sandbox.voices import Record
-from mockvoice.settings import Settings
+from mockvoice.state.records import Record
 
 from .contract.contracts import check
 
@@ -38,9 +38,9 @@ def servers() -> Iterator[ExitStack]:
         yield stack
 
 
-def mistakes(server: Server) -> list[str]:
+def internal_errors(server: Server) -> list[str]:
     """What mockvoice itself did wrong."""
-    return [each for sandbox in server.mock.sandboxes for each in sandbox.mistakes]
+    return [each for sandbox in server.mock.sandboxes for each in sandbox.internal_errors]
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def serve() -> Iterator[Serve]:
             return started[-1]
 
         yield start
-        assert not [each for server in started for each in mistakes(server)]
+        assert not [each for server in started for each in internal_errors(server)]
 
 
 @pytest.fixture(scope="session")
@@ -67,9 +67,9 @@ def _strict(servers: ExitStack) -> Server:
 def server(_strict: Server) -> Iterator[Server]:
     """The server with default settings that all tests share."""
     yield _strict
-    found = mistakes(_strict)
+    found = internal_errors(_strict)
     for sandbox in _strict.mock.sandboxes:
-        sandbox.mistakes.clear()
+        sandbox.internal_errors.clear()
     assert not found
 
 
@@ -100,7 +100,7 @@ class Box:
         self.http.close()
         self.control.close()
 
-    def ask(self, *sequence: Any, **fault: Any) -> str:
+    def request(self, *sequence: Any, **fault: Any) -> str:
         """Ask for a failure, or for a sequence of them; returns its id."""
         asked = {**fault, "sequence": sequence} if sequence else fault
         made = self.control.post("/faults", json=asked)

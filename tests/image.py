@@ -110,7 +110,7 @@ def test_a_file_in_config_is_read(tmp_path: Path) -> None:
         clone(container, b"Example data")
 
 
-def test_it_stops_at_once() -> None:
+def test_it_stops_concurrency() -> None:
     with answering() as container:
         begin = time.monotonic()
         engine("stop", container.id)

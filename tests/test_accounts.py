@@ -109,7 +109,7 @@ def test_what_is_not_named_stays_as_it_is(box: Box) -> None:
     key = "sk_live_of_a_customer/1"
     path = f"/accounts/supertone/{key.replace('/', '%2F')}"
     assert box.control.put(path, json={"tier": "pro"}).status_code == 200
-    changed = box.control.put(path, json={"credit": 5, "limits": {"clones": {"most": 1}}})
+    changed = box.control.put(path, json={"credit": 5, "limits": {"clones": {"max": 1}}})
     assert changed.json() == box.control.get(path).json()
     assert changed.json()["key"].startswith("sk_l…")
     assert key not in changed.text
@@ -126,12 +126,17 @@ def test_what_is_not_named_stays_as_it_is(box: Box) -> None:
 @pytest.mark.parametrize(
     ("provider", "state", "pointer", "hint"),
     [
-        ("supertone", {"limits": {"clone": {"most": 1}}}, "/limits/clone", "did you mean clones?"),
-        ("telnyx", {"limits": {"clones": {"most": 1}}}, "/limits/clones", ""),
-        ("faseeh", {"limits": {"request": {"most": 1}}}, "/limits/request", "mean requests?"),
-        ("faseeh", {"limits": {"at_once": {"most": -1}}}, "/limits/at_once/most", ""),
-        ("faseeh", {"limits": {"at_once": {}}}, "/limits/at_once/most", ""),
-        ("faseeh", {"limits": {"at_once": {"most": 1, "per": 0}}}, "/limits/at_once/per", ""),
+        ("supertone", {"limits": {"clone": {"max": 1}}}, "/limits/clone", "did you mean clones?"),
+        ("telnyx", {"limits": {"clones": {"max": 1}}}, "/limits/clones", ""),
+        ("faseeh", {"limits": {"request": {"max": 1}}}, "/limits/request", "mean requests?"),
+        ("faseeh", {"limits": {"concurrency": {"max": -1}}}, "/limits/concurrency/max", ""),
+        ("faseeh", {"limits": {"concurrency": {}}}, "/limits/concurrency/max", ""),
+        (
+            "faseeh",
+            {"limits": {"concurrency": {"max": 1, "per": 0}}},
+            "/limits/concurrency/per",
+            "",
+        ),
         ("retell", {"credits": 5}, "/credits", "did you mean credit?"),
         ("retell", {"credit": "5"}, "/credit", ""),
     ],
@@ -188,7 +193,7 @@ def test_every_request_counts_but_those_that_fail_on_request(limited: Box) -> No
     limited.put("supertone", "K", tier="free")
     assert [clone_supertone(limited).status_code for _ in range(11)] == [403] * 10 + [429]
     limited.clock(advance=60)
-    limited.ask(status=500, times=20)
+    limited.request(status=500, times=20)
     assert {clone_supertone(limited).status_code for _ in range(20)} == {500}
     limited.put("supertone", "K", tier="starter")
     assert clone_supertone(limited).status_code == 200
@@ -203,12 +208,12 @@ def test_each_tier_may_speak_so_often(limited: Box, tier: str, most: int) -> Non
     assert said == [200] * most + [429]
 
 
-def test_nothing_is_limited_unless_asked_for(box: Box) -> None:
+def test_nothing_is_limited_unless_inject_with(box: Box) -> None:
     assert {clone_supertone(box).status_code for _ in range(12)} == {200}
 
 
 def test_a_limit_of_ones_own_holds_in_place_of_the_documented(limited: Box) -> None:
-    limited.put("supertone", "K", limits={"clones": {"most": 2.0, "per": 10}})
+    limited.put("supertone", "K", limits={"clones": {"max": 2.0, "per": 10}})
     assert [clone_supertone(limited).status_code for _ in range(3)] == [200, 200, 429]
     limited.clock(advance=10)
     assert clone_supertone(limited).status_code == 200
@@ -225,7 +230,7 @@ def test_a_limit_of_ones_own_holds_in_place_of_the_documented(limited: Box) -> N
 )
 def test_requests_can_be_limited_anywhere(box: Box, path: str, key: dict[str, str]) -> None:
     box.clock(freeze=CLOCK)
-    box.put(path.split("/")[1], "K", limits={"requests": {"most": 2, "per": 30}})
+    box.put(path.split("/")[1], "K", limits={"requests": {"max": 2, "per": 30}})
     answers = [box.http.get(path, headers=key) for _ in range(3)]
     assert [each.status_code for each in answers] == [200, 200, 429]
     assert answers[2].headers["retry-after"] == "30"
@@ -235,7 +240,7 @@ def test_requests_can_be_limited_anywhere(box: Box, path: str, key: dict[str, st
 
 def test_telnyx_tells_of_the_limit_in_headers(box: Box) -> None:
     box.clock(freeze=CLOCK)
-    box.put("telnyx", "K", limits={"requests": {"most": 2, "per": 30}})
+    box.put("telnyx", "K", limits={"requests": {"max": 2, "per": 30}})
     told = []
     for _ in range(3):
         headers = box.http.get("/telnyx/v2/voice_clones", headers=BEARER).headers
@@ -246,7 +251,7 @@ def test_telnyx_tells_of_the_limit_in_headers(box: Box) -> None:
 
 def test_a_limit_of_nothing_lets_nothing_pass(box: Box) -> None:
     box.clock(freeze=CLOCK)
-    box.put("retell", "K", limits={"requests": {"most": 0, "per": 7}})
+    box.put("retell", "K", limits={"requests": {"max": 0, "per": 7}})
     refused = box.http.get(LIST, headers=BEARER)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
 
@@ -263,7 +268,7 @@ def begun(stack: ExitStack, box: Box, count: int) -> list[Raw]:
 
 
 @pytest.mark.parametrize(("tier", "most"), [("basic", 2), ("starter", 5), ("growth", 10)])
-def test_more_at_once_than_the_plan_has_are_refused(limited: Box, tier: str, most: int) -> None:
+def test_more_concurrency_than_the_plan_has_are_refused(limited: Box, tier: str, most: int) -> None:
     limited.put("faseeh", "K", tier=tier)
     with ExitStack() as stack:
         first, *_ = begun(stack, limited, most)
@@ -281,7 +286,7 @@ def test_more_at_once_than_the_plan_has_are_refused(limited: Box, tier: str, mos
 
 def test_who_came_first_is_served_and_who_came_too_many_is_not(limited: Box) -> None:
     """However long each of them is kept waiting."""
-    limited.ask(kind="delay", seconds=0.03, operation="cloneVoice")
+    limited.request(kind="delay", seconds=0.03, operation="cloneVoice")
     with ExitStack() as stack:
         connections = begun(stack, limited, 3)
         for each in connections:
@@ -308,7 +313,7 @@ def early(box: Box) -> list[float | None]:
 
 
 def test_who_comes_too_early_is_told_in_the_journal(limited: Box) -> None:
-    limited.put("supertone", "K", limits={"clones": {"most": 1, "per": 60}})
+    limited.put("supertone", "K", limits={"clones": {"max": 1, "per": 60}})
     for wait in (0, 20, 40, 0):
         limited.clock(advance=wait)
         clone_supertone(limited)
@@ -336,11 +341,11 @@ def test_who_comes_too_early_is_told_in_the_journal(limited: Box) -> None:
         ({}, None),
     ],
 )
-def test_an_asked_for_wait_is_held_against_the_client_too(
+def test_an_inject_with_wait_is_held_against_the_client_too(
     box: Box, fault: dict[str, Any], expected: float | None
 ) -> None:
     box.clock(freeze=CLOCK)
-    box.ask(status=503, times=1, **fault)
+    box.request(status=503, times=1, **fault)
     box.http.get(LIST, headers=BEARER)
     box.clock(advance=10)
     other = {"Authorization": "Bearer other"}
@@ -352,7 +357,7 @@ def test_an_asked_for_wait_is_held_against_the_client_too(
 
 
 def test_accounts_may_be_stated_before_the_start(serve: Serve) -> None:
-    stated = {"supertone": {"K": {"limits": {"clones": {"most": 1, "per": 60}}, "credit": 7}}}
+    stated = {"supertone": {"K": {"limits": {"clones": {"max": 1, "per": 60}}, "credit": 7}}}
     with Box(serve(accounts=stated), "stated") as box:
         assert [clone_supertone(box).status_code for _ in range(2)] == [200, 429]
         box.put("supertone", "K", limits={})

@@ -14,7 +14,7 @@ import pytest
 
 import mockvoice
 from mockvoice import Control
-from mockvoice.client import told
+from mockvoice.client import models
 from mockvoice.client.control import ControlError
 
 from .cli.processes import serving
@@ -48,7 +48,7 @@ def voices(mock: Control, key: str = "KEY") -> int:
     return httpx.get(f"{mock.retell.base_url}/list-voices", headers=headers).status_code
 
 
-def test_a_server_answers_at_once_and_stops_when_it_is_left() -> None:
+def test_a_server_answers_concurrency_and_stops_when_it_is_left() -> None:
     before = {*threading.enumerate()}
     with mockvoice.serve(seed=5) as mock:
         assert clone(mock).status_code == 201
@@ -64,7 +64,7 @@ def test_a_server_elsewhere_is_controlled_as_one_here() -> None:
         assert mock.url == url
         fault = mock.retell.fail(503, times=1)
         assert [clone(mock).status_code for _ in range(2)] == [503, 201]
-        assert (fault.hits, fault.seen) == (1, 1)
+        assert (fault.hits, fault.matched) == (1, 1)
         other = mockvoice.connect(f"{url}/~other")
         assert other.url == f"{url}/~other"
         assert other.requests == []
@@ -100,10 +100,10 @@ def test_a_server_that_is_no_mockvoice_is_told() -> None:
 
 
 def test_what_has_no_method_is_asked_as_it_is(mock: Control) -> None:
-    assert mock.ask("POST", "/faults", {"status": 502})["id"] == "fault_1"
-    assert mock.ask("GET", "/requests", limit=1) == {"requests": [], "dropped": 0}
+    assert mock.request("POST", "/faults", {"status": 502})["id"] == "fault_1"
+    assert mock.request("GET", "/requests", limit=1) == {"requests": [], "evicted": 0}
     with pytest.raises(ControlError, match="there is no fault x"):
-        mock.ask("GET", "/faults/x")
+        mock.request("GET", "/faults/x")
 
 
 def test_an_app_in_this_process_needs_no_socket() -> None:
@@ -164,8 +164,8 @@ def test_a_sequence_is_taken_in_turn_after_a_delay(mock: Control) -> None:
     first, second, *_ = mock.requests
     assert first.fault
     assert first.fault.kind == "delay, status"
-    assert second.reply
-    assert second.reply.headers["retry-after-ms"] == "500"
+    assert second.response
+    assert second.response.headers["retry-after-ms"] == "500"
 
 
 def test_the_journal_is_typed(mock: Control) -> None:
@@ -186,8 +186,8 @@ def test_the_journal_is_typed(mock: Control) -> None:
         request.files["audio_file"]
     assert refused.query == {"a": "1"}
     assert {each.pointer for each in refused.violations} >= {"/voice_name", "/files"}
-    assert refused.reply
-    assert refused.reply.body["status"] == "error"
+    assert refused.response
+    assert refused.response.body["status"] == "error"
     with pytest.raises(LookupError, match="no request has come"):
         mock.telnyx.requests.last  # noqa: B018 - it raises
 
@@ -230,7 +230,7 @@ def test_a_limit_holds_for_every_key_or_for_one(mock: Control) -> None:
     mock.clock.advance(60)
     assert voices(mock) == 200
     supertone = mock.supertone.limit(3, name="clones").limits
-    assert supertone == {"clones": {"most": 3}}
+    assert supertone == {"clones": {"max": 3}}
 
 
 def test_accounts_limits_and_voices_are_set_at_all_providers_too(mock: Control) -> None:
@@ -239,7 +239,7 @@ def test_accounts_limits_and_voices_are_set_at_all_providers_too(mock: Control) 
     assert clone(mock).status_code == 402
     mock.limit(1, per=60, key="slow")
     assert [voices(mock, "slow") for _ in range(2)] == [200, 429]
-    assert mock.supertone.account("slow").limits == {"requests": {"most": 1, "per": 60}}
+    assert mock.supertone.account("slow").limits == {"requests": {"max": 1, "per": 60}}
     planted = mock.add_voice("telnyx", {"name": "planted"}, account="KEY")
     assert mock.telnyx.voices[planted.id] == planted
 
@@ -252,14 +252,14 @@ def test_what_was_called_is_asserted(mock: Control) -> None:
     assert found.fields["voice_name"] == "b"
     mock.telnyx.assert_not_called()
     mock.retell.assert_not_called("listVoices")
-    told = 'expected 1 request to cloneVoice answered 201 with {"voice_provider": "inworld"};'
-    with pytest.raises(AssertionError, match=f"^{told} there were 0. What came:\nrequest_1  "):
+    models = 'expected 1 request to cloneVoice answered 201 with {"voice_provider": "inworld"};'
+    with pytest.raises(AssertionError, match=f"^{models} there were 0. What came:\nrequest_1  "):
         mock.assert_called("cloneVoice", times=1, status=201, fields={"voice_provider": "inworld"})
     with pytest.raises(AssertionError, match="expected 0 requests to retell; there were 2"):
         mock.retell.assert_not_called()
 
 
-def test_a_wrong_name_is_an_error_at_once_that_lists_the_right_ones(mock: Control) -> None:
+def test_a_wrong_name_is_an_error_concurrency_that_lists_the_right_ones(mock: Control) -> None:
     with pytest.raises(ControlError, match=r"did you mean cloneVoice\? there are cloneVoice, get"):
         mock.retell.assert_not_called("cloneVoices")
     with pytest.raises(
@@ -333,7 +333,7 @@ def test_the_environment_leads_sdks_to_the_sandbox(mock: Control) -> None:
 
 
 def test_samples_come_in_every_format(mock: Control) -> None:
-    for format in get_args(told.SampleFormat):
+    for format in get_args(models.SampleFormat):
         assert mock.sample(format, seconds=0.5) != mock.sample(format, seconds=0.5, voice="other")
 
 
@@ -344,15 +344,15 @@ def _schema(name: str) -> Any:
 @pytest.mark.parametrize(
     ("typed", "schema", "besides"),
     [
-        (told.FaultFields, "Fault", {"provider"}),
-        (told.Failure, "Turn", set()),
-        (told.Match, "Match", set()),
-        (told.AccountState, "AccountState", set()),
-        (told.Request, "Exchange", set()),
-        (told.Violation, "Violation", {"expected", "got"}),
-        (told.Voice, "Record", set()),
-        (told.File, "Upload", set()),
-        (told.Account, "Account", set()),
+        (models.FaultFields, "Fault", {"provider"}),
+        (models.Failure, "SequenceItem", set()),
+        (models.Match, "Match", set()),
+        (models.AccountState, "AccountState", set()),
+        (models.RecordedRequest, "JournalEntry", set()),
+        (models.RecordedViolation, "Violation", {"expected", "received"}),
+        (models.Voice, "Record", set()),
+        (models.RecordedFile, "Upload", set()),
+        (models.AccountInfo, "Account", set()),
     ],
 )
 def test_the_types_have_the_words_of_the_contract(
@@ -363,9 +363,9 @@ def test_the_types_have_the_words_of_the_contract(
 
 
 def test_the_kinds_and_formats_are_those_of_the_contract() -> None:
-    assert [*get_args(told.Kind)] == _schema("Kind")["enum"]
+    assert [*get_args(models.Kind)] == _schema("Kind")["enum"]
     paths = Contract("mockvoice").document["paths"]
     (body,) = paths["/reset"]["post"]["requestBody"]["content"].values()
-    assert [*get_args(told.Part)] == body["schema"]["properties"]["only"]["items"]["enum"]
+    assert [*get_args(models.Part)] == body["schema"]["properties"]["only"]["items"]["enum"]
     (format, *_) = paths["/samples/{format}"]["get"]["parameters"]
-    assert [*get_args(told.SampleFormat)] == format["schema"]["enum"]
+    assert [*get_args(models.SampleFormat)] == format["schema"]["enum"]

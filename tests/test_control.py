@@ -110,12 +110,12 @@ def test_health_answers_at_two_addresses(box: Box) -> None:
 def test_providers_are_told_with_what_they_serve(box: Box) -> None:
     told = {each["name"]: each for each in box.control.get("/providers").json()["providers"]}
     assert told["telnyx"]["base_url"] == f"{box.url}/telnyx/v2"
-    assert told["telnyx"]["credential"] == "authorization: Bearer KEY"
-    assert told["supertone"]["credential"] == "x-sup-api-key: KEY"
+    assert told["telnyx"]["auth_header"] == "authorization: Bearer KEY"
+    assert told["supertone"]["auth_header"] == "x-sup-api-key: KEY"
     (clone,) = [each for each in told["retell"]["operations"] if each["id"] == "cloneVoice"]
     assert (clone["method"], clone["path"]) == ("POST", "/clone-voice")
     assert clone["statuses"] == [201, 400, 401, 402, 429, 500]
-    assert clone["remembers"]
+    assert clone["stateful"]
 
 
 @pytest.mark.parametrize("name", [contract.name for contract in CONTRACTS])
@@ -374,7 +374,7 @@ def test_too_many_voices_drop_the_oldest_and_say_so(serve: Serve) -> None:
         ]
         told = box.control.get("/voices").json()
         assert [each["id"] for each in told["voices"]] == ids[2:]
-        assert told["dropped"] == 2
+        assert told["evicted"] == 2
 
 
 # --- reset ------------------------------------------------------------------------------------
@@ -396,7 +396,7 @@ def remembered(box: Box) -> dict[str, Any]:
 
 def filled(box: Box) -> None:
     """Something in each part."""
-    box.ask(operation="cloneVoice")
+    box.request(operation="cloneVoice")
     box.http.get(LIST, headers=BEARER)
     box.control.post("/voices", json={"provider": "retell"})
     box.put("supertone", "K", tier="pro")
@@ -555,7 +555,7 @@ def test_time_cannot_be_advanced_past_its_end_in_many_steps(box: Box, *, frozen:
 def test_everything_works_at_both_ends_of_time(box: Box, moment: str) -> None:
     box.clock(freeze=moment)
     assert now(box) == moment
-    box.ask(status=500, retry_after=5, expires_in=10, times=1)
+    box.request(status=500, retry_after=5, expires_in=10, times=1)
     made = [box.http.post(DESIGNS, headers=BEARER, json=DESIGN).status_code for _ in range(2)]
     assert made == [500, 201]
     body = {"text": "t", "language": "en"}
@@ -592,7 +592,7 @@ def test_a_wrong_time_is_explained(box: Box, wanted: dict[str, Any], message: st
 
 def test_without_diagnostics_no_header_tells_of_the_mock(serve: Serve) -> None:
     with Box(serve(diagnostics=False), "plain") as box:
-        box.ask(kind="delay", seconds=0)
+        box.request(kind="delay", seconds=0)
         answers = [
             box.http.get(LIST, headers=BEARER),
             box.http.get(LIST),
@@ -618,7 +618,7 @@ def test_without_diagnostics_no_header_tells_of_the_mock(serve: Serve) -> None:
 
 
 def test_hundreds_of_clones_stay_within_small_bounds(serve: Serve) -> None:
-    server = serve(keep_mb=1, max_voices=20, max_requests=10, max_accounts=5, journal_mb=1)
+    server = serve(upload_cache_mb=1, max_voices=20, max_requests=10, max_accounts=5, journal_mb=1)
     mock = server.mock
     with Box(server, "small") as box:
         sample = box.control.get("/samples/wav?seconds=1").content
@@ -630,20 +630,20 @@ def test_hundreds_of_clones_stay_within_small_bounds(serve: Serve) -> None:
             )
             assert done.status_code == 201
         told = box.control.get("/requests").json()  # answered once the last clone is written down
-        assert (len(told["requests"]), told["dropped"]) == (10, 290)
+        assert (len(told["requests"]), told["evicted"]) == (10, 290)
         small = mock.named("small")
         assert len(small.voices) == 20
-        assert small.voices.dropped == 280
+        assert small.voices.evicted == 280
         assert mock.kept.bytes <= 1 << 20
         uploads = {upload for each in small.voices for upload in each.uploads}
         uploads |= {upload for each in small.journal for upload in each.uploads}
         assert mock.kept.bytes == sum(each.size for each in uploads if each.kept)
         told = box.control.get("/voices").json()
         assert len(told["voices"]) == 20
-        assert told["dropped"] == 280
+        assert told["evicted"] == 280
     # What failed early is bounded no less.
     with Box(server, "failing") as box:
-        box.ask(status=500)
+        box.request(status=500)
         large = box.control.get("/samples/wav?seconds=9").content
         for _ in range(30):
             box.http.post("/retell/clone-voice", headers=BEARER, data=form, files={"files": large})

@@ -16,9 +16,9 @@ import yaml
 
 import mockvoice
 from mockvoice import __version__
-from mockvoice.cli import VERBS
-from mockvoice.redact import redacted
-from mockvoice.settings import Settings, is_flag, table, variable
+from mockvoice.cli import COMMANDS
+from mockvoice.config.settings import Settings, is_flag, table, variable
+from mockvoice.redact import mask_key
 
 from .cli.processes import MOCKVOICE, free_port, serving, surroundings
 from .contract.contracts import OPERATIONS, Contract
@@ -181,7 +181,7 @@ def test_the_configuration_file_does_what_it_says(tmp_path: Path) -> None:
         mock = mockvoice.connect(f"{url}/~reader")
         for fault, wanted in zip(mock.faults, said["faults"], strict=True):
             account = wanted.get("match", {}).get("account")
-            shown = {"match": {"account": redacted(account)}} if account else {}
+            shown = {"match": {"account": mask_key(account)}} if account else {}
             assert fault.data == {**wanted, **shown}
         for voice, wanted in zip(mock.voices, said["voices"], strict=True):
             assert voice.provider == wanted["provider"]
@@ -224,7 +224,7 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 
 def test_the_table_of_verbs_is_that_of_the_code() -> None:
     rows = ["| verb | what it does | example |", "|---|---|---|"]
-    rows += [f"| `{verb.name}` | {verb.help} | `{verb.example}` |" for verb in VERBS]
+    rows += [f"| `{verb.name}` | {verb.help} | `{verb.example}` |" for verb in COMMANDS]
     expected = "\n".join(["<!-- verbs -->", *rows, "<!-- end -->"])
     assert expected in README, f"write into README.md:\n{expected}"
 

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import pytest
 
+from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Call, Mock, Provider
+from mockvoice.provider import Mock, Provider, RequestContext
 from mockvoice.providers import built_in
-from mockvoice.settings import Settings
 
 from .conftest import Box, Serve, encoded
 from .faults.raw import Raw
@@ -44,12 +44,12 @@ def test_an_exchange_is_told_whole(box: Box) -> None:
     assert told["headers"]["content-type"].startswith("multipart/form-data")
     assert told["milliseconds"] > 0
     assert told["bytes"] > len(WAV)
-    assert told["reply"]["headers"] == {
+    assert told["response"]["headers"] == {
         name: value for name, value in response.headers.items() if name != "content-length"
     }
-    assert told["reply"]["body"] == response.json()
+    assert told["response"]["body"] == response.json()
     account = told["account"]
-    for each in ("headers", "milliseconds", "bytes", "reply", "account"):
+    for each in ("headers", "milliseconds", "bytes", "response", "account"):
         del told[each]
     assert told == {
         "id": "request_1",
@@ -77,7 +77,7 @@ def test_an_exchange_is_told_whole(box: Box) -> None:
         "status": 201,
         "attempt": 2,
         "early": None,
-        "error": "",
+        "internal_error": "",
     }
     assert account
     assert account != "K"
@@ -104,7 +104,7 @@ def test_fields_are_told_as_they_were_decoded(box: Box) -> None:
 
 def test_what_an_early_failure_kept_from_being_read_is_told_too(box: Box) -> None:
     """Who tests retries wants to see what the attempts sent that failed."""
-    box.ask(status=502, times=2)
+    box.request(status=502, times=2)
     box.http.post(UPLOAD, headers=BEARER, data=UPLOADED, files={"audio_file": WAV})
     box.http.post(DESIGNS, headers=BEARER, json=DESIGN)
     box.http.post(UPLOAD, data=UPLOADED, files={"audio_file": WAV})  # no key
@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_told_by_its_size(box: Box) -> None:
 def test_a_reply_of_sound_is_not_kept(box: Box) -> None:
     body = {"text": "hello", "voice": "aws.Polly.Generative.Lucia"}
     box.http.post("/telnyx/v2/text-to-speech/speech", headers=BEARER, json=body)
-    reply = box.last()["reply"]
+    reply = box.last()["response"]
     assert reply["body"] is None
     assert reply["headers"]["content-type"] == "audio/mpeg"
 
@@ -145,16 +145,16 @@ def test_a_rejection_says_where_what_and_why(box: Box) -> None:
     assert told["violations"] == json.loads(refused.headers["x-mockvoice-violations"])
     name, provider = told["violations"]
     assert name == {
-        "where": "body",
+        "location": "body",
         "pointer": "/voice_name",
         "rule": "required",
         "message": "voice_name is required",
         "expected": "voice_name",
-        "got": None,
+        "received": None,
         "source": "retell.yaml#/components/schemas/CloneVoiceRequest/required",
         "hint": "you sent name; the field is voice_name",
     }
-    assert (provider["rule"], provider["got"]) == ("enum", "eleven")
+    assert (provider["rule"], provider["received"]) == ("enum", "eleven")
     assert "elevenlabs" in provider["expected"]
     assert provider["hint"] == "did you mean elevenlabs?"
 
@@ -174,8 +174,8 @@ def test_a_rule_is_where_its_violation_says(box: Box) -> None:
     assert rules <= {each["rule"] for each in found}
     for violation in found:
         name, _, pointer = violation["source"].partition("#")
-        dialect = contract[name.removesuffix(".yaml")].document.dialect
-        node = dialect.node("#" + pointer)
+        schemas = contract[name.removesuffix(".yaml")].document.schemas
+        node = schemas.node("#" + pointer)
         if violation["rule"] != "required":  # there one member of the list is named
             assert violation["expected"] in (node, [node]), violation
 
@@ -197,7 +197,7 @@ def test_a_long_value_does_not_push_the_explanation_out_of_its_header(box: Box) 
     refused = box.http.post(DESIGNS, headers=BEARER, json=body)
     (explained,) = json.loads(refused.headers["x-mockvoice-violations"])
     assert explained["message"] == "name must be at most 255 characters long; got 9000"
-    assert box.last()["violations"][0]["got"] == "n" * 9000
+    assert box.last()["violations"][0]["received"] == "n" * 9000
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_nothing_that_sounds_like_a_secret_is_shown(box: Box) -> None:
     box.http.get(f"/supertone/v1/credits?x={key}", headers={"x-sup-api-key": key})
     box.control.post("/voices", json={"provider": "retell", "data": {"token": others[15]}})
     box.put("supertone", key, tier="pro")
-    box.ask(match={"account": key, "headers": {"authorization": f"Bearer {key}"}})
+    box.request(match={"account": key, "headers": {"authorization": f"Bearer {key}"}})
     shown = "".join(
         box.control.get(path, params={"presets": True} if path == "/voices" else {}).text
         for path in ("/requests", "/voices", f"/accounts/supertone/{key}", "/faults")
@@ -387,10 +387,10 @@ def test_the_newest_requests_are_kept_and_the_others_counted(serve: Serve) -> No
             box.http.get(LIST, headers=BEARER)
         told = box.control.get("/requests").json()
         ids = [each["id"] for each in told["requests"]]
-        assert (ids, told["dropped"]) == (["request_3", "request_4", "request_5"], 2)
+        assert (ids, told["evicted"]) == (["request_3", "request_4", "request_5"], 2)
         assert box.control.get("/requests/request_2").status_code == 404
         box.control.delete("/requests")
-        assert box.control.get("/requests").json() == {"requests": [], "dropped": 0}
+        assert box.control.get("/requests").json() == {"requests": [], "evicted": 0}
 
 
 @pytest.mark.parametrize(
@@ -412,7 +412,7 @@ def test_a_journal_stays_within_its_bytes_whatever_fills_them(
             path = UPLOAD if "files" in request_ else DESIGNS
             assert box.http.post(path, headers=headers, **request_).status_code < 500
         told = box.control.get("/requests", params={"limit": 100}).json()
-        assert told["dropped"] == 30 - len(told["requests"]) > 0
+        assert told["evicted"] == 30 - len(told["requests"]) > 0
         journal = server.mock.named("small").journal
         assert 0 < journal.bytes <= 1 << 20
         assert journal.bytes == sum(each.weight for each in journal)
@@ -424,7 +424,7 @@ def test_files_do_not_count_against_the_journal(serve: Serve) -> None:
         for _ in range(10):
             box.http.post(UPLOAD, headers=BEARER, data=UPLOADED, files={"audio_file": large})
         told = box.control.get("/requests").json()
-        assert (len(told["requests"]), told["dropped"]) == (10, 0)
+        assert (len(told["requests"]), told["evicted"]) == (10, 0)
 
 
 # --- our own mistakes -------------------------------------------------------------------------
@@ -451,7 +451,7 @@ def acme(folder: Path, answer: Any) -> Iterator[Box]:
     provider = Provider("acme", "Acme", contract=contract)
 
     @provider.operation("listSongs")
-    async def handler(call: Call) -> Any:
+    async def handler(call: RequestContext) -> Any:
         return answer(call)
 
     with Server(Mock(Settings(), [provider, *built_in()]), bind("127.0.0.1", 0)) as server:
@@ -460,13 +460,13 @@ def acme(folder: Path, answer: Any) -> Iterator[Box]:
 
 
 def test_a_handler_that_raises_is_told_with_its_traceback(tmp_path: Path) -> None:
-    def fail(call: Call) -> Any:
+    def fail(call: RequestContext) -> Any:
         raise RuntimeError("oh no")
 
     with acme(tmp_path, fail) as box:
         response = box.http.get("/acme/v9/songs")
         assert (response.status_code, response.json()) == (500, {"oops": "broken"})
-        error = box.last()["error"]
+        error = box.last()["internal_error"]
     assert error.startswith("Traceback")
     assert "test_journal.py" in error
     assert error.rstrip().endswith("RuntimeError: oh no")
@@ -476,7 +476,8 @@ def test_a_reply_that_does_not_fit_its_contract_is_told(tmp_path: Path) -> None:
     with acme(tmp_path, lambda call: [1]) as box:
         assert box.http.get("/acme/v9/songs").json() == [1]
         assert (
-            box.last()["error"] == "the reply 200 of listSongs: the body must be an object; got [1]"
+            box.last()["internal_error"]
+            == "the reply 200 of listSongs: the body must be an object; got [1]"
         )
 
 
@@ -488,4 +489,4 @@ def test_a_stream_that_breaks_is_told_with_its_traceback(tmp_path: Path) -> None
     with acme(tmp_path, lambda call: pieces()) as box:
         with pytest.raises(httpx.RemoteProtocolError):
             box.http.get("/acme/v9/songs")
-        assert "RuntimeError: no more" in box.last()["error"]
+        assert "RuntimeError: no more" in box.last()["internal_error"]

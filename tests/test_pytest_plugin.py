@@ -257,20 +257,20 @@ paths:
 """
 
 ACME_MOCK = """
-from mockvoice.provider import Call, Provider
+from mockvoice.provider import Provider, RequestContext
 
 provider = Provider("acme", "Acme")
 
 @provider.operation("listSongs")
-async def list_songs(call: Call):
-    return {"songs": [each.data for each in await call.all("songs")]}
+async def list_songs(ctx: RequestContext):
+    return {"songs": [each.data for each in await ctx.all("songs")]}
 
 @provider.operation("addSong")
-async def add_song(call: Call):
-    if call.fields["name"] == "broken":
+async def add_song(ctx: RequestContext):
+    if ctx.fields["name"] == "broken":
         raise RuntimeError("a mistake in acme_mock.py")
-    id = call.sandbox.ids.token("song", 8)
-    record = await call.add("songs", id, {"id": id, **call.fields})
+    id = ctx.sandbox.ids.token("song", 8)
+    record = await ctx.add("songs", id, {"id": id, **ctx.fields})
     return record.data
 """
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from mockvoice import __version__
-from mockvoice.settings import Settings, is_flag, table, variable
+from mockvoice.config.settings import Settings, is_flag, table, variable
 
 from .cli.processes import run, serving
 from .sdk.test_node import node

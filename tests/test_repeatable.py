@@ -32,8 +32,8 @@ def session(serve: Serve, **settings: Any) -> list[tuple[int, list[tuple[str, st
             ))  # fmt: skip
             return response
 
-        box.ask(status=503, probability=0.4, operation="listVoices", retry_after=2)
-        box.ask(kind="delay", seconds=0.001, jitter=0.001, distribution="normal", times=5)
+        box.request(status=503, probability=0.4, operation="listVoices", retry_after=2)
+        box.request(kind="delay", seconds=0.001, jitter=0.001, distribution="normal", times=5)
         for _ in range(2):
             upload = {"name": "n", "language": "en", "gender": "male"}
             for service in ("telnyx", "minimax"):

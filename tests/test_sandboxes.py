@@ -148,7 +148,7 @@ def test_a_path_with_a_name_that_cannot_be_is_refused(box: Box, path: str) -> No
 
 
 def test_sandboxes_share_only_the_room_for_files(serve: Serve) -> None:
-    server = serve(keep_mb=1)
+    server = serve(upload_cache_mb=1)
     large = httpx.get(f"{server.url}/__mockvoice/samples/wav?seconds=12.5").content
     form = {"voice_name": "n", "voice_provider": "elevenlabs"}
     for name in ("one", "two"):

@@ -9,17 +9,17 @@ import sys
 from collections.abc import Collection, Sequence
 
 from .. import __version__
-from ..openapi.lift import ContractError
-from ..settings import SettingsError
-from . import ask, check, faults, serve, tell
-from .verb import UsageError, Verb
+from ..config.settings import SettingsError
+from ..openapi.normalize import ContractError
+from . import contracts, faults, serve, server, validate
+from .commands import Command, UsageError
 
-VERBS: tuple[Verb, ...] = (
-    *serve.VERBS,
-    *check.VERBS,
-    *tell.VERBS,
-    *ask.VERBS,
-    *faults.VERBS,
+COMMANDS: tuple[Command, ...] = (
+    *serve.COMMANDS,
+    *validate.COMMANDS,
+    *contracts.COMMANDS,
+    *server.COMMANDS,
+    *faults.COMMANDS,
 )
 
 
@@ -58,18 +58,18 @@ def _parser(words: Collection[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mockvoice {__version__}")
     made = {"": parser}
     below = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
-    for verb in VERBS:
-        above, _, word = verb.name.rpartition(" ")
+    for command in COMMANDS:
+        above, _, word = command.name.rpartition(" ")
         if above not in below:
             below[above] = made[above].add_subparsers(metavar="COMMAND")
-        made[verb.name] = below[above].add_parser(
+        made[command.name] = below[above].add_parser(
             word,
-            help=verb.help,
-            description=verb.description,
-            epilog=f"example: {verb.example}",
+            help=command.help,
+            description=command.description,
+            epilog=f"example: {command.example}",
             allow_abbrev=False,  # a script is to mean the same with the flags of tomorrow
         )
-        if all(each in words for each in verb.name.split()):
-            verb.takes(made[verb.name])
-        made[verb.name].set_defaults(run=verb.run)
+        if all(each in words for each in command.name.split()):
+            command.add_arguments(made[command.name])
+        made[command.name].set_defaults(run=command.run)
     return parser

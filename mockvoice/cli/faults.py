@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
-from ..client.told import FaultFields, spelled_out
-from .verb import Verb, asking, print_json, takes_json, takes_server
+from ..client.models import FaultFields, expand_fault
+from .commands import Command, add_json_argument, add_server_arguments, print_json, with_control
 
 if TYPE_CHECKING:
     from ..client.control import Control
@@ -38,34 +38,34 @@ FIELDS: Mapping[str, str] = {
 }
 
 
-@asking
-def faults(mock: Control, options: argparse.Namespace) -> None:
+@with_control
+def faults(control: Control, options: argparse.Namespace) -> None:
     """List the faults that are set, with how often each fired."""
-    from ..client import story
+    from ..client import report
 
-    told = mock.ask("GET", "/faults")
+    told = control.request("GET", "/faults")
     if "json" in options:
         print_json(told)
     else:
-        print("\n".join(map(story.fault, told["faults"])) or "no fault is set")
+        print("\n".join(map(report.fault, told["faults"])) or "no fault is set")
 
 
-@asking
-def faults_add(mock: Control, options: argparse.Namespace) -> None:
+@with_control
+def faults_add(control: Control, options: argparse.Namespace) -> None:
     """Make requests fail.
 
     WHAT is a status (502), a kind (reset), a fault as JSON, or a JSON list of what comes in turn
     ('[502, "reset", "ok"]'); the flags are its fields, and win over the JSON.
     """
-    from ..client import story
+    from ..client import report
 
     given = vars(options)
     flags = {name: given[name] for name in FIELDS if name in given}
-    told = mock.ask("POST", "/faults", {**spelled_out(options.what), **flags})
+    told = control.request("POST", "/faults", {**expand_fault(options.what), **flags})
     if "json" in options:
         print_json(told)
     else:
-        print(story.fault(told))
+        print(report.fault(told))
 
 
 def _json(text: str) -> Any:
@@ -77,8 +77,8 @@ def _json(text: str) -> Any:
 
 
 def _takes(parser: argparse.ArgumentParser) -> None:
-    takes_server(parser)
-    takes_json(parser)
+    add_server_arguments(parser)
+    add_json_argument(parser)
 
 
 def _add_takes(parser: argparse.ArgumentParser) -> None:
@@ -97,27 +97,27 @@ def _add_takes(parser: argparse.ArgumentParser) -> None:
         )
 
 
-@asking
-def faults_remove(mock: Control, options: argparse.Namespace) -> None:
+@with_control
+def faults_remove(control: Control, options: argparse.Namespace) -> None:
     """Remove faults by their ids."""
     for id in options.ids:
-        mock.ask("DELETE", f"/faults/{quote(id, safe='')}")
+        control.request("DELETE", f"/faults/{quote(id, safe='')}")
 
 
 def _remove_takes(parser: argparse.ArgumentParser) -> None:
-    takes_server(parser)
+    add_server_arguments(parser)
     parser.add_argument("ids", metavar="ID", nargs="+", help="as the list has it: fault_1")
 
 
-@asking
-def faults_clear(mock: Control, options: argparse.Namespace) -> None:
+@with_control
+def faults_clear(control: Control, options: argparse.Namespace) -> None:
     """Remove all faults."""
-    mock.clear_faults()
+    control.clear_faults()
 
 
-VERBS = (
-    Verb(faults, _takes, "mockvoice faults --json"),
-    Verb(faults_add, _add_takes, "mockvoice faults add 502 --provider telnyx --times 2"),
-    Verb(faults_remove, _remove_takes, "mockvoice faults remove fault_1"),
-    Verb(faults_clear, takes_server, "mockvoice faults clear"),
+COMMANDS = (
+    Command(faults, _takes, "mockvoice faults --json"),
+    Command(faults_add, _add_takes, "mockvoice faults add 502 --provider telnyx --times 2"),
+    Command(faults_remove, _remove_takes, "mockvoice faults remove fault_1"),
+    Command(faults_clear, add_server_arguments, "mockvoice faults clear"),
 )

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..settings import FILE, file_in_use, is_flag, kinds, load, table, variable
-from .verb import Verb, providers, takes_providers
+from ..config.settings import FILE, file_in_use, is_flag, kinds, load, table, variable
+from .commands import Command, add_provider_argument, providers
 
 if TYPE_CHECKING:
     from ..provider import Provider
@@ -47,7 +47,7 @@ def _from_file(path: str | None, providers: list[Provider]) -> Mapping[str, Any]
     path = path or file_in_use()
     if not path:
         return {}
-    from ..config import read, told
+    from ..config.file import read, told
 
     found = read(path, providers)
     print(f"mockvoice: settings are from {path} ({told(found)})", file=sys.stderr)
@@ -61,7 +61,7 @@ def _takes(parser: argparse.ArgumentParser) -> None:
         help=f"YAML file with settings ({FILE} where there is one; MOCKVOICE_CONFIG)",
     )
     parser.add_argument("--quiet", action="store_true", help="print nothing at the start")
-    takes_providers(parser)
+    add_provider_argument(parser)
     for setting in filter(is_flag, table()):
         more: dict[str, Any] = {"type": kinds()[setting.name]}
         if kinds()[setting.name] is bool:
@@ -79,4 +79,4 @@ def _takes(parser: argparse.ArgumentParser) -> None:
         )
 
 
-VERBS = (Verb(serve, _takes, "mockvoice serve --port 0 --log text"),)
+COMMANDS = (Command(serve, _takes, "mockvoice serve --port 0 --log text"),)

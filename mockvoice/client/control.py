@@ -12,23 +12,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 from urllib.parse import quote, urlencode
 
-from . import story
-from .connection import TIMEOUT, Connection, Remote, parted, sandbox_path
-from .told import (
-    Account,
+from . import report
+from .models import (
+    AccountInfo,
     AccountState,
     Failure,
     FaultFields,
     Kind,
     Part,
-    Request,
-    Requests,
+    RecordedRequest,
+    RecordedRequests,
     SampleFormat,
     Target,
     Voice,
     Voices,
-    spelled_out,
+    expand_fault,
 )
+from .transports import TIMEOUT, HTTPTransport, Transport, sandbox_path, split_url
 
 ANY_KEY = "test"  # every non-empty one opens an account
 EVERY_KEY = "*"
@@ -39,27 +39,30 @@ class ControlError(ValueError):
     """The mock refused what it was asked; the message says what was wrong."""
 
 
-class Server:
+class ServerClient:
     """What answers on a connection; what it serves is asked once."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Transport) -> None:
         self.connection = connection
 
     @cached_property
     def providers(self) -> dict[str, dict[str, Any]]:
         """What is served, by name."""
-        return {each["name"]: each for each in Sandbox(self).ask("GET", "/providers")["providers"]}
+        return {
+            each["name"]: each
+            for each in SandboxClient(self).request("GET", "/providers")["providers"]
+        }
 
 
-class Sandbox:
+class SandboxClient:
     """One sandbox of a server: what every part of a control object asks through."""
 
-    def __init__(self, server: Server, prefix: str = "") -> None:
+    def __init__(self, server: ServerClient, prefix: str = "") -> None:
         self.server = server
         self.url = f"{server.connection.url}{prefix}"
         self._prefix = prefix
 
-    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """What the control API answers: JSON, or bytes where it is none.
 
         Raises ControlError when it refuses.
@@ -95,10 +98,10 @@ class Fault:
     As a context manager it lasts for the block; AssertionError when it never fired in it.
     """
 
-    def __init__(self, sandbox: Sandbox, data: Mapping[str, Any]) -> None:
+    def __init__(self, sandbox: SandboxClient, data: Mapping[str, Any]) -> None:
         self._sandbox = sandbox
         self.id: str = data["id"]
-        self.data = {k: v for k, v in data.items() if k not in story.KEPT}
+        self.data = {k: v for k, v in data.items() if k not in report.KEPT}
 
     @property
     def hits(self) -> int:
@@ -106,17 +109,17 @@ class Fault:
         return int(self._now()["hits"])
 
     @property
-    def seen(self) -> int:
+    def matched(self) -> int:
         """How many requests it was for until now, whether it fired or let them pass."""
-        return int(self._now()["seen"])
+        return int(self._now()["matched"])
 
     def _now(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self._sandbox.ask("GET", f"/faults/{self.id}")
+        found: Mapping[str, Any] = self._sandbox.request("GET", f"/faults/{self.id}")
         return found
 
     def remove(self) -> None:
         """Take it away."""
-        self._sandbox.ask("DELETE", f"/faults/{self.id}")
+        self._sandbox.request("DELETE", f"/faults/{self.id}")
 
     def __enter__(self) -> Self:
         return self
@@ -128,20 +131,20 @@ class Fault:
         traceback: TracebackType | None,
     ) -> None:
         __tracebackhide__ = True
-        waiting = self._sandbox.ask("GET", "/complaints")["faults"]
+        waiting = self._sandbox.request("GET", "/verification")["faults"]
         self.remove()
         for each in waiting:
             if each["id"] == self.id and error is None:
-                raise AssertionError(story.waits(each))
+                raise AssertionError(report.waits(each))
 
     def __repr__(self) -> str:
         return f"<Fault {self.id} {self.data}>"
 
 
-class Scope:
+class ControlScope:
     """What can be asked of one provider, or of all of them."""
 
-    def __init__(self, sandbox: Sandbox, name: str | None) -> None:
+    def __init__(self, sandbox: SandboxClient, name: str | None) -> None:
         self._sandbox = sandbox
         self._name = name
 
@@ -153,14 +156,14 @@ class Scope:
         Raises ControlError for an operation or a field that is not known.
         """
         __tracebackhide__ = True
-        return self._add({**({} if what is None else spelled_out(what)), **fault})
+        return self._add({**({} if what is None else expand_fault(what)), **fault})
 
     def sequence(
         self, turns: Sequence[int | Kind | str | Failure], /, **target: Unpack[Target]
     ) -> Fault:
         """Failures taken in turn, one for each request; "ok" lets it pass."""
         __tracebackhide__ = True
-        return self._add({**spelled_out([*turns]), **target})
+        return self._add({**expand_fault([*turns]), **target})
 
     def delay(self, seconds: float, /, **fault: Unpack[FaultFields]) -> Fault:
         """Make requests wait; what comes after may fail as well."""
@@ -171,21 +174,21 @@ class Scope:
         __tracebackhide__ = True
         if self._name:
             data["provider"] = self._name
-        return Fault(self._sandbox, self._sandbox.ask("POST", "/faults", data))
+        return Fault(self._sandbox, self._sandbox.request("POST", "/faults", data))
 
     @property
     def faults(self) -> list[Fault]:
         """The faults that are set for this, oldest first."""
-        return [Fault(self._sandbox, each) for each in self._told_faults()]
+        return [Fault(self._sandbox, each) for each in self._fault_data()]
 
-    def _told_faults(self) -> list[dict[str, Any]]:
-        told = self._sandbox.ask("GET", "/faults")["faults"]
+    def _fault_data(self) -> list[dict[str, Any]]:
+        told = self._sandbox.request("GET", "/faults")["faults"]
         return [each for each in told if self._name in (None, each.get("provider"))]
 
     def clear_faults(self) -> None:
         """Remove the faults that are set for this."""
         if self._name is None:
-            self._sandbox.ask("DELETE", "/faults")
+            self._sandbox.request("DELETE", "/faults")
         else:
             for each in self.faults:
                 each.remove()
@@ -193,18 +196,20 @@ class Scope:
     # --- what was sent ---
 
     @property
-    def requests(self) -> Requests:
+    def requests(self) -> RecordedRequests:
         """The exchanges until now, oldest first."""
         return self._requests()
 
-    def _requests(self, operation: str | None = None, status: int | None = None) -> Requests:
+    def _requests(
+        self, operation: str | None = None, status: int | None = None
+    ) -> RecordedRequests:
         __tracebackhide__ = True
         if operation is not None:
             self.check_operation(operation)
-        found = self._sandbox.ask(
+        found = self._sandbox.request(
             "GET", "/requests", provider=self._name, operation=operation, status=status
         )
-        return Requests(map(Request.of, found["requests"]))
+        return RecordedRequests(map(RecordedRequest.of, found["requests"]))
 
     def check_operation(self, operation: str) -> None:
         """Raise ControlError for an operation that is not served, with the one that is meant."""
@@ -218,7 +223,7 @@ class Scope:
         ]
         if operation not in known:
             raise ControlError(
-                f"there is no operation {operation}; {_meant(operation, known)}there are"
+                f"there is no operation {operation}; {_did_you_mean(operation, known)}there are"
                 f" {', '.join(known[::2])}"
             )
 
@@ -229,13 +234,13 @@ class Scope:
         times: int | None = None,
         status: int | None = None,
         fields: Mapping[str, Any] | None = None,
-    ) -> Requests:
+    ) -> RecordedRequests:
         """The requests to an operation, with a status, with some fields; AssertionError for none.
 
         `times` is how many there must be.
         """
         __tracebackhide__ = True  # of pytest's tracebacks: the caller's line is what matters
-        found = Requests(
+        found = RecordedRequests(
             each
             for each in self._requests(operation, status)
             if all(
@@ -247,7 +252,7 @@ class Scope:
             return found
         wanted = _wanted(operation or self._name, times, status, fields)
         raise AssertionError(
-            f"expected {wanted}; there were {len(found)}. What came:\n{story.short(self.requests)}"
+            f"expected {wanted}; there were {len(found)}. What came:\n{report.short(self.requests)}"
         )
 
     def assert_not_called(self, operation: str | None = None) -> None:
@@ -257,7 +262,7 @@ class Scope:
 
     def wait_for_requests(
         self, count: int, timeout: float = 5.0, *, operation: str | None = None
-    ) -> Requests:
+    ) -> RecordedRequests:
         """Wait until so many requests have been answered. Raises TimeoutError (in seconds).
 
         It blocks its thread: in an event loop use `await asyncio.to_thread(...)`.
@@ -269,7 +274,7 @@ class Scope:
             if time.monotonic() >= until:
                 raise TimeoutError(
                     f"expected {count} requests within {timeout:g} s; there were {len(found)}."
-                    f" What came:\n{story.short(self.requests)}"
+                    f" What came:\n{report.short(self.requests)}"
                 )
             time.sleep(_POLL)
         return found
@@ -279,18 +284,18 @@ class Scope:
     @property
     def voices(self) -> Voices:
         """What was made or planted, oldest first."""
-        found = self._sandbox.ask("GET", "/voices", provider=self._name)
+        found = self._sandbox.request("GET", "/voices", provider=self._name)
         return Voices(map(Voice.of, found["voices"]))
 
 
-class Handle(Scope):
+class ProviderControl(ControlScope):
     """One provider of a mock; `base_url` is what to tell its SDK."""
 
-    def __init__(self, sandbox: Sandbox, name: str) -> None:
+    def __init__(self, sandbox: SandboxClient, name: str) -> None:
         super().__init__(sandbox, name)
         served = sandbox.server.providers
         if name not in served:
-            there = f"{_meant(name, served)}there are {', '.join(served)}"
+            there = f"{_did_you_mean(name, served)}there are {', '.join(served)}"
             raise ControlError(f"there is no provider {name}; {there}")
         self.name = name
         self.base_url: str = f"{sandbox.url}{served[name]['base_path']}"
@@ -315,21 +320,21 @@ class Handle(Scope):
         """
         wanted = {"id": id, "collection": collection, "account": account, "data": data}
         given = {name: value for name, value in wanted.items() if value is not None}
-        return Voice.of(self._sandbox.ask("POST", "/voices", {"provider": self.name, **given}))
+        return Voice.of(self._sandbox.request("POST", "/voices", {"provider": self.name, **given}))
 
-    def account(self, key: str = EVERY_KEY, **state: Unpack[AccountState]) -> Account:
+    def account(self, key: str = EVERY_KEY, **state: Unpack[AccountState]) -> AccountInfo:
         """Change what an API key stands for, or every key; its state as it is now."""
         path = f"/accounts/{self.name}/{quote(key, safe='')}"
-        return Account.of(self._sandbox.ask("PUT" if state else "GET", path, state or None))
+        return AccountInfo.of(self._sandbox.request("PUT" if state else "GET", path, state or None))
 
     def limit(
-        self, most: int, *, per: float | None = None, name: str = "requests", key: str = EVERY_KEY
-    ) -> Account:
+        self, max: int, *, per: float | None = None, name: str = "requests", key: str = EVERY_KEY
+    ) -> AccountInfo:
         """Let a key, or every key, send so many requests in `per` seconds; without it, at once.
 
         `name` is that of a documented limit that this one replaces.
         """
-        limit = {"most": most} if per is None else {"most": most, "per": per}
+        limit = {"max": max} if per is None else {"max": max, "per": per}
         limits = {**self.account(key).limits, name: limit}
         return self.account(key, limits=limits)
 
@@ -340,27 +345,27 @@ class Handle(Scope):
 class Clock:
     """The time of one sandbox."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: SandboxClient) -> None:
         self._sandbox = sandbox
 
     @property
     def now(self) -> datetime:
         """What time it is."""
-        return self._read(self._sandbox.ask("GET", "/clock"))
+        return self._read(self._sandbox.request("GET", "/clock"))
 
     def advance(self, seconds: float) -> datetime:
         """Let time pass at once; what time it is then."""
-        return self._read(self._sandbox.ask("POST", "/clock", {"advance": seconds}))
+        return self._read(self._sandbox.request("POST", "/clock", {"advance": seconds}))
 
     def freeze(self, at: datetime | str | None = None) -> datetime:
         """Stop time, now or at a moment (RFC 3339); what time it is."""
         moment = at.astimezone().isoformat() if isinstance(at, datetime) else at
         freeze = True if moment is None else moment
-        return self._read(self._sandbox.ask("POST", "/clock", {"freeze": freeze}))
+        return self._read(self._sandbox.request("POST", "/clock", {"freeze": freeze}))
 
     def run(self) -> datetime:
         """Let time pass again; what time it is."""
-        return self._read(self._sandbox.ask("POST", "/clock", {"freeze": None}))
+        return self._read(self._sandbox.request("POST", "/clock", {"freeze": None}))
 
     def _read(self, told: Mapping[str, Any]) -> datetime:
         return datetime.fromisoformat(told["now"])
@@ -373,29 +378,29 @@ class Environment(Protocol):
         """Set one."""
 
 
-class Control(Scope):
+class Control(ControlScope):
     """One sandbox of a mock, with its providers.
 
     `url` is what to put before the paths of a provider: `http://127.0.0.1:4010/~name`.
     """
 
-    telnyx: Handle
-    retell: Handle
-    supertone: Handle
-    faseeh: Handle
+    telnyx: ProviderControl
+    retell: ProviderControl
+    supertone: ProviderControl
+    faseeh: ProviderControl
 
-    def __init__(self, server: Server, prefix: str = "") -> None:
-        super().__init__(Sandbox(server, prefix), None)
+    def __init__(self, server: ServerClient, prefix: str = "") -> None:
+        super().__init__(SandboxClient(server, prefix), None)
         self.url = self._sandbox.url
         self.clock = Clock(self._sandbox)
 
-    def provider(self, name: str) -> Handle:
+    def provider(self, name: str) -> ProviderControl:
         """The provider with a name. Raises ControlError when it is not served."""
-        return Handle(self._sandbox, name)
+        return ProviderControl(self._sandbox, name)
 
     if not TYPE_CHECKING:  # to a type checker only the four are there, and provider("acme")
 
-        def __getattr__(self, name: str) -> Handle:
+        def __getattr__(self, name: str) -> ProviderControl:
             __tracebackhide__ = True
             if name.startswith("_"):
                 raise AttributeError(name)
@@ -411,13 +416,13 @@ class Control(Scope):
         """Another sandbox of the same server, made on first use."""
         return Control(self._sandbox.server, sandbox_path(name))
 
-    def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
+    def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """What the control API answers, for what has no method here: JSON, or bytes.
 
         Raises ControlError when it refuses.
         """
         __tracebackhide__ = True
-        return self._sandbox.ask(method, path, body, **query)
+        return self._sandbox.request(method, path, body, **query)
 
     def add_voice(
         self,
@@ -432,15 +437,17 @@ class Control(Scope):
         handle = self.provider(provider)
         return handle.add_voice(data, id=id, collection=collection, account=account)
 
-    def account(self, key: str = EVERY_KEY, **state: Unpack[AccountState]) -> dict[str, Account]:
+    def account(
+        self, key: str = EVERY_KEY, **state: Unpack[AccountState]
+    ) -> dict[str, AccountInfo]:
         """Change what a key, or every key, stands for at all providers; its states by provider."""
         return {name: self.provider(name).account(key, **state) for name in self._served()}
 
     def limit(
-        self, most: int, *, per: float | None = None, key: str = EVERY_KEY
-    ) -> dict[str, Account]:
+        self, max: int, *, per: float | None = None, key: str = EVERY_KEY
+    ) -> dict[str, AccountInfo]:
         """Let a key, or every key, send so many requests to each provider, as its handle does."""
-        return {n: self.provider(n).limit(most, per=per, key=key) for n in self._served()}
+        return {n: self.provider(n).limit(max, per=per, key=key) for n in self._served()}
 
     def _served(self) -> list[str]:
         return [*self._sandbox.server.providers]
@@ -462,27 +469,29 @@ class Control(Scope):
         `seed`, `audio` and `limits` hold for this sandbox from here on.
         """
         wanted = {**settings, **({"only": only} if only else {})}
-        self._sandbox.ask("POST", "/reset", wanted or None)
+        self._sandbox.request("POST", "/reset", wanted or None)
 
     def sample(
         self, format: SampleFormat = "wav", *, seconds: float = 6.0, voice: str | None = None
     ) -> bytes:
         """A valid voice sample; each voice has its own sound."""
-        sound: bytes = self._sandbox.ask("GET", f"/samples/{format}", seconds=seconds, voice=voice)
+        sound: bytes = self._sandbox.request(
+            "GET", f"/samples/{format}", seconds=seconds, voice=voice
+        )
         return sound
 
-    def story(self) -> str:
+    def report(self) -> str:
         """What happened until now, as text."""
-        return story.story(self.requests, self._told_faults())
+        return report.report(self.requests, self._fault_data())
 
     def verify(self) -> None:
         """AssertionError for a fault that never fired, an unfinished sequence, a failure of ours.
 
         A fault left to chance needs only to have been there for a request.
         """
-        found = self._sandbox.ask("GET", "/complaints")
-        wrong = [story.waits(each) for each in found["faults"]]
-        wrong += [story.failed(Request.of(each)) for each in found["requests"]]
+        found = self._sandbox.request("GET", "/verification")
+        wrong = [report.waits(each) for each in found["faults"]]
+        wrong += [report.failed(RecordedRequest.of(each)) for each in found["requests"]]
         if wrong:
             raise AssertionError("\n".join(wrong))
 
@@ -490,7 +499,7 @@ class Control(Scope):
         return f"<mockvoice {self.url}>"
 
 
-def _meant(name: str, known: Iterable[str]) -> str:
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, known, 1)
     return f"did you mean {close[0]}? " if close else ""
 
@@ -534,10 +543,10 @@ def connect(url: str, timeout: float = TIMEOUT) -> Control:
     What does not answer within `timeout` seconds is given up. Raises ConnectionError when no
     mockvoice answers there.
     """
-    _, prefix = parted(url)
-    control = Control(Server(Remote(url, timeout)), prefix)
+    _, prefix = split_url(url)
+    control = Control(ServerClient(HTTPTransport(url, timeout)), prefix)
     try:
-        told = control.ask("GET", "/health")
+        told = control.request("GET", "/health")
     except ControlError as error:
         raise ConnectionError(f"no mockvoice answers at {url}: {error}") from None
     if not isinstance(told, dict) or told.get("status") != "ok":

@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..openapi.document import Operation
 from ..provider import Mock, Provider
-from .arrive import SANDBOX
-from .decode import ENCODED
-from .pipeline import exchange
+from .identify import SANDBOX
+from .params import ENCODED
+from .pipeline import handle_request
 
 
 class App:
@@ -71,7 +71,7 @@ class _Endpoint:
         self._operations = operations
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return exchange(self._mock, self._provider, self._operations, scope, receive, send)
+        return handle_request(self._mock, self._provider, self._operations, scope, receive, send)
 
 
 def _router(mock: Mock, provider: Provider) -> Router:

@@ -18,10 +18,10 @@ from urllib.parse import parse_qsl
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from ..errors import Malformed, Problem, TooLarge
-from ..openapi.lift import JSON
-from ..openapi.wording import TO_FILE
-from ..sandbox.uploads import Upload
+from ..errors import MalformedBody, PayloadTooLarge, Problem
+from ..openapi.messages import TO_FILE
+from ..openapi.normalize import JSON
+from ..state.uploads import Upload
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -60,7 +60,7 @@ class Body:
         try:
             return parse(self.data)
         except ValueError as error:
-            raise Malformed(f"the body {error}") from None
+            raise MalformedBody(f"the body {error}") from None
 
     def members(self) -> Mapping[str, Any]:
         """What can be read of a body that nobody has checked; of a repeated member the last."""
@@ -127,7 +127,7 @@ async def read(receive: Receive, content_type: str, most: int) -> Body:
         chunk = message.get("body", b"")
         body.size += len(chunk)
         if body.size > most:
-            body.problem = TooLarge(f"the body has more than {most} bytes")
+            body.problem = PayloadTooLarge(f"the body has more than {most} bytes")
             chunks.clear()
             body.parts.clear()
         elif chunk and body.problem is None:
@@ -139,7 +139,7 @@ async def read(receive: Receive, content_type: str, most: int) -> Body:
             break
     if parser and body.problem is None and not body.ended:
         what = "ends before its closing boundary" if body.size else "is empty"
-        body.problem = Malformed(f"the multipart body {what}")
+        body.problem = MalformedBody(f"the multipart body {what}")
     body.data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if media_type == "application/x-www-form-urlencoded" and body.problem is None:
         _urlencoded(body)
@@ -152,7 +152,7 @@ def _urlencoded(body: Body) -> None:
             body.data.decode(), keep_blank_values=True, max_num_fields=MAX_PARTS, errors="strict"
         )
     except ValueError as error:
-        body.problem = Malformed(f"the form cannot be read: {error}")
+        body.problem = MalformedBody(f"the form cannot be read: {error}")
         return
     body.parts = [*pairs]
 
@@ -172,12 +172,12 @@ def _options(header: bytes) -> tuple[str, dict[str, str]]:
 def _parser(body: Body, boundary: str) -> _Parser | None:
     """A parser that fills the body; none, and a problem, where no boundary can be used."""
     if not boundary:
-        body.problem = Malformed("the multipart body has no boundary in its Content-Type")
+        body.problem = MalformedBody("the multipart body has no boundary in its Content-Type")
         return None
     try:
         return _Parser(boundary, _Parts(body))
     except FormParserError as error:
-        body.problem = Malformed(f"the multipart boundary cannot be used: {error}")
+        body.problem = MalformedBody(f"the multipart boundary cannot be used: {error}")
         return None
 
 
@@ -185,7 +185,7 @@ def _feed(parser: _Parser, chunk: bytes, body: Body) -> None:
     try:
         parser.write(chunk)
     except FormParserError as error:
-        body.problem = Malformed(f"the multipart body is broken: {error}")
+        body.problem = MalformedBody(f"the multipart body is broken: {error}")
     except Problem as problem:
         body.problem = problem
 
@@ -235,7 +235,7 @@ class _Parts:
         if len(self._body.parts) >= MAX_PARTS:
             last = self._body.parts[-1][0]
             hint = f"the last part is {last}; {TO_FILE}" if _ITEM.search(last) else ""
-            raise TooLarge(f"the multipart body has more than {MAX_PARTS} parts", hint=hint)
+            raise PayloadTooLarge(f"the multipart body has more than {MAX_PARTS} parts", hint=hint)
         self._headers = {}
         self._chunks = []
 
@@ -260,7 +260,7 @@ class _Parts:
             self._headers.get(b"content-type", b""),
         )
         if not part.name:
-            raise Malformed(
+            raise MalformedBody(
                 f"part {len(self._body.parts) + 1} of the multipart body has no name in its"
                 " Content-Disposition"
             )
@@ -314,15 +314,15 @@ def _part(disposition: bytes, declared: bytes) -> _Part:
 def _text(part: _Part, data: bytes | memoryview) -> str:
     """A text field's value. Raises TooLarge or Malformed."""
     if len(data) > MAX_TEXT_BYTES:
-        raise TooLarge(f"the text field {part.name} has more than {MAX_TEXT_BYTES} bytes")
+        raise PayloadTooLarge(f"the text field {part.name} has more than {MAX_TEXT_BYTES} bytes")
     try:
         text = str(data, part.charset)
         if part.charset != "utf-8":
             text.encode()  # some charsets can spell what no UTF-8 can
     except LookupError:
-        raise Malformed(
+        raise MalformedBody(
             f"the charset {part.charset!r} of the field {part.name} is unknown"
         ) from None
     except UnicodeError:
-        raise Malformed(f"the field {part.name} is not readable as {part.charset}") from None
+        raise MalformedBody(f"the field {part.name} is not readable as {part.charset}") from None
     return text

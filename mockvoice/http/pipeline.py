@@ -22,24 +22,24 @@ from time import perf_counter
 
 from starlette.types import Receive, Scope, Send
 
-from ..errors import Failed, Problem
+from ..config.settings import BYTES_PER_MB
+from ..errors import InternalError, Problem
+from ..faults.rules import FiredFault
 from ..openapi.document import Operation
-from ..provider import Answer, Call, Mock, Provider
-from ..sandbox.faults import Fired
-from ..settings import BYTES_PER_MB
-from . import bend
-from .arrive import arrive
+from ..provider import Mock, Provider, RequestContext, Response
+from . import faults
 from .body import Body, read
-from .check import check
-from .decode import decode, tell_unread
-from .limit import limit, limited, remember_wait
-from .reply import answered, documented, refused
-from .wire import Reply, Wire
+from .identify import identify
+from .params import decode, tell_unread
+from .ratelimit import limit, limited, remember_wait
+from .responses import answered, documented, refused
+from .transport import RawResponse, Transport
+from .validation import check
 
 _REPLY_BYTES = 64 * 1024  # of a reply's body that the journal keeps
 
 
-async def exchange(
+async def handle_request(
     mock: Mock,
     provider: Provider,
     operations: Mapping[str, Operation],
@@ -49,120 +49,126 @@ async def exchange(
 ) -> None:
     """Answer one request to a path of a provider that has these operations, by method."""
     began = perf_counter()
-    call, refusal = await arrive(mock, provider, operations, scope)
-    sandbox, told = call.sandbox, call.told
+    ctx, refusal = await identify(mock, provider, operations, scope)
+    sandbox, entry = ctx.sandbox, ctx.entry
     journal = sandbox.journal  # a reset meanwhile begins another, with numbers of its own
     try:
         body = await read(
-            receive, call.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
+            receive, ctx.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
         )
-        told.size = body.size
+        entry.size = body.size
         if body.complete:  # else the client is gone
-            await _serve(call, refusal, body, scope, Wire(scope, receive, send))
-            if body.size and not told.fields and not told.uploads:
-                tell_unread(call, body)
+            await _serve(ctx, refusal, body, scope, Transport(scope, receive, send))
+            if body.size and not entry.fields and not entry.uploads:
+                tell_unread(ctx, body)
     except ConnectionResetError:
         raise  # asked for, where only the server that called us can do it
     except Exception:
-        call.mistaken(traceback.format_exc())
+        ctx.record_internal_error(traceback.format_exc())
         raise
     finally:
-        await sandbox.accounts.leave(call.account)
-        told.milliseconds = (perf_counter() - began) * 1000
+        await sandbox.accounts.leave(ctx.account)
+        entry.milliseconds = (perf_counter() - began) * 1000
         if provider.journalled:
-            await journal.append(told)
+            await journal.append(entry)
             if mock.log:
-                mock.log(sandbox.name, told)
+                mock.log(sandbox.name, entry)
 
 
-async def _serve(call: Call, refusal: Problem | None, body: Body, scope: Scope, wire: Wire) -> None:
+async def _serve(
+    ctx: RequestContext, refusal: Problem | None, body: Body, scope: Scope, transport: Transport
+) -> None:
     """Faults before, the reply, faults after; what is sent is what they leave of it."""
-    asked: list[Fired] = []
-    if call.provider.journalled and bend.may_fire(call):
+    asked: list[FiredFault] = []
+    if ctx.provider.journalled and faults.may_fire(ctx):
         try:
-            asked = await bend.fired(call, body)
+            asked = await faults.fired(ctx, body)
         except Problem as problem:
             refusal = problem
     if not asked:
-        await _send(call, await _respond(call, refusal, body, scope), None, wire)
+        await _send(ctx, await _respond(ctx, refusal, body, scope), None, transport)
         return
-    call.told.fault = ", ".join(each.id for each in asked)
-    call.told.kind = ", ".join(each.fault.kind for each in asked)
+    ctx.entry.fault = ", ".join(each.id for each in asked)
+    ctx.entry.kind = ", ".join(each.fault.kind for each in asked)
     last = asked[-1] if asked[-1].fault.kind != "delay" else None
-    if not await wire.pause(_delay(asked, "before")):
+    if not await transport.pause(_delay(asked, "before")):
         return
     if last and last.fault.instead:
-        reply = bend.instead(call, last.fault, refusal)
+        reply = faults.instead(ctx, last.fault, refusal)
     else:
-        reply = await _respond(call, refusal, body, scope)
+        reply = await _respond(ctx, refusal, body, scope)
         if last and last.fault.kind == "status":
-            reply = bend.failed(call, last.fault)
-    if await wire.pause(_delay(asked, "after")):
-        await _send(call, reply, last, wire)
+            reply = faults.failed(ctx, last.fault)
+    if await transport.pause(_delay(asked, "after")):
+        await _send(ctx, reply, last, transport)
 
 
-def _delay(asked: list[Fired], when: str) -> float:
+def _delay(asked: list[FiredFault], when: str) -> float:
     delays = [each for each in asked if each.fault.kind == "delay" and each.fault.when == when]
     return sum(each.seconds for each in delays)
 
 
-async def _respond(call: Call, refusal: Problem | None, body: Body, scope: Scope) -> Reply:
+async def _respond(
+    ctx: RequestContext, refusal: Problem | None, body: Body, scope: Scope
+) -> RawResponse:
     """What the provider would say, whatever goes wrong."""
     problem = refusal
     if problem is None:
         try:
-            return await _answer(call, body, scope)
+            return await _answer(ctx, body, scope)
         except Problem as raised:
             problem = raised
             if body.empty and not problem.hint:
-                problem.hint = call.operation.empty_body_hint
+                problem.hint = ctx.operation.empty_body_hint
         except Exception:  # noqa: BLE001 - the client is answered, and our mistake is told
-            call.mistaken(traceback.format_exc())
-            problem = Failed("mockvoice itself failed; its log says where")
+            ctx.record_internal_error(traceback.format_exc())
+            problem = InternalError("mockvoice itself failed; its log says where")
     problem.__traceback__ = None  # a circle, which would keep the uploads for a while
-    call.told.violations, call.told.hint = problem.violations, problem.hint
-    return refused(call, problem)
+    ctx.entry.violations, ctx.entry.hint = problem.violations, problem.hint
+    return refused(ctx, problem)
 
 
-async def _answer(call: Call, body: Body, scope: Scope) -> Reply:
-    if limited(call):
-        await limit(call)
-    if call.provider.admit:
-        await call.provider.admit(call)
-    decoded = decode(call, body, scope)
-    check(call, decoded)
+async def _answer(ctx: RequestContext, body: Body, scope: Scope) -> RawResponse:
+    if limited(ctx):
+        await limit(ctx)
+    if ctx.provider.admit:
+        await ctx.provider.admit(ctx)
+    decoded = decode(ctx, body, scope)
+    check(ctx, decoded)
     if decoded and decoded.content.defaults:
-        call.fields = {**decoded.content.defaults, **call.fields}
-    handler = call.provider.handlers.get(call.operation.id)
+        ctx.fields = {**decoded.content.defaults, **ctx.fields}
+    handler = ctx.provider.handlers.get(ctx.operation.id)
     if handler is None:
-        return documented(call)
-    answer = await handler(call)
-    return answered(call, answer if isinstance(answer, Answer) else Answer(answer))
+        return documented(ctx)
+    answer = await handler(ctx)
+    return answered(ctx, answer if isinstance(answer, Response) else Response(answer))
 
 
-async def _send(call: Call, reply: Reply, asked: Fired | None, wire: Wire) -> None:
+async def _send(
+    ctx: RequestContext, reply: RawResponse, asked: FiredFault | None, transport: Transport
+) -> None:
     if asked:
-        reply = bend.spoilt(reply, asked.fault)
-    told = call.told
+        reply = faults.spoilt(reply, asked.fault)
+    entry = ctx.entry
     # What was asked for wins over what would come by itself.
     reply.headers = headers = {
-        "date": call.sandbox.clock.date(),
-        **call.reply_headers,
+        "date": ctx.sandbox.clock.date(),
+        **ctx.reply_headers,
         **reply.headers,
     }
     if "retry-after" in headers:
-        remember_wait(call, headers)
-    if call.provider.journalled:
-        if call.mock.settings.diagnostics:
-            headers["x-mockvoice-request"] = told.id
-            if told.fault:
-                headers["x-mockvoice-fault"] = told.fault
+        remember_wait(ctx, headers)
+    if ctx.provider.journalled:
+        if ctx.mock.settings.diagnostics:
+            headers["x-mockvoice-request"] = entry.id
+            if entry.fault:
+                headers["x-mockvoice-fault"] = entry.fault
         if asked is None or asked.fault.kind not in ("reset", "disconnect", "timeout"):
-            told.status, told.reply_type, told.reply_headers = (
+            entry.status, entry.reply_type, entry.reply_headers = (
                 reply.status,
                 reply.media_type,
                 headers,
             )
             if isinstance(reply.body, bytes):
-                told.reply = reply.body[:_REPLY_BYTES]
-    await (bend.send(wire, reply, asked) if asked else wire.send(reply))
+                entry.reply = reply.body[:_REPLY_BYTES]
+    await (faults.send(transport, reply, asked) if asked else transport.send(reply))

@@ -13,7 +13,7 @@ import uvicorn
 
 from ..provider import Mock
 from .app import App
-from .connection import protocol
+from .protocols import protocol
 
 _GRACE = 0.5  # seconds that requests have to end when the server is told to
 

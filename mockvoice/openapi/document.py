@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from ..errors import Place
-from .example import example
-from .lift import JSON, METHODS, ContractError, Node
-from .schema import Dialect, Schema, coerce, escape, kinds
+from ..errors import RequestLocation
+from .examples import example
+from .normalize import JSON, METHODS, ContractError, Node
+from .schema import Schema, SchemaStore, coerce, escape, kinds
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _TEXT = frozenset({"string"})  # what comes without a filename is text, and never becomes a file
 
 
-class FileRule(NamedTuple):
+class FileConstraints(NamedTuple):
     """What a file must be beyond being one: `x-audio-formats` and `x-max-bytes` of its schema."""
 
     formats: tuple[str, ...] = ()
@@ -34,8 +34,8 @@ class Field(NamedTuple):
 
     name: str
     kinds: frozenset[str]
-    many: bool = False
-    file: FileRule | None = None
+    is_array: bool = False
+    file: FileConstraints | None = None
 
     def read(self, text: str) -> JSON:
         """The text as what the schema wants, else unchanged."""
@@ -46,7 +46,7 @@ class Parameter(NamedTuple):
     """A parameter in the path, the query or a header."""
 
     field: Field
-    place: Place
+    location: RequestLocation
     required: bool
     schema: Schema
     default: JSON
@@ -58,38 +58,38 @@ class Parameter(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Content:
+class MediaType:
     """A body of one media type."""
 
     media_type: str
     schema: Schema | None
     fields: Mapping[str, Field]
-    stated: tuple[JSON, ...]
+    configured: tuple[JSON, ...]
     defaults: Mapping[str, JSON]
-    _dialect: Dialect = field(repr=False)
+    _schemas: SchemaStore = field(repr=False)
 
     @cached_property
     def example(self) -> JSON:
         """The example that the contract states, else one made from the schema."""
-        if self.stated:
-            return self.stated[0]
-        return example(self._dialect, self.schema.node) if self.schema else None
+        if self.configured:
+            return self.configured[0]
+        return example(self._schemas, self.schema.node) if self.schema else None
 
 
-class Response(NamedTuple):
+class DocumentedResponse(NamedTuple):
     """What an operation may answer with one status."""
 
     status: int
     description: str
-    content: Mapping[str, Content]
+    content: Mapping[str, MediaType]
     headers: Mapping[str, Schema]
 
-    def find(self, media_type: str) -> Content | None:
+    def find(self, media_type: str) -> MediaType | None:
         """What is documented for a media type, with its parameters or without."""
         return self.content.get(media_type) or self.content.get(media_type.partition(";")[0])
 
 
-class Credential(NamedTuple):
+class SecurityScheme(NamedTuple):
     """Where an operation wants its API key: a bearer token, or a header of its own."""
 
     kind: Literal["bearer", "header"]
@@ -111,13 +111,13 @@ class Operation(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     body_required: bool = False
     empty_body_hint: str = ""
-    bodies: Mapping[str, Content] = _NONE
-    responses: Mapping[int, Response] = _NONE
-    credential: Credential | None = None
+    bodies: Mapping[str, MediaType] = _NONE
+    responses: Mapping[int, DocumentedResponse] = _NONE
+    credential: SecurityScheme | None = None
     extensions: Mapping[str, Any] = _NONE
 
     @property
-    def success(self) -> Response:
+    def success(self) -> DocumentedResponse:
         """The first documented response that is no error."""
         return next(iter(self.responses.values()))
 
@@ -143,7 +143,7 @@ class Document:
             raise ContractError(f"{name}: not YAML: {error}") from None
         if not isinstance(loaded, dict):
             raise ContractError(f"{name}: not an OpenAPI document")
-        self.dialect = Dialect(name, loaded)
+        self.schemas = SchemaStore(name, loaded)
         self.title: str = loaded.get("info", {}).get("title", name)
         servers = loaded.get("servers") or [{"url": ""}]
         self.base_path = urlsplit(servers[0]["url"]).path.rstrip("/")
@@ -151,7 +151,7 @@ class Document:
         self.operations: Mapping[str, Operation] = {each.id: each for each in self._read()}
 
     def _read(self) -> Iterator[Operation]:
-        for path, item in self.dialect.document.get("paths", {}).items():
+        for path, item in self.schemas.document.get("paths", {}).items():
             at = f"#/paths/{escape(path)}"
             shared = list(self._list(item.get("parameters", ()), f"{at}/parameters"))
             for method in METHODS:
@@ -179,19 +179,19 @@ class Document:
             summary=node.get("summary") or node.get("description", ""),
             parameters=tuple(
                 self._parameter(p, where)
-                for (place, _), (p, where) in parameters.items()
-                if place in ("path", "query", "header")
+                for (location, _), (p, where) in parameters.items()
+                if location in ("path", "query", "header")
             ),
             body_required=bool(body.get("required")),
             empty_body_hint=body.get("x-empty-body-hint", ""),
             bodies=self._contents(body, body_at),
             responses=responses,
-            credential=self._credential(node.get("security", self._security)),
+            credential=self._security_scheme(node.get("security", self._security)),
             extensions={k: v for k, v in node.items() if k.startswith("x-")},
         )
 
     def _at(self, node: Node, at: str) -> tuple[Node, str]:
-        found, pointer = self.dialect.follow(node, at)
+        found, pointer = self.schemas.follow(node, at)
         return (found if isinstance(found, dict) else {}), pointer
 
     def _list(self, nodes: Any, at: str) -> Iterator[tuple[Node, str]]:
@@ -199,37 +199,39 @@ class Document:
             yield self._at(node, f"{at}/{i}")
 
     def _parameter(self, node: Node, at: str) -> Parameter:
-        schema = self.dialect.compile(f"{at}/schema")
+        schema = self.schemas.compile(f"{at}/schema")
         return Parameter(
             field=self._field(node["name"], schema.node, schema.pointer),
-            place=node["in"],
+            location=node["in"],
             required=bool(node.get("required")),
             schema=schema,
             default=schema.node.get("default"),
         )
 
-    def _response(self, status: int, node: Node, at: str) -> Response:
+    def _response(self, status: int, node: Node, at: str) -> DocumentedResponse:
         node, at = self._at(node, at)
         headers = {}
         for name, header in node.get("headers", {}).items():
             found, where = self._at(header, f"{at}/headers/{escape(name)}")
             if "schema" in found:
-                headers[name.lower()] = self.dialect.compile(f"{where}/schema")
-        return Response(status, node.get("description", ""), self._contents(node, at), headers)
+                headers[name.lower()] = self.schemas.compile(f"{where}/schema")
+        return DocumentedResponse(
+            status, node.get("description", ""), self._contents(node, at), headers
+        )
 
-    def _contents(self, node: Node, at: str) -> Mapping[str, Content]:
+    def _contents(self, node: Node, at: str) -> Mapping[str, MediaType]:
         return {
             name: self._content(name, content, f"{at}/content/{escape(name)}")
             for name, content in node.get("content", {}).items()
         }
 
-    def _content(self, media_type: str, node: Node, at: str) -> Content:
-        stated = [node["example"]] if "example" in node else []
-        stated += [each.get("value") for each in node.get("examples", {}).values()]
-        schema = self.dialect.compile(f"{at}/schema") if "schema" in node else None
+    def _content(self, media_type: str, node: Node, at: str) -> MediaType:
+        configured = [node["example"]] if "example" in node else []
+        configured += [each.get("value") for each in node.get("examples", {}).values()]
+        schema = self.schemas.compile(f"{at}/schema") if "schema" in node else None
         members = {}
         if schema:  # from where it stands, so that rules are told to be where they are
-            members = self._members(self.dialect.node(schema.pointer), schema.pointer)
+            members = self._members(self.schemas.node(schema.pointer), schema.pointer)
         fields = {}
         if media_type in FORMS:
             fields = {n: self._field(n, sub, where) for n, (sub, where) in members.items()}
@@ -239,7 +241,7 @@ class Document:
             for found in (member, self._at(member, where)[0])
             if "default" in found
         }
-        return Content(media_type, schema, fields, tuple(stated), defaults, self.dialect)
+        return MediaType(media_type, schema, fields, tuple(configured), defaults, self.schemas)
 
     def _members(self, node: Node, at: str) -> dict[str, tuple[Node, str]]:
         """All members that a form's schema names, through references and choices."""
@@ -259,25 +261,25 @@ class Document:
 
     def _field(self, name: str, node: Node, at: str) -> Field:
         node, at = self._at(node, at)
-        many = "array" in kinds(self.dialect, node)
-        if many:
+        is_array = "array" in kinds(self.schemas, node)
+        if is_array:
             node, at = self._at(node.get("items", {}), f"{at}/items")
         if node.get("x-binary"):
             formats = tuple(node.get("x-audio-formats", ()))
-            rule = FileRule(formats, node.get("x-max-bytes"), f"{self.name}.yaml{at}")
-            return Field(name, _TEXT, many, rule)
-        return Field(name, kinds(self.dialect, node), many)
+            rule = FileConstraints(formats, node.get("x-max-bytes"), f"{self.name}.yaml{at}")
+            return Field(name, _TEXT, is_array, rule)
+        return Field(name, kinds(self.schemas, node), is_array)
 
-    def _credential(self, security: list[Node]) -> Credential | None:
+    def _security_scheme(self, security: list[Node]) -> SecurityScheme | None:
         for requirement in security:
             for name in requirement:
                 scheme, _ = self._at(
-                    self.dialect.node(f"#/components/securitySchemes/{escape(name)}"), ""
+                    self.schemas.node(f"#/components/securitySchemes/{escape(name)}"), ""
                 )
                 if scheme.get("type") == "http" and scheme.get("scheme", "").lower() == "bearer":
-                    return Credential("bearer", "authorization")
+                    return SecurityScheme("bearer", "authorization")
                 if scheme.get("type") == "apiKey" and scheme.get("in") == "header":
-                    return Credential("header", scheme["name"].lower())
+                    return SecurityScheme("header", scheme["name"].lower())
                 raise ContractError(f"{self.name}: security scheme {name!r} is of unknown kind")
         return None
 

@@ -9,21 +9,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from ..errors import Place, Violation
-from ..redact import hidden, is_secret, without_secrets
-from .lift import JSON, ContractError, Node, lift
-from .wording import TO_FILE, alike, did_you_mean, sentence
+from ..errors import RequestLocation, Violation
+from ..redact import is_secret, mask, redact
+from .messages import TO_FILE, closest_match, did_you_mean, sentence
+from .normalize import JSON, ContractError, Node, normalize
 
 if TYPE_CHECKING:
     import jsonschema_rs
 
 
-class Dialect:
+class SchemaStore:
     """The lifted schemas of one document: finds nodes by pointer, follows references, compiles."""
 
     def __init__(self, name: str, document: Node) -> None:
         self.name = name
-        self.document = lift(document)
+        self.document = normalize(document)
         self._urn = f"urn:mockvoice:{name}"
 
     def node(self, pointer: str) -> Any:
@@ -81,36 +81,36 @@ class Dialect:
 class Schema:
     """One schema of a document."""
 
-    def __init__(self, dialect: Dialect, pointer: str) -> None:
-        self._dialect = dialect
+    def __init__(self, schemas: SchemaStore, pointer: str) -> None:
+        self._schemas = schemas
         self.pointer = pointer
 
     @cached_property
-    def fits(self) -> Callable[[JSON], bool]:
+    def is_valid(self) -> Callable[[JSON], bool]:
         """Whether a value keeps every rule."""
         return self._validator.is_valid
 
     @cached_property
     def _validator(self) -> jsonschema_rs.Draft202012Validator:
-        return self._dialect.validator(self.pointer)
+        return self._schemas.validator(self.pointer)
 
     @property
     def node(self) -> Node:
         """The schema itself, after references."""
-        found: Node = self._dialect.follow(self._dialect.node(self.pointer), self.pointer)[0]
+        found: Node = self._schemas.follow(self._schemas.node(self.pointer), self.pointer)[0]
         return found
 
-    def violations(self, value: JSON, place: Place, at: str = "") -> list[Violation]:
+    def violations(self, value: JSON, location: RequestLocation, at: str = "") -> list[Violation]:
         """Every rule that the value breaks; `at` is where the value itself stands in `place`."""
         found = [
             violation
             for error in self._validator.iter_errors(value)
-            for violation in self._explain(error, place, at)
+            for violation in self._explain(error, location, at)
         ]
         return sorted(found, key=lambda each: each.pointer)
 
     def _explain(
-        self, error: jsonschema_rs.ValidationError, place: Place, at: str
+        self, error: jsonschema_rs.ValidationError, location: RequestLocation, at: str
     ) -> Iterator[Violation]:
         rule, expected = error.kind.name, error.kind.value
         if rule in ("anyOf", "oneOf"):
@@ -118,7 +118,7 @@ class Schema:
             meant = [branch for branch in expected or () if _is_meant(error, branch)]
             if len(meant) == 1 and all(expected):
                 for inner in meant[0]:
-                    yield from self._explain(inner, place, at)
+                    yield from self._explain(inner, location, at)
                 return
             expected = None
         holder = self._holder(error)
@@ -129,23 +129,23 @@ class Schema:
         for member, value in _culprits(error):
             path = [*error.instance_path] + ([] if member is None else [member])
             pointer = at + "".join(f"/{escape(str(step))}" for step in path)
-            got = (hidden if is_secret(pointer.rpartition("/")[2]) else without_secrets)(value)
+            got = (mask if is_secret(pointer.rpartition("/")[2]) else redact)(value)
             message = _message(rule, expected, got, holder)
             yield Violation(
-                place=place,
+                location=location,
                 pointer=pointer,
                 rule=rule,
-                message=message if pointer else f"the {place} {message}",
+                message=message if pointer else f"the {location} {message}",
                 expected=expected,
-                got=got,
-                source=self._dialect.source(error.absolute_keyword_location or ""),
+                received=got,
+                source=self._schemas.source(error.absolute_keyword_location or ""),
                 hint=_hint(rule, expected, member, error.instance, holder),
             )
 
     def _holder(self, error: jsonschema_rs.ValidationError) -> Node:
         """The schema that holds the broken rule."""
         pointer = unquote(error.absolute_keyword_location or "").partition("#")[2]
-        node = self._dialect.node("#" + pointer.rpartition("/")[0])
+        node = self._schemas.node("#" + pointer.rpartition("/")[0])
         return node if isinstance(node, dict) else {}
 
 
@@ -190,7 +190,7 @@ def _hint(rule: str, expected: Any, member: Any, instance: JSON, holder: Node) -
         return ""
     known = holder.get("properties", {})
     if rule == "required":
-        sent = alike(member, [name for name in instance if name not in known])
+        sent = closest_match(member, [name for name in instance if name not in known])
         bytewise = sent.startswith(f"{member}[") and known.get(member, {}).get("x-binary")
         remedy = TO_FILE if bytewise else f"the field is {member}"
         return f"you sent {sent}; {remedy}" if sent else ""
@@ -213,15 +213,15 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _EXACT = 2**53  # whole numbers up to here lose nothing as floats
 
 
-def kinds(dialect: Dialect, node: Any) -> frozenset[str]:
+def kinds(schemas: SchemaStore, node: Any) -> frozenset[str]:
     """The JSON types that a schema takes, through references and choices; empty when any."""
-    node, _ = dialect.follow(node, "")
+    node, _ = schemas.follow(node, "")
     if not isinstance(node, dict):
         return frozenset()
     if "type" in node:
         return frozenset([node["type"]] if isinstance(node["type"], str) else node["type"])
     parts = [part for word in ("anyOf", "oneOf", "allOf") for part in node.get(word, ())]
-    return frozenset(kind for part in parts for kind in kinds(dialect, part))
+    return frozenset(kind for part in parts for kind in kinds(schemas, part))
 
 
 def coerce(text: str, wanted: frozenset[str]) -> JSON:

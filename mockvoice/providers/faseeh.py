@@ -14,18 +14,18 @@ What the contract leaves unsaid:
 
 from __future__ import annotations
 
+from ..audio.synth import Utterance, pcm, pcm_pieces, wav
 from ..errors import (
-    BadVoice,
     Forbidden,
-    Invalid,
     NotFound,
     PaymentRequired,
     Problem,
+    UnknownVoice,
+    ValidationFailed,
     Violation,
 )
-from ..openapi.lift import JSON
-from ..provider import Answer, Call, Collection, Limit, Provider
-from ..speech import Utterance, pcm, pcm_pieces, wav
+from ..openapi.normalize import JSON
+from ..provider import Collection, Limit, Provider, RequestContext, Response
 
 VOICES = "voices"
 AT_ONCE = {"basic": 2, "starter": 5, "growth": 10}  # requests by plan (fact sheet, section 3)
@@ -78,9 +78,9 @@ STOCK = {
 }
 
 
-def error(problem: Problem, status: int, call: Call) -> JSON:
+def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     """The code of the status and, where the client can mend something, what is wrong."""
-    documented = call.operation.documented(status) or {}
+    documented = ctx.operation.documented(status) or {}
     code, usual = CODES.get(status, (status * 100 + 1, f"Request failed with status {status}"))
     message = documented.get("errorMessage", usual)
     if status != 401 and problem.sentences:
@@ -88,9 +88,9 @@ def error(problem: Problem, status: int, call: Call) -> JSON:
     return {"errorCode": documented.get("errorCode", code), "errorMessage": message}
 
 
-async def admit(call: Call) -> None:
-    credit = call.account.credit
-    if call.operation.method == "POST" and credit is not None and credit <= 0:
+async def admit(ctx: RequestContext) -> None:
+    credit = ctx.account.credit
+    if ctx.operation.method == "POST" and credit is not None and credit <= 0:
         raise PaymentRequired
 
 
@@ -101,7 +101,7 @@ provider = Provider(
     admit,
     aliases=("munsit",),
     account={"tier": "basic", "credit": 1000.0},
-    limits={"at_once": Limit(most=AT_ONCE)},
+    limits={"concurrency": Limit(max_count=AT_ONCE)},
     collections={
         VOICES: Collection(
             "#/components/schemas/Voice",
@@ -114,9 +114,9 @@ provider = Provider(
 
 
 @provider.operation("cloneVoice")
-async def clone_voice(call: Call) -> JSON:
-    fields, ids = call.fields, call.sandbox.ids
-    _enabled(call, fields["model"])
+async def clone_voice(ctx: RequestContext) -> JSON:
+    fields, ids = ctx.fields, ctx.sandbox.ids
+    _enabled(ctx, fields["model"])
     voice_id = ids.word("faseeh voice", 24)
     data = {
         "id": ids.uuid("faseeh record"),
@@ -128,11 +128,11 @@ async def clone_voice(call: Call) -> JSON:
         "languages": _list(fields.get("languages", "")),
         "dialect": _list(fields.get("dialects", "")),
         "type": None,
-        "sample_url": call.sound_url(voice_id),
+        "sample_url": ctx.sample_url(voice_id),
         "avatar_url": fields.get("avatar_url"),
         "stability": fields["stability"],
     }
-    await call.add(VOICES, voice_id, data)
+    await ctx.add(VOICES, voice_id, data)
     return data
 
 
@@ -140,43 +140,45 @@ def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _enabled(call: Call, model: str) -> None:
-    if call.account.models is not None and model not in call.account.models:
+def _enabled(ctx: RequestContext, model: str) -> None:
+    if ctx.account.models is not None and model not in ctx.account.models:
         raise Forbidden(f"Model is not enabled for this account: {model}")
 
 
-async def _pay(call: Call, model: str, text: str) -> None:
+async def _pay(ctx: RequestContext, model: str, text: str) -> None:
     """Take the cost of a text from the wallet; raise where the model or the money is missing."""
     if model not in MODELS:
-        raise BadVoice(f"Model not found: {model}")
-    _enabled(call, model)
+        raise UnknownVoice(f"Model not found: {model}")
+    _enabled(ctx, model)
     cost = len(text) * MODELS[model][2]
-    if not await call.sandbox.accounts.spend(call.account, cost):
+    if not await ctx.sandbox.accounts.spend(ctx.account, cost):
         raise PaymentRequired(
             "Insufficient wallet balance."
-            f" Required: ${cost:.4g}, Available: ${call.account.credit:.4g}"
+            f" Required: ${cost:.4g}, Available: ${ctx.account.credit:.4g}"
         )
 
 
 @provider.operation("previewVoice")
-async def preview_voice(call: Call) -> Answer:
-    fields = call.fields
+async def preview_voice(ctx: RequestContext) -> Response:
+    fields = ctx.fields
     words = len(fields["text"].split())
     if words < PREVIEW_WORDS:
         message = f"must have at least {PREVIEW_WORDS} words; got {words}"
-        raise Invalid("", Violation("body", "/text", "minWords", message, PREVIEW_WORDS, words))
-    await _pay(call, fields["model_id"], fields["text"])
+        raise ValidationFailed(
+            "", Violation("body", "/text", "minWords", message, PREVIEW_WORDS, words)
+        )
+    await _pay(ctx, fields["model_id"], fields["text"])
     voice = str(fields["file"].sha256)
     return _raw(Utterance(fields["text"], voice, fields["speed"]), PREVIEW_RATE)
 
 
-def _raw(utterance: Utterance, rate: int) -> Answer:
+def _raw(utterance: Utterance, rate: int) -> Response:
     media_type = f"audio/raw;codec=pcm16;rate={rate};channels=1"
-    return Answer(pcm_pieces(utterance, rate), media_type=media_type, headers=SILENT)
+    return Response(pcm_pieces(utterance, rate), media_type=media_type, headers=SILENT)
 
 
 @provider.operation("listVoices")
-async def list_voices(call: Call) -> JSON:
+async def list_voices(ctx: RequestContext) -> JSON:
     stock = [
         {
             "id": id,
@@ -188,17 +190,17 @@ async def list_voices(call: Call) -> JSON:
             "languages": languages,
             "dialect": dialects,
             "type": "neural",
-            "sample_url": call.sound_url(voice_id),
+            "sample_url": ctx.sample_url(voice_id),
             "avatar_url": None,
             "stability": 0.5,
         }
         for voice_id, (id, name, gender, age, languages, dialects) in STOCK.items()
     ]
-    return stock + [record.data for record in await call.all(VOICES)]
+    return stock + [record.data for record in await ctx.all(VOICES)]
 
 
-@provider.operation("listModels", remembers=False)
-async def list_models(call: Call) -> JSON:
+@provider.operation("listModels", stateful=False)
+async def list_models(ctx: RequestContext) -> JSON:
     return [
         {
             "id": id,
@@ -212,15 +214,15 @@ async def list_models(call: Call) -> JSON:
 
 
 @provider.operation("textToSpeech")
-async def text_to_speech(call: Call) -> Answer:
-    fields, voice = call.fields, call.fields["voice_id"]
-    if call.parameters["model_id"] not in MODELS:
-        raise BadVoice(f"Model not found: {call.parameters['model_id']}")
-    if voice not in STOCK and await call.find(VOICES, voice) is None:
+async def text_to_speech(ctx: RequestContext) -> Response:
+    fields, voice = ctx.fields, ctx.fields["voice_id"]
+    if ctx.parameters["model_id"] not in MODELS:
+        raise UnknownVoice(f"Model not found: {ctx.parameters['model_id']}")
+    if voice not in STOCK and await ctx.find(VOICES, voice) is None:
         raise NotFound(f"Voice not found: {voice}")
-    await _pay(call, call.parameters["model_id"], fields["text"])
+    await _pay(ctx, ctx.parameters["model_id"], fields["text"])
     utterance = Utterance(fields["text"], voice, fields["speed"])
     rate = fields["sample_rate"]
     if fields["streaming"]:
         return _raw(utterance, rate)
-    return Answer(wav(pcm(utterance, rate), rate), media_type="audio/wav", headers=SILENT)
+    return Response(wav(pcm(utterance, rate), rate), media_type="audio/wav", headers=SILENT)

@@ -12,9 +12,9 @@ What the contract leaves unsaid:
 
 from __future__ import annotations
 
-from ..errors import Invalid, NotFound, PaymentRequired, Problem, Violation
-from ..openapi.lift import JSON
-from ..provider import Call, Collection, Provider
+from ..errors import NotFound, PaymentRequired, Problem, ValidationFailed, Violation
+from ..openapi.normalize import JSON
+from ..provider import Collection, Provider, RequestContext
 
 VOICES = "voices"
 MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # seed; the others take 25
@@ -51,17 +51,17 @@ CONCURRENCY = 20  # calls at once that cost nothing (fact sheet, section 4)
 PURCHASABLE = 100  # example of the contract
 
 
-def error(problem: Problem, status: int, call: Call) -> JSON:
+def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     """One flat envelope; what is wrong stands behind the documented sentence."""
-    documented = call.operation.documented(status)
+    documented = ctx.operation.documented(status)
     message = documented["message"] if documented else MESSAGES.get(status, "")
     if status not in MESSAGES and status != 401 and problem.sentences:
         message = f"{message} {problem.sentences}".strip()
     return {"status": "error", "message": message or f"Request failed with status {status}."}
 
 
-async def admit(call: Call) -> None:
-    if call.operation.id == "cloneVoice" and call.account.trial_ended:
+async def admit(ctx: RequestContext) -> None:
+    if ctx.operation.id == "cloneVoice" and ctx.account.trial_ended:
         raise PaymentRequired
 
 
@@ -82,43 +82,43 @@ provider = Provider(
 
 
 @provider.operation("cloneVoice")
-async def clone_voice(call: Call) -> JSON:
-    service, files = call.fields["voice_provider"], call.fields["files"]
+async def clone_voice(ctx: RequestContext) -> JSON:
+    service, files = ctx.fields["voice_provider"], ctx.fields["files"]
     most = MAX_FILES.get(service)
     if most and len(files) > most:
         message = f"must have at most {most} item{'s' * (most > 1)} for {service}"
-        raise Invalid(
+        raise ValidationFailed(
             "", Violation("body", "/files", "maxItems", f"{message}; got {len(files)}", most)
         )
-    return await _add_voice(call, service, voice_type="custom")
+    return await _add_voice(ctx, service, voice_type="custom")
 
 
 @provider.operation("addCommunityVoice")
-async def add_community_voice(call: Call) -> JSON:
-    known = COMMUNITY.get(call.fields["provider_voice_id"])
-    service = call.fields.get("voice_provider") or (known[0] if known else "elevenlabs")
-    if service == "elevenlabs" and not call.fields.get("public_user_id"):
+async def add_community_voice(ctx: RequestContext) -> JSON:
+    known = COMMUNITY.get(ctx.fields["provider_voice_id"])
+    service = ctx.fields.get("voice_provider") or (known[0] if known else "elevenlabs")
+    if service == "elevenlabs" and not ctx.fields.get("public_user_id"):
         message = "is required for elevenlabs"
-        raise Invalid("", Violation("body", "/public_user_id", "required", message))
-    return await _add_voice(call, service, voice_type="community")
+        raise ValidationFailed("", Violation("body", "/public_user_id", "required", message))
+    return await _add_voice(ctx, service, voice_type="community")
 
 
-async def _add_voice(call: Call, service: str, voice_type: str) -> JSON:
-    number = call.sandbox.ids.token("retell voice", 24)
+async def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
+    number = ctx.sandbox.ids.token("retell voice", 24)
     voice_id = f"custom_voice_{number}"
     data = {
         "voice_id": voice_id,
-        "voice_name": call.fields["voice_name"],
+        "voice_name": ctx.fields["voice_name"],
         "provider": service,
         "gender": "female" if int(number, 16) % 2 else "male",
         "voice_type": voice_type,
-        "preview_audio_url": call.sound_url(voice_id),
+        "preview_audio_url": ctx.sample_url(voice_id),
     }
-    await call.add(VOICES, voice_id, data)
+    await ctx.add(VOICES, voice_id, data)
     return data
 
 
-def _stock(call: Call) -> list[dict[str, JSON]]:
+def _stock(ctx: RequestContext) -> list[dict[str, JSON]]:
     return [
         {
             "voice_id": voice_id,
@@ -127,31 +127,31 @@ def _stock(call: Call) -> list[dict[str, JSON]]:
             "accent": accent,
             "gender": gender,
             "age": age,
-            "preview_audio_url": call.sound_url(voice_id),
+            "preview_audio_url": ctx.sample_url(voice_id),
         }
         for voice_id, (name, service, gender, accent, age) in STOCK.items()
     ]
 
 
 @provider.operation("listVoices")
-async def list_voices(call: Call) -> JSON:
-    return _stock(call) + [record.data for record in await call.all(VOICES)]
+async def list_voices(ctx: RequestContext) -> JSON:
+    return _stock(ctx) + [record.data for record in await ctx.all(VOICES)]
 
 
 @provider.operation("getVoice")
-async def get_voice(call: Call) -> JSON:
-    wanted = call.parameters["voice_id"]
-    for voice in await list_voices(call):
+async def get_voice(ctx: RequestContext) -> JSON:
+    wanted = ctx.parameters["voice_id"]
+    for voice in await list_voices(ctx):
         if voice["voice_id"] == wanted:
             return voice
     raise NotFound
 
 
-@provider.operation("searchCommunityVoice", remembers=False)
-async def search_community_voice(call: Call) -> JSON:
+@provider.operation("searchCommunityVoice", stateful=False)
+async def search_community_voice(ctx: RequestContext) -> JSON:
     """Search name, description and id, as published; all providers unless one is named."""
-    query = call.fields["search_query"].lower()
-    wanted = call.fields.get("voice_provider")
+    query = ctx.fields["search_query"].lower()
+    wanted = ctx.fields.get("voice_provider")
     voices = []
     for voice_id, (service, name, description, user) in COMMUNITY.items():
         said = f"{voice_id} {name} {description}".lower()
@@ -161,8 +161,8 @@ async def search_community_voice(call: Call) -> JSON:
     return {"voices": voices}
 
 
-@provider.operation("getConcurrency", remembers=False)
-async def get_concurrency(call: Call) -> JSON:
+@provider.operation("getConcurrency", stateful=False)
+async def get_concurrency(ctx: RequestContext) -> JSON:
     """Nobody calls anybody here, so nothing is going on."""
     return {
         "current_concurrency": 0,

@@ -21,20 +21,20 @@ from http import HTTPStatus
 from json import dumps
 from typing import Any
 
+from ..audio.synth import Tone, Utterance, mp3_pieces, pcm_pieces, wav_header
 from ..errors import (
-    BadAudio,
     Forbidden,
-    Invalid,
+    InvalidAudio,
     NotFound,
     PaymentRequired,
     Problem,
+    UnsupportedMediaType,
+    ValidationFailed,
     Violation,
-    WrongMediaType,
 )
-from ..openapi.lift import JSON
-from ..provider import Answer, Call, Collection, Limit, Provider
-from ..sandbox.voices import Data, Record
-from ..speech import Tone, Utterance, mp3_pieces, pcm_pieces, wav_header
+from ..openapi.normalize import JSON
+from ..provider import Collection, Limit, Provider, RequestContext, Response
+from ..state.records import Data, Record
 
 CUSTOM = "custom-voices"
 CLONES, CLONES_PER = 10, 60.0  # seed, description of 429
@@ -79,10 +79,10 @@ STOCK: tuple[Data, ...] = tuple(
 )  # fmt: skip
 
 
-def error(problem: Problem, status: int, call: Call) -> JSON:
+def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     """The documented message, or what is wrong where the client can mend it."""
-    message = _message(problem, status, call)
-    if status in (400, 415) and not _wants_object(call):
+    message = _message(problem, status, ctx)
+    if status in (400, 415) and not _wants_object(ctx):
         return {"status": "error", "message": message}
     try:
         phrase = HTTPStatus(status).phrase
@@ -100,24 +100,24 @@ def error(problem: Problem, status: int, call: Call) -> JSON:
     }
 
 
-def _message(problem: Problem, status: int, call: Call) -> str:
-    if isinstance(problem, BadAudio | WrongMediaType) and status == 415:
-        sent = problem.violations[0].got or "no media type"
+def _message(problem: Problem, status: int, ctx: RequestContext) -> str:
+    if isinstance(problem, InvalidAudio | UnsupportedMediaType) and status == 415:
+        sent = problem.violations[0].received or "no media type"
         return f"Unsupported audio format. Supported formats: WAV, MP3. Received: {sent}"
     if status in (400, 404, 405, 413) and problem.sentences:
         return problem.sentences
-    documented = call.operation.documented(status)
+    documented = ctx.operation.documented(status)
     message = documented["message"] if documented else problem.sentences
     return message["message"] if isinstance(message, dict) else message or f"status {status}"
 
 
-def _wants_object(call: Call) -> bool:
-    found = _EDITION.search(call.headers.get("user-agent"))
+def _wants_object(ctx: RequestContext) -> bool:
+    found = _EDITION.search(ctx.headers.get("user-agent"))
     return found is not None and tuple(map(int, found.groups())) >= OBJECTS_SINCE
 
 
-async def admit(call: Call) -> None:
-    if call.operation.id == "create_cloned_voice" and call.account.tier == "free":
+async def admit(ctx: RequestContext) -> None:
+    if ctx.operation.id == "create_cloned_voice" and ctx.account.tier == "free":
         raise Forbidden
 
 
@@ -145,85 +145,85 @@ provider = Provider(
 
 
 @provider.operation("create_cloned_voice")
-async def create_cloned_voice(call: Call) -> JSON:
-    voice_id = f"voice_{call.sandbox.ids.token('supertone voice', 20)}"
-    description = call.fields.get("description", "")
-    data = {"voice_id": voice_id, "name": call.fields["name"], "description": description}
-    await call.add(CUSTOM, voice_id, data)
+async def create_cloned_voice(ctx: RequestContext) -> JSON:
+    voice_id = f"voice_{ctx.sandbox.ids.token('supertone voice', 20)}"
+    description = ctx.fields.get("description", "")
+    data = {"voice_id": voice_id, "name": ctx.fields["name"], "description": description}
+    await ctx.add(CUSTOM, voice_id, data)
     return {"voice_id": voice_id}
 
 
 @provider.operation("list_custom_voices")
-async def list_custom_voices(call: Call) -> JSON:
-    return _offset_page(call, "items", [each.data for each in await call.all(CUSTOM)])
+async def list_custom_voices(ctx: RequestContext) -> JSON:
+    return _offset_page(ctx, "items", [each.data for each in await ctx.all(CUSTOM)])
 
 
 @provider.operation("search_custom_voices")
-async def search_custom_voices(call: Call) -> JSON:
-    found = [each.data for each in await call.all(CUSTOM) if _says(call, each.data)]
-    return _offset_page(call, "items", found)
+async def search_custom_voices(ctx: RequestContext) -> JSON:
+    found = [each.data for each in await ctx.all(CUSTOM) if _says(ctx, each.data)]
+    return _offset_page(ctx, "items", found)
 
 
-def _offset_page(call: Call, name: str, found: list[Data]) -> JSON:
+def _offset_page(ctx: RequestContext, name: str, found: list[Data]) -> JSON:
     """One page; the token of the next is the number of what comes before it."""
-    begin = int(call.parameters.get("next_page_token", 0))
-    end = begin + int(call.parameters["page_size"])
+    begin = int(ctx.parameters.get("next_page_token", 0))
+    end = begin + int(ctx.parameters["page_size"])
     page: Data = {name: found[begin:end], "total": len(found)}
     return {**page, "next_page_token": str(end)} if end < len(found) else page
 
 
-def _says(call: Call, data: Data) -> bool:
+def _says(ctx: RequestContext, data: Data) -> bool:
     """Whether name and description hold all the words that are searched for."""
     return all(
         word in data[member].lower()
         for member in ("name", "description")
-        for word in call.parameters.get(member, "").lower().split()
+        for word in ctx.parameters.get(member, "").lower().split()
     )
 
 
-async def _find(call: Call) -> Record:
-    voice = await call.find(CUSTOM, call.parameters["voice_id"])
+async def _find(ctx: RequestContext) -> Record:
+    voice = await ctx.find(CUSTOM, ctx.parameters["voice_id"])
     if voice is None:
         raise NotFound("Voice not found")
     return voice
 
 
 @provider.operation("get_custom_voice")
-async def get_custom_voice(call: Call) -> JSON:
-    return (await _find(call)).data
+async def get_custom_voice(ctx: RequestContext) -> JSON:
+    return (await _find(ctx)).data
 
 
 @provider.operation("edit_custom_voice")
-async def edit_custom_voice(call: Call) -> JSON:
-    voice = await _find(call)
-    changed = {k: v for k, v in call.fields.items() if k in ("name", "description")}
-    await call.sandbox.voices.update(voice, lambda data: {**data, **changed})
+async def edit_custom_voice(ctx: RequestContext) -> JSON:
+    voice = await _find(ctx)
+    changed = {k: v for k, v in ctx.fields.items() if k in ("name", "description")}
+    await ctx.sandbox.voices.update(voice, lambda data: {**data, **changed})
     return voice.data
 
 
 @provider.operation("delete_custom_voice")
-async def delete_custom_voice(call: Call) -> None:
-    await call.sandbox.voices.remove(await _find(call))
+async def delete_custom_voice(ctx: RequestContext) -> None:
+    await ctx.sandbox.voices.remove(await _find(ctx))
 
 
 # --- preset voices -------------------------------------------------------------------------------
 
 
-@provider.operation("list_voices", remembers=False)
-async def list_voices(call: Call) -> JSON:
-    return _token_page(call, [*STOCK])
+@provider.operation("list_voices", stateful=False)
+async def list_voices(ctx: RequestContext) -> JSON:
+    return _token_page(ctx, [*STOCK])
 
 
-@provider.operation("search_voices", remembers=False)
-async def search_voices(call: Call) -> JSON:
-    return _token_page(call, [each for each in STOCK if _says(call, each) and _matches(call, each)])
+@provider.operation("search_voices", stateful=False)
+async def search_voices(ctx: RequestContext) -> JSON:
+    return _token_page(ctx, [each for each in STOCK if _says(ctx, each) and _matches(ctx, each)])
 
 
-def _matches(call: Call, voice: Data) -> bool:
+def _matches(ctx: RequestContext, voice: Data) -> bool:
     """Whether a voice has what is filtered for: with commas any of it, with semicolons all."""
     members = {"style": "styles", "model": "models"}
     for name in ("language", "gender", "age", "use_case", "use_cases", "style", "model"):
-        wanted = call.parameters.get(name)
+        wanted = ctx.parameters.get(name)
         if wanted is not None:
             has = voice[members.get(name, name)]
             has = set(has) if isinstance(has, list) else {has}
@@ -234,12 +234,12 @@ def _matches(call: Call, voice: Data) -> bool:
     return True
 
 
-def _token_page(call: Call, found: list[Data]) -> JSON:
+def _token_page(ctx: RequestContext, found: list[Data]) -> JSON:
     """One page; the token of the next is opaque, and made of the last id."""
-    token, size = call.parameters.get("next_page_token"), int(call.parameters["page_size"])
+    token, size = ctx.parameters.get("next_page_token"), int(ctx.parameters["page_size"])
     begin = next((i + 1 for i, each in enumerate(found) if _token(each) == token), 0)
     items = found[begin : begin + size]
-    page = {"items": [_with_samples(call, each) for each in items], "total": len(found)}
+    page = {"items": [_with_samples(ctx, each) for each in items], "total": len(found)}
     return page | ({"next_page_token": _token(items[-1])} if begin + size < len(found) else {})
 
 
@@ -247,8 +247,8 @@ def _token(voice: Data) -> str:
     return urlsafe_b64encode(voice["voice_id"].encode()).decode()
 
 
-def _with_samples(call: Call, voice: Data) -> Data:
-    url = call.sound_url(voice["voice_id"])
+def _with_samples(ctx: RequestContext, voice: Data) -> Data:
+    url = ctx.sample_url(voice["voice_id"])
     samples = [
         {"language": voice["language"][0], "style": style, "model": voice["models"][0], "url": url}
         for style in voice["styles"]
@@ -256,58 +256,58 @@ def _with_samples(call: Call, voice: Data) -> Data:
     return {**voice, "samples": samples}
 
 
-@provider.operation("get_voice", remembers=False)
-async def get_voice(call: Call) -> JSON:
+@provider.operation("get_voice", stateful=False)
+async def get_voice(ctx: RequestContext) -> JSON:
     for voice in STOCK:
-        if voice["voice_id"] == call.parameters["voice_id"]:
-            return _with_samples(call, voice)
+        if voice["voice_id"] == ctx.parameters["voice_id"]:
+            return _with_samples(ctx, voice)
     raise NotFound("Voice not found")
 
 
 # --- speech --------------------------------------------------------------------------------------
 
 
-async def _speaker(call: Call) -> str:
+async def _speaker(ctx: RequestContext) -> str:
     """The name of the voice that is to speak; another account's is forbidden, others unknown."""
-    voice_id = call.parameters["voice_id"]
+    voice_id = ctx.parameters["voice_id"]
     for voice in STOCK:
         if voice["voice_id"] == voice_id:
             return str(voice["name"])
-    custom = await call.find(CUSTOM, voice_id)
+    custom = await ctx.find(CUSTOM, voice_id)
     if custom:
         return str(custom.data["name"])
-    if any(each.id == voice_id and each.collection == CUSTOM for each in call.sandbox.voices):
+    if any(each.id == voice_id and each.collection == CUSTOM for each in ctx.sandbox.voices):
         raise Forbidden
     raise NotFound("Voice not found")
 
 
-def _utterance(call: Call) -> Utterance:
-    settings = call.fields.get("voice_settings", {})
+def _utterance(ctx: RequestContext) -> Utterance:
+    settings = ctx.fields.get("voice_settings", {})
     return Utterance(
-        call.fields["text"],
-        f"{call.parameters['voice_id']} {call.fields.get('style', '')}",
+        ctx.fields["text"],
+        f"{ctx.parameters['voice_id']} {ctx.fields.get('style', '')}",
         settings.get("speed", 1.0),
         settings.get("pitch_shift", 0.0),
         settings.get("duration", 0.0),
     )
 
 
-async def _say(call: Call) -> tuple[Utterance, dict[str, str]]:
+async def _say(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
     """What is said, paid for and written down, and the headers that come with it."""
-    name, utterance = await _speaker(call), _utterance(call)
-    if not await call.sandbox.accounts.spend(call.account, utterance.length):
+    name, utterance = await _speaker(ctx), _utterance(ctx)
+    if not await ctx.sandbox.accounts.spend(ctx.account, utterance.length):
         raise PaymentRequired
     used = {
-        "at": call.sandbox.clock.now(),
-        "voice_id": call.parameters["voice_id"],
+        "at": ctx.sandbox.clock.now(),
+        "voice_id": ctx.parameters["voice_id"],
         "voice_name": name,
-        "api_key": call.account.key,
-        "style": call.fields.get("style", ""),
-        "language": call.fields["language"],
-        "model": call.fields["model"],
+        "api_key": ctx.account.key,
+        "style": ctx.fields.get("style", ""),
+        "language": ctx.fields["language"],
+        "model": ctx.fields["model"],
         "minutes": utterance.length / 60,
     }
-    await call.sandbox.accounts.note(call.account, used)
+    await ctx.sandbox.accounts.note(ctx.account, used)
     return utterance, {"X-Audio-Length": f"{utterance.length:g}"}
 
 
@@ -327,32 +327,32 @@ def _phonemes(tones: list[Tone]) -> JSON:
     }
 
 
-def _audio_type(call: Call) -> str:
-    return "audio/mpeg" if call.fields["output_format"] == "mp3" else "audio/wav"
+def _audio_type(ctx: RequestContext) -> str:
+    return "audio/mpeg" if ctx.fields["output_format"] == "mp3" else "audio/wav"
 
 
 @provider.operation("create_speech")
-async def create_speech(call: Call) -> Answer:
-    utterance, headers = await _say(call)
-    sound = b"".join(_pieces(utterance, call.fields["output_format"]))
-    if not call.fields["include_phonemes"]:
-        return Answer(sound, media_type=_audio_type(call), headers=headers)
+async def create_speech(ctx: RequestContext) -> Response:
+    utterance, headers = await _say(ctx)
+    sound = b"".join(_pieces(utterance, ctx.fields["output_format"]))
+    if not ctx.fields["include_phonemes"]:
+        return Response(sound, media_type=_audio_type(ctx), headers=headers)
     body = {
         "audio_base64": b64encode(sound).decode(),
         "phonemes": _phonemes([*utterance.tones()]),
     }
-    return Answer(body, media_type="application/json", headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 @provider.operation("stream_speech")
-async def stream_speech(call: Call) -> Answer:
-    utterance, headers = await _say(call)
+async def stream_speech(ctx: RequestContext) -> Response:
+    utterance, headers = await _say(ctx)
     headers |= {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-    pieces = _pieces(utterance, call.fields["output_format"])
-    if not call.fields["include_phonemes"]:
-        return Answer(pieces, media_type=_audio_type(call), headers=headers)
+    pieces = _pieces(utterance, ctx.fields["output_format"])
+    if not ctx.fields["include_phonemes"]:
+        return Response(pieces, media_type=_audio_type(ctx), headers=headers)
     lines = _lines(pieces, [*utterance.tones()])
-    return Answer(lines, media_type="application/x-ndjson", headers=headers)
+    return Response(lines, media_type="application/x-ndjson", headers=headers)
 
 
 def _lines(pieces: Iterator[bytes], tones: list[Tone]) -> Iterator[bytes]:
@@ -371,26 +371,26 @@ def _line(**members: Any) -> bytes:
 
 
 @provider.operation("predict_duration")
-async def predict_duration(call: Call) -> JSON:
-    await _speaker(call)
-    if call.account.credit is not None and call.account.credit <= 0:
+async def predict_duration(ctx: RequestContext) -> JSON:
+    await _speaker(ctx)
+    if ctx.account.credit is not None and ctx.account.credit <= 0:
         raise PaymentRequired
-    return {"duration": _utterance(call).length}
+    return {"duration": _utterance(ctx).length}
 
 
 # --- usage ---------------------------------------------------------------------------------------
 
 
 @provider.operation("get_credit_balance")
-async def get_credit_balance(call: Call) -> JSON:
-    return {"balance": call.account.credit}
+async def get_credit_balance(ctx: RequestContext) -> JSON:
+    return {"balance": ctx.account.credit}
 
 
 @provider.operation("get_voice_usage")
-async def get_voice_usage(call: Call) -> JSON:
-    first, last = call.parameters["start_date"], call.parameters["end_date"]
+async def get_voice_usage(ctx: RequestContext) -> JSON:
+    first, last = ctx.parameters["start_date"], ctx.parameters["end_date"]
     days: dict[tuple[str, ...], Data] = {}
-    for used in call.account.notes:
+    for used in ctx.account.notes:
         date = datetime.fromtimestamp(used["at"], UTC).date().isoformat()
         if first <= date <= last:
             key = (date, *(used[name] for name in ("voice_id", "style", "language", "model")))
@@ -411,16 +411,16 @@ async def get_voice_usage(call: Call) -> JSON:
 
 
 @provider.operation("get_usage")
-async def get_usage(call: Call) -> JSON:
-    first, last = (datetime.fromisoformat(call.parameters[n]) for n in ("start_time", "end_time"))
+async def get_usage(ctx: RequestContext) -> JSON:
+    first, last = (datetime.fromisoformat(ctx.parameters[n]) for n in ("start_time", "end_time"))
     if last < first:
         message = "must not be before start_time"
-        raise Invalid("", Violation("query", "/end_time", "minimum", message))
-    width = timedelta(hours=1) if call.parameters["bucket_width"] == "hour" else timedelta(days=1)
-    names = call.parameters.get("breakdown_type", [])
+        raise ValidationFailed("", Violation("query", "/end_time", "minimum", message))
+    width = timedelta(hours=1) if ctx.parameters["bucket_width"] == "hour" else timedelta(days=1)
+    names = ctx.parameters.get("breakdown_type", [])
     total = max(-(-(last - first) // width), 1)
-    begin = int(call.parameters.get("next_page_token", 0))
-    end = min(begin + int(call.parameters["page_size"]), total)
+    begin = int(ctx.parameters.get("next_page_token", 0))
+    end = min(begin + int(ctx.parameters["page_size"]), total)
     buckets = []
     for number in range(begin, end):
         starting = first + number * width
@@ -428,15 +428,17 @@ async def get_usage(call: Call) -> JSON:
         buckets.append({
             "starting_at": starting.isoformat(),
             "ending_at": ending.isoformat(),
-            "results": _results(call, starting, ending, names),
+            "results": _results(ctx, starting, ending, names),
         })  # fmt: skip
     page: Data = {"data": buckets, "total": total}
     return {**page, "next_page_token": str(end)} if end < total else page
 
 
-def _results(call: Call, starting: datetime, ending: datetime, names: list[str]) -> list[Data]:
+def _results(
+    ctx: RequestContext, starting: datetime, ending: datetime, names: list[str]
+) -> list[Data]:
     rows: dict[tuple[str, ...], Data] = {}
-    for used in call.account.notes:
+    for used in ctx.account.notes:
         if starting.timestamp() <= used["at"] < ending.timestamp():
             what = {name: used[name] for name in names}
             row = rows.setdefault(tuple(what.values()), {**what, "minutes_used": 0.0})

@@ -23,13 +23,21 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from ..errors import BadVoice, Conflict, Invalid, NotFound, Problem, TooLarge, Violation
-from ..openapi.lift import JSON
-from ..provider import Answer, Call, Collection, Provider
-from ..sandbox.clock import timestamp
-from ..sandbox.sandbox import Sandbox
-from ..sandbox.voices import Data, Record
-from ..speech import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
+from ..audio.synth import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
+from ..errors import (
+    Conflict,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    UnknownVoice,
+    ValidationFailed,
+    Violation,
+)
+from ..openapi.normalize import JSON
+from ..provider import Collection, Provider, RequestContext, Response
+from ..state.clock import timestamp
+from ..state.records import Data, Record
+from ..state.sandbox import Sandbox
 
 CLONES, DESIGNS, VERSIONS, SPEECHES = "voice_clones", "voice_designs", "design_versions", "speeches"
 DESIGN = "550e8400-e29b-41d4-a716-446655440000"  # seed: the design of the documented samples
@@ -77,18 +85,18 @@ STOCK = (
 )
 
 
-def error(problem: Problem, status: int, call: Call) -> JSON:
+def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     """One error for each violation, with a pointer to its field; a 422 of speech by field."""
-    if call.operation.id == "generateSpeech" and status == 422:
+    if ctx.operation.id == "generateSpeech" and status == 422:
         told: dict[str, list[str]] = {}
         for each in problem.violations:
             told.setdefault(each.name or "body", []).append(each.message)
         return {"errors": told or {"body": [problem.detail or "is invalid"]}}
-    documented = call.operation.documented(status)
+    documented = ctx.operation.documented(status)
     if documented and not problem.sentences:
         return documented
     code, title, detail = ERRORS.get(status) or ERRORS[400 if status < 500 else 500]
-    error = {"code": CODES.get((call.operation.id, status), code), "title": title}
+    error = {"code": CODES.get((ctx.operation.id, status), code), "title": title}
     if status == 401 or problem.detail or not problem.violations:
         return {"errors": [{**error, "detail": (status != 401 and problem.detail) or detail}]}
     return {
@@ -128,10 +136,10 @@ def first_version(design: Record) -> list[Record]:
     ]
 
 
-def rate_headers(most: int, left: int, reset: float) -> dict[str, str]:
+def rate_headers(max_count: int, left: int, reset: float) -> dict[str, str]:
     """What comes with a reply while a limit holds (fact sheet, section 3); the reset in seconds."""
     return {
-        "x-ratelimit-limit": str(most),
+        "x-ratelimit-limit": str(max_count),
         "x-ratelimit-remaining": str(left),
         "x-ratelimit-reset": str(ceil(reset)),
     }
@@ -161,36 +169,36 @@ provider = Provider(
 
 
 @provider.operation("createVoiceCloneFromUpload")
-async def create_voice_clone_from_upload(call: Call) -> JSON:
-    service = call.fields["provider"].lower()
-    sample = call.fields["audio_file"]
-    most = call.max_bytes(MAX_BYTES[service])
-    if most is not None and sample.size > most:
-        message = f"must have at most {most} bytes for {service}; got {sample.size}"
-        raise TooLarge(
-            "", Violation("body", "/audio_file", "x-max-bytes", message, most, sample.size)
+async def create_voice_clone_from_upload(ctx: RequestContext) -> JSON:
+    service = ctx.fields["provider"].lower()
+    sample = ctx.fields["audio_file"]
+    max_count = ctx.max_bytes(MAX_BYTES[service])
+    if max_count is not None and sample.size > max_count:
+        message = f"must have at most {max_count} bytes for {service}; got {sample.size}"
+        raise PayloadTooLarge(
+            "", Violation("body", "/audio_file", "x-max-bytes", message, max_count, sample.size)
         )
-    return await _add_clone(call, service, call.fields.get("label"))
+    return await _add_clone(ctx, service, ctx.fields.get("label"))
 
 
 @provider.operation("createVoiceClone")
-async def create_voice_clone(call: Call) -> JSON:
-    design = await _find_design(call, call.fields["voice_design_id"].lower())
-    version = await _find_version(call, design, call.fields.get("version"))
-    service = call.fields["provider"].lower()
-    return await _add_clone(call, service, version.data["prompt"], design, version)
+async def create_voice_clone(ctx: RequestContext) -> JSON:
+    design = await _find_design(ctx, ctx.fields["voice_design_id"].lower())
+    version = await _find_version(ctx, design, ctx.fields.get("version"))
+    service = ctx.fields["provider"].lower()
+    return await _add_clone(ctx, service, version.data["prompt"], design, version)
 
 
 async def _add_clone(
-    call: Call,
+    ctx: RequestContext,
     service: str,
     label: str | None,
     design: Record | None = None,
     version: Record | None = None,
 ) -> JSON:
-    ids, fields = call.sandbox.ids, call.fields
+    ids, fields = ctx.sandbox.ids, ctx.fields
     clone_id = ids.uuid("telnyx clone")
-    moment = timestamp(call.sandbox.clock.now())
+    moment = timestamp(ctx.sandbox.clock.now())
     data = {
         "record_type": "voice_clone",
         "id": clone_id,
@@ -208,31 +216,31 @@ async def _add_clone(
         "model_id": fields.get("model_id") or MODELS[service][0],
         "status": "active",
     }
-    await call.add(CLONES, clone_id, data)
+    await ctx.add(CLONES, clone_id, data)
     return {"data": data}
 
 
 @provider.operation("listVoiceClones")
-async def list_voice_clones(call: Call) -> JSON:
-    service = call.parameters.get("filter[provider]")
+async def list_voice_clones(ctx: RequestContext) -> JSON:
+    service = ctx.parameters.get("filter[provider]")
     clones = [
         each.data
-        for each in await call.all(CLONES)
+        for each in await ctx.all(CLONES)
         if not service or each.data["provider"].lower() == service.lower()
     ]
-    return _page(call, clones)
+    return _page(ctx, clones)
 
 
-def _page(call: Call, found: list[Data]) -> JSON:
+def _page(ctx: RequestContext, found: list[Data]) -> JSON:
     """One page of what was found, filtered by name and sorted."""
-    name = call.parameters.get("filter[name]", "").lower()
+    name = ctx.parameters.get("filter[name]", "").lower()
     found = [each for each in found if name in each["name"].lower()]
-    order = call.parameters["sort"]
+    order = ctx.parameters["sort"]
     # Stable and oldest first before: of two made in one moment the older comes first, or last.
     if order.startswith("-"):
         found.reverse()
     found.sort(key=itemgetter(order.removeprefix("-")), reverse=order.startswith("-"))
-    number, size = call.parameters["page[number]"], call.parameters["page[size]"]
+    number, size = ctx.parameters["page[number]"], ctx.parameters["page[size]"]
     return {
         "data": found[(number - 1) * size : number * size],
         "meta": {
@@ -244,41 +252,41 @@ def _page(call: Call, found: list[Data]) -> JSON:
     }
 
 
-async def _find_clone(call: Call) -> Record:
-    clone = await call.find(CLONES, call.parameters["id"].lower())
+async def _find_clone(ctx: RequestContext) -> Record:
+    clone = await ctx.find(CLONES, ctx.parameters["id"].lower())
     if clone is None:
         raise NotFound("Voice clone not found")
     return clone
 
 
 @provider.operation("getVoiceClone")
-async def get_voice_clone(call: Call) -> JSON:
-    return {"data": (await _find_clone(call)).data}
+async def get_voice_clone(ctx: RequestContext) -> JSON:
+    return {"data": (await _find_clone(ctx)).data}
 
 
 @provider.operation("updateVoiceClone")
-async def update_voice_clone(call: Call) -> JSON:
-    clone = await _find_clone(call)
-    return {"data": await _change(call, clone, ("name", "language", "gender"))}
+async def update_voice_clone(ctx: RequestContext) -> JSON:
+    clone = await _find_clone(ctx)
+    return {"data": await _change(ctx, clone, ("name", "language", "gender"))}
 
 
-async def _change(call: Call, record: Record, members: tuple[str, ...]) -> Data:
-    changed = {name: call.fields[name] for name in members if name in call.fields}
-    changed["updated_at"] = timestamp(call.sandbox.clock.now())
-    await call.sandbox.voices.update(record, lambda data: {**data, **changed})
+async def _change(ctx: RequestContext, record: Record, members: tuple[str, ...]) -> Data:
+    changed = {name: ctx.fields[name] for name in members if name in ctx.fields}
+    changed["updated_at"] = timestamp(ctx.sandbox.clock.now())
+    await ctx.sandbox.voices.update(record, lambda data: {**data, **changed})
     return record.data
 
 
 @provider.operation("deleteVoiceClone")
-async def delete_voice_clone(call: Call) -> None:
-    await call.sandbox.voices.remove(await _find_clone(call))
+async def delete_voice_clone(ctx: RequestContext) -> None:
+    await ctx.sandbox.voices.remove(await _find_clone(ctx))
 
 
 @provider.operation("getVoiceCloneSample")
-async def get_voice_clone_sample(call: Call) -> bytes:
-    clone = await _find_clone(call)
+async def get_voice_clone_sample(ctx: RequestContext) -> bytes:
+    clone = await _find_clone(ctx)
     for upload in clone.uploads:
-        if upload.kept and upload.heard.format == "wav":
+        if upload.kept and upload.info.format == "wav":
             return upload.data
         length = upload.seconds or SAMPLE_SECONDS
         return _wav(Utterance(clone.data["name"], clone.id, seconds=min(length, 60.0)))
@@ -293,32 +301,32 @@ def _wav(utterance: Utterance) -> bytes:
 
 
 @provider.operation("createVoiceDesign")
-async def create_voice_design(call: Call) -> JSON:
-    fields, moment = call.fields, timestamp(call.sandbox.clock.now())
+async def create_voice_design(ctx: RequestContext) -> JSON:
+    fields, moment = ctx.fields, timestamp(ctx.sandbox.clock.now())
     if "voice_design_id" in fields:
-        design = await _find_design(call, fields["voice_design_id"].lower())
-        versions = await _versions(call, design)
+        design = await _find_design(ctx, fields["voice_design_id"].lower())
+        versions = await _versions(ctx, design)
         if len(versions) >= MAX_VERSIONS:
             raise Conflict(f"Voice design has reached the maximum of {MAX_VERSIONS} versions")
         number = versions[-1].data["version"] + 1 if versions else 1
     else:
         _check_name(fields)
-        design_id, number = call.sandbox.ids.uuid("telnyx design"), 1
+        design_id, number = ctx.sandbox.ids.uuid("telnyx design"), 1
         summary = _summary(design_id, fields["name"], fields["provider"].lower(), moment)
-        design = await call.add(DESIGNS, design_id, summary)
-    version_id = call.sandbox.ids.uuid("telnyx design version")
+        design = await ctx.add(DESIGNS, design_id, summary)
+    version_id = ctx.sandbox.ids.uuid("telnyx design version")
     version = _version(number, version_id, fields["text"], fields["prompt"], moment)
-    await call.add(VERSIONS, f"{design.id}:{number}", version)
+    await ctx.add(VERSIONS, f"{design.id}:{number}", version)
     return {"data": {**version, **design.data}}
 
 
 def _check_name(fields: Data) -> None:
     """A new design wants a name, and one that cannot be taken for an id."""
     if "name" not in fields:
-        raise Invalid("", Violation("body", "/name", "required", "is required"))
+        raise ValidationFailed("", Violation("body", "/name", "required", "is required"))
     if _is_uuid(fields["name"]):
-        raise Invalid(
-            "", Violation("body", "/name", "not", "must not be a UUID", got=fields["name"])
+        raise ValidationFailed(
+            "", Violation("body", "/name", "not", "must not be a UUID", received=fields["name"])
         )
 
 
@@ -354,22 +362,22 @@ def _version(number: int, version_id: str, text: str, prompt: str, moment: str) 
     }
 
 
-async def _find_design(call: Call, id: str) -> Record:
+async def _find_design(ctx: RequestContext, id: str) -> Record:
     """The design with an id, else the newest with that name."""
-    design = await call.find(DESIGNS, id.lower())
-    named = [each for each in await call.all(DESIGNS) if each.data["name"] == id]
+    design = await ctx.find(DESIGNS, id.lower())
+    named = [each for each in await ctx.all(DESIGNS) if each.data["name"] == id]
     if design is None and not named:
         raise NotFound("Voice design not found")
     return design or named[-1]
 
 
-async def _versions(call: Call, design: Record) -> list[Record]:
-    return [each for each in await call.all(VERSIONS) if each.id.startswith(f"{design.id}:")]
+async def _versions(ctx: RequestContext, design: Record) -> list[Record]:
+    return [each for each in await ctx.all(VERSIONS) if each.id.startswith(f"{design.id}:")]
 
 
-async def _find_version(call: Call, design: Record, number: int | None) -> Record:
+async def _find_version(ctx: RequestContext, design: Record, number: int | None) -> Record:
     """A version of a design, else its newest."""
-    versions = await _versions(call, design)
+    versions = await _versions(ctx, design)
     for version in reversed(versions):
         if number in (None, version.data["version"]):
             return version
@@ -377,41 +385,41 @@ async def _find_version(call: Call, design: Record, number: int | None) -> Recor
 
 
 @provider.operation("listVoiceDesigns")
-async def list_voice_designs(call: Call) -> JSON:
-    return _page(call, [each.data for each in await call.all(DESIGNS)])
+async def list_voice_designs(ctx: RequestContext) -> JSON:
+    return _page(ctx, [each.data for each in await ctx.all(DESIGNS)])
 
 
 @provider.operation("getVoiceDesign")
-async def get_voice_design(call: Call) -> JSON:
-    design = await _find_design(call, call.parameters["id"])
-    version = await _find_version(call, design, call.parameters.get("version"))
+async def get_voice_design(ctx: RequestContext) -> JSON:
+    design = await _find_design(ctx, ctx.parameters["id"])
+    version = await _find_version(ctx, design, ctx.parameters.get("version"))
     return {"data": {**version.data, **design.data}}
 
 
 @provider.operation("updateVoiceDesign")
-async def update_voice_design(call: Call) -> JSON:
-    return {"data": await _change(call, await _find_design(call, call.parameters["id"]), ("name",))}
+async def update_voice_design(ctx: RequestContext) -> JSON:
+    return {"data": await _change(ctx, await _find_design(ctx, ctx.parameters["id"]), ("name",))}
 
 
 @provider.operation("deleteVoiceDesign")
-async def delete_voice_design(call: Call) -> None:
-    design = await _find_design(call, call.parameters["id"])
-    for version in await _versions(call, design):
-        await call.sandbox.voices.remove(version)
-    await call.sandbox.voices.remove(design)
+async def delete_voice_design(ctx: RequestContext) -> None:
+    design = await _find_design(ctx, ctx.parameters["id"])
+    for version in await _versions(ctx, design):
+        await ctx.sandbox.voices.remove(version)
+    await ctx.sandbox.voices.remove(design)
 
 
 @provider.operation("deleteVoiceDesignVersion")
-async def delete_voice_design_version(call: Call) -> None:
-    design = await _find_design(call, call.parameters["id"])
-    version = await _find_version(call, design, call.parameters["version"])
-    await call.sandbox.voices.remove(version)
+async def delete_voice_design_version(ctx: RequestContext) -> None:
+    design = await _find_design(ctx, ctx.parameters["id"])
+    version = await _find_version(ctx, design, ctx.parameters["version"])
+    await ctx.sandbox.voices.remove(version)
 
 
 @provider.operation("getVoiceDesignSample")
-async def get_voice_design_sample(call: Call) -> bytes:
-    design = await _find_design(call, call.parameters["id"])
-    version = await _find_version(call, design, call.parameters.get("version"))
+async def get_voice_design_sample(ctx: RequestContext) -> bytes:
+    design = await _find_design(ctx, ctx.parameters["id"])
+    version = await _find_version(ctx, design, ctx.parameters.get("version"))
     return _wav(Utterance(version.data["text"], version.data["provider_voice_id"]))
 
 
@@ -419,37 +427,37 @@ async def get_voice_design_sample(call: Call) -> bytes:
 
 
 @provider.operation("generateSpeech")
-async def generate_speech(call: Call) -> Answer:
-    service, voice = await _voice(call)
-    settings = call.fields.get(service, {})
+async def generate_speech(ctx: RequestContext) -> Response:
+    service, voice = await _voice(ctx)
+    settings = ctx.fields.get(service, {})
     format = settings.get("response_format", "mp3")
     speech = {
-        "text": call.fields["text"],
+        "text": ctx.fields["text"],
         "voice": voice,
         "speed": settings.get("voice_speed", settings.get("speed", 1.0)),
         "format": format if format in MEDIA_TYPES else "mp3",
         "rate": settings.get("sampling_rate", SAMPLE_RATE),
     }
-    if call.fields["output_type"] == "audio_id":
-        audio_id = call.sandbox.ids.uuid("telnyx speech")
-        await call.add(SPEECHES, audio_id, speech)
-        url = f"{call.origin}{provider.base_path}/text-to-speech/speech/{audio_id}"
-        return Answer({"audio_id": audio_id, "audio_url": url})
-    if call.fields["output_type"] == "base64_output":
-        return Answer({"base64_audio": b64encode(b"".join(_pieces(speech))).decode()})
+    if ctx.fields["output_type"] == "audio_id":
+        audio_id = ctx.sandbox.ids.uuid("telnyx speech")
+        await ctx.add(SPEECHES, audio_id, speech)
+        url = f"{ctx.origin}{provider.base_path}/text-to-speech/speech/{audio_id}"
+        return Response({"audio_id": audio_id, "audio_url": url})
+    if ctx.fields["output_type"] == "base64_output":
+        return Response({"base64_audio": b64encode(b"".join(_pieces(speech))).decode()})
     return _sound(speech)
 
 
 @provider.operation("getSpeech")
-async def get_speech(call: Call) -> Answer:
-    speech = await call.find(SPEECHES, call.parameters["audio_id"])
+async def get_speech(ctx: RequestContext) -> Response:
+    speech = await ctx.find(SPEECHES, ctx.parameters["audio_id"])
     if speech is None:
         raise NotFound("Audio not found")
     return _sound(speech.data)
 
 
-def _sound(speech: Data) -> Answer:
-    return Answer(_pieces(speech), media_type=MEDIA_TYPES[speech["format"]])
+def _sound(speech: Data) -> Response:
+    return Response(_pieces(speech), media_type=MEDIA_TYPES[speech["format"]])
 
 
 def _pieces(speech: Data) -> Iterator[bytes]:
@@ -463,25 +471,25 @@ def _pieces(speech: Data) -> Iterator[bytes]:
     yield from pcm_pieces(utterance, rate)
 
 
-async def _voice(call: Call) -> tuple[str, str]:
+async def _voice(ctx: RequestContext) -> tuple[str, str]:
     """The provider that is to speak, and with which voice."""
-    voice = call.fields.get("voice")
+    voice = ctx.fields.get("voice")
     if voice is None:
-        if "provider" not in call.fields:
+        if "provider" not in ctx.fields:
             message = "is required unless provider is given"
-            raise Invalid("", Violation("body", "/voice", "required", message))
-        return call.fields["provider"], call.fields["provider"]
+            raise ValidationFailed("", Violation("body", "/voice", "required", message))
+        return ctx.fields["provider"], ctx.fields["provider"]
     service, model, name = _parsed(voice)
-    clones = [each.data for each in await call.all(CLONES)]
+    clones = [each.data for each in await ctx.all(CLONES)]
     if service == "telnyx" and model in MODELS["telnyx"]:
-        designs = [each.data for each in await call.all(DESIGNS)]
+        designs = [each.data for each in await ctx.all(DESIGNS)]
         known = [each for each in [*clones, *designs] if name in (each["id"], each["name"])]
         if not known:
-            raise BadVoice(f"Failed to produce text to speech: no clone or design is {name}")
+            raise UnknownVoice(f"Failed to produce text to speech: no clone or design is {name}")
         return service, known[-1]["id"]
     cloned = service == "minimax" and MINIMAX_CLONE.fullmatch(name)
     if cloned and name not in [each["provider_voice_id"] for each in clones]:
-        raise BadVoice(f"Failed to produce text to speech: no clone is {name}")
+        raise UnknownVoice(f"Failed to produce text to speech: no clone is {name}")
     return service, name
 
 
@@ -497,7 +505,7 @@ def _parsed(voice: str) -> tuple[str, str, str]:
 
 
 @provider.operation("listVoices")
-async def list_voices(call: Call) -> JSON:
+async def list_voices(ctx: RequestContext) -> JSON:
     voices: list[dict[str, Any]] = [
         {
             "voice_id": voice_id,
@@ -508,7 +516,7 @@ async def list_voices(call: Call) -> JSON:
         }
         for service, voice_id, language, gender in STOCK
     ]
-    for clone in await call.all(CLONES):
+    for clone in await ctx.all(CLONES):
         service = clone.data["provider"]
         model, voice = clone.data["provider_supported_models"][0], clone.data["provider_voice_id"]
         voices.append({
@@ -518,5 +526,5 @@ async def list_voices(call: Call) -> JSON:
             "language": clone.data["language"],
             "gender": clone.data["gender"] or "neutral",
         })  # fmt: skip
-    wanted = call.parameters.get("provider")
+    wanted = ctx.parameters.get("provider")
     return {"voices": [each for each in voices if wanted in (None, each["provider"])]}

@@ -10,7 +10,7 @@ import pytest
 
 from mockvoice import Control
 from mockvoice.cli.faults import FIELDS
-from mockvoice.client.told import FaultFields
+from mockvoice.client.models import FaultFields
 
 from .processes import run, told
 
@@ -63,7 +63,7 @@ def test_a_fault_is_said_in_short_or_field_by_field(
     mock: Control, arguments: list[str], fault: dict[str, Any]
 ) -> None:
     added = json.loads(told("faults", "add", "--json", *arguments, MOCKVOICE_URL=mock.url))
-    assert added == {"id": "fault_1", "hits": 0, "seen": 0, **fault}
+    assert added == {"id": "fault_1", "hits": 0, "matched": 0, **fault}
     assert json.loads(told("faults", "--json", MOCKVOICE_URL=mock.url)) == {"faults": [added]}
 
 

@@ -198,7 +198,7 @@ def test_a_log_for_machines_is_json_without_secrets() -> None:
     }
 
 
-def test_nothing_is_logged_unless_asked_for() -> None:
+def test_nothing_is_logged_unless_inject_with() -> None:
     with started() as server:
         send(server.url)
         assert server.stop() == (0, "", "")
@@ -215,7 +215,7 @@ def test_a_server_may_start_without_a_word() -> None:
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_stops_at_once_and_well_whatever_hangs(by: signal.Signals) -> None:
+def test_a_server_stops_concurrency_and_well_whatever_hangs(by: signal.Signals) -> None:
     with started() as server:
         place = urlsplit(server.url).hostname, urlsplit(server.url).port
 

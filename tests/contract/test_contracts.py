@@ -158,7 +158,7 @@ def test_a_request_that_breaks_one_rule_is_refused(
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 @settings(fast, max_examples=5)
 @given(data=st.data())
-def test_a_request_with_more_than_is_asked_for_succeeds_where_that_is_allowed(
+def test_a_request_with_more_than_is_inject_with_succeeds_where_that_is_allowed(
     http: httpx.Client, operation: Operation, data: st.DataObject
 ) -> None:
     request = data.draw(requests(operation, known(http, operation)))

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
 from mockvoice.provider import Mock
 from mockvoice.providers import built_in
-from mockvoice.redact import redacted
-from mockvoice.settings import Settings
+from mockvoice.redact import mask_key
 
 from ..conftest import Box, Serve
 from ..contract.contracts import CONTRACTS
@@ -56,7 +56,7 @@ class Model:
         self.fault = fault
         self.turns = turns(fault)
         self.gone_at = now + fault.get("expires_in", 10**9)
-        self.hits = self.seen = 0
+        self.hits = self.matched = 0
 
     def is_for(self, key: str, now: int) -> bool:
         wanted = self.fault.get("match", {}).get("account", key)
@@ -65,7 +65,7 @@ class Model:
 
     def turn(self) -> Any:
         found = next(self.turns)
-        self.seen += found != OVER
+        self.matched += found != OVER
         self.hits += found not in (None, OVER)
         return found
 
@@ -92,7 +92,7 @@ ANY = st.fixed_dictionaries(
 )
 
 
-class Faults(RuleBasedStateMachine):
+class FaultRules(RuleBasedStateMachine):
     """Faults of one sandbox over HTTP, beside the model of each."""
 
     box: ClassVar[Box]
@@ -106,7 +106,7 @@ class Faults(RuleBasedStateMachine):
         self.models: dict[str, Model] = {}
 
     def add(self, fault: dict[str, Any]) -> str:
-        id = self.box.ask(*fault.get("sequence", ()), **fault)
+        id = self.box.request(*fault.get("sequence", ()), **fault)
         self.models[id] = Model(fault, self.now)
         return id
 
@@ -155,27 +155,27 @@ class Faults(RuleBasedStateMachine):
     @invariant()
     def counts_are_told(self) -> None:
         told = self.box.control.get("/faults").json()["faults"]
-        assert [(each["id"], each["hits"], each["seen"]) for each in told] == [
-            (id, model.hits, model.seen) for id, model in self.models.items()
+        assert [(each["id"], each["hits"], each["matched"]) for each in told] == [
+            (id, model.hits, model.matched) for id, model in self.models.items()
         ]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def one_server() -> Iterator[None]:
     with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)) as server:
-        with Box(server, "machine") as Faults.box:
+        with Box(server, "machine") as FaultRules.box:
             yield
-        assert not server.mock.named("machine").mistakes
+        assert not server.mock.named("machine").internal_errors
 
 
-TestFaults = Faults.TestCase
+TestFaults = FaultRules.TestCase
 TestFaults.settings = settings(max_examples=60, stateful_step_count=30)
 
 
 def test_a_fault_expires_by_the_clock_of_its_sandbox(box: Box) -> None:
     box.clock(freeze="2024-01-01T00:00:00Z")
-    box.ask(status=503, expires_in=5)
-    box.ask({"status": 501}, {"status": 502}, {"status": 504}, expires_in=7.5)
+    box.request(status=503, expires_in=5)
+    box.request({"status": 501}, {"status": 502}, {"status": 504}, expires_in=7.5)
     key = {"Authorization": "Bearer K"}
     found = []
     for seconds in (0, 4.75, 0.25, 2.25, 0.25, 100):
@@ -234,10 +234,10 @@ def test_a_fault_is_told_as_it_was_given(box: Box, fault: dict[str, Any]) -> Non
     assert made.status_code == 201, made.text
     expected = json.loads(json.dumps(fault))
     if "account" in fault.get("match", {}):
-        expected["match"]["account"] = redacted(fault["match"]["account"])
+        expected["match"]["account"] = mask_key(fault["match"]["account"])
     id = made.json()["id"]
     for told in (made.json(), box.fault(id), box.control.get("/faults").json()["faults"][-1]):
-        assert told == {"id": id, "hits": 0, "seen": 0, **expected}
+        assert told == {"id": id, "hits": 0, "matched": 0, **expected}
     assert box.control.delete(f"/faults/{id}").status_code == 204
 
 
@@ -250,8 +250,8 @@ def test_every_fault_is_taken_in_a_header_too(box: Box, fault: dict[str, Any]) -
 
 
 @quick
-@given(fault=faults("Turn"))
-def test_a_fault_does_the_same_however_it_is_asked_for(box: Box, fault: dict[str, Any]) -> None:
+@given(fault=faults("SequenceItem"))
+def test_a_fault_does_the_same_however_it_is_inject_with(box: Box, fault: dict[str, Any]) -> None:
     fault = {k: v for k, v in fault.items() if k not in ("provider", "operation", "match")}
     fault["kind"] = fault.get("kind", "status")
     if fault["kind"] in ("timeout", "reset", "disconnect", "truncate", "delay", "drip"):
@@ -259,9 +259,9 @@ def test_a_fault_does_the_same_however_it_is_asked_for(box: Box, fault: dict[str
     key = {"Authorization": "Bearer K"}
     box.control.delete("/faults")
     by_header = box.http.get(LIST, headers={**key, "X-Mockvoice-Fault": json.dumps(fault)})
-    box.ask(**fault, times=1)
+    box.request(**fault, times=1)
     by_rule = box.http.get(LIST, headers=key)
-    box.ask(fault)
+    box.request(fault)
     by_sequence = box.http.get(LIST, headers=key)
     own = ("x-mockvoice-request", "x-mockvoice-fault", "date")
     seen = [
@@ -277,7 +277,7 @@ def test_a_fault_does_the_same_however_it_is_asked_for(box: Box, fault: dict[str
 def pattern(box: Box, seed: int, probability: float) -> list[bool]:
     """Which of 250 requests fail after a reset."""
     assert box.control.post("/reset", json={"seed": seed}).status_code == 204
-    box.ask(status=503, probability=probability)
+    box.request(status=503, probability=probability)
     key = {"Authorization": "Bearer K"}
     return [box.http.get(LIST, headers=key).status_code == 503 for _ in range(250)]
 
@@ -286,7 +286,7 @@ def test_chance_repeats_with_its_seed(box: Box) -> None:
     first, other = pattern(box, 7, 0.3), pattern(box, 8, 0.3)
     assert pattern(box, 7, 0.3) == first != other
     assert 120 <= sum(first) + sum(other) <= 180  # of 500
-    assert box.fault("fault_1")["seen"] == 250
+    assert box.fault("fault_1")["matched"] == 250
     assert box.fault("fault_1")["hits"] == sum(first)
 
 
@@ -298,8 +298,8 @@ def test_what_is_impossible_never_happens_and_what_is_certain_always(box: Box) -
 def test_chance_is_another_for_each_fault_and_counts_those_that_fire(serve: Serve) -> None:
     def run() -> list[int]:
         with Box(serve(seed=5), "chance") as box:
-            box.ask(status=501, probability=0.5, times=10)
-            box.ask(status=502, probability=0.5, every=2)
+            box.request(status=501, probability=0.5, times=10)
+            box.request(status=502, probability=0.5, every=2)
             key = {"Authorization": "Bearer K"}
             found = [box.http.get(LIST, headers=key).status_code for _ in range(60)]
             assert box.fault("fault_1")["hits"] == 10 == found.count(501)

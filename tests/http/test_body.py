@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockvoice.errors import Malformed, Problem, TooLarge
+from mockvoice.errors import MalformedBody, PayloadTooLarge, Problem
 from mockvoice.http.body import MAX_DEPTH, MAX_PARTS, MAX_TEXT_BYTES, Body, read
-from mockvoice.sandbox.uploads import Upload
+from mockvoice.state.uploads import Upload
 
 BOUNDARY = "----formdata-undici-038"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -122,7 +122,7 @@ def test_a_broken_form_says_what_is_wrong_with_it(
     content_type: str, data: bytes, sentence: str
 ) -> None:
     body = received([data], content_type)
-    assert isinstance(body.problem, Malformed)
+    assert isinstance(body.problem, MalformedBody)
     assert sentence in told(body)
 
 
@@ -158,7 +158,7 @@ def test_headers_of_a_part_may_come_in_any_order() -> None:
 
 def test_more_than_the_bound_is_drained_and_not_kept() -> None:
     body = received([part('name="a"; filename="a"', bytes(100))] + [bytes(100)] * 50, most=1000)
-    assert isinstance(body.problem, TooLarge)
+    assert isinstance(body.problem, PayloadTooLarge)
     assert told(body) == "the body has more than 1000 bytes"
     assert body.size > 5000
     assert not body.parts
@@ -166,9 +166,9 @@ def test_more_than_the_bound_is_drained_and_not_kept() -> None:
 
 
 def test_parts_are_counted() -> None:
-    fits = form(*[part('name="a"', b"")] * MAX_PARTS)
-    assert len(shown(received([fits]))) == MAX_PARTS
-    assert isinstance(received([part('name="a"', b"") + fits]).problem, TooLarge)
+    is_valid = form(*[part('name="a"', b"")] * MAX_PARTS)
+    assert len(shown(received([is_valid]))) == MAX_PARTS
+    assert isinstance(received([part('name="a"', b"") + is_valid]).problem, PayloadTooLarge)
 
 
 def test_a_buffer_of_node_is_a_part_for_each_byte_and_is_told_how_to_be_a_file() -> None:
@@ -229,5 +229,5 @@ def test_json_comes_through(value: Any) -> None:
     ],
 )
 def test_unusable_json_says_what_is_wrong_with_it(data: bytes, sentence: str) -> None:
-    with pytest.raises(Malformed, match=sentence):
+    with pytest.raises(MalformedBody, match=sentence):
         received([data], "application/json").json()

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.openapi.lift import JSON, ContractError
-from mockvoice.provider import Answer, Call, Mock, Provider
+from mockvoice.openapi.normalize import JSON, ContractError
+from mockvoice.provider import Mock, Provider, RequestContext, Response
 from mockvoice.providers import built_in
-from mockvoice.settings import Settings
 
 ACME = """
 openapi: 3.1.0
@@ -73,10 +73,10 @@ class Acme:
 
     def __init__(self, contract: Path) -> None:
         self.provider = Provider("acme", "Acme", contract=contract)
-        self.calls: list[Call] = []
+        self.calls: list[RequestContext] = []
 
     def answers(self, operation: str, answer: Any) -> None:
-        async def handler(call: Call) -> Any:
+        async def handler(call: RequestContext) -> Any:
             self.calls.append(call)
             return answer(call) if callable(answer) else answer
 
@@ -95,7 +95,7 @@ class Started(httpx.Client):
 
     def __init__(self, server: Server) -> None:
         super().__init__(base_url=f"{server.url}/acme/v9")
-        self.mistakes = server.mock.sandbox.mistakes
+        self.internal_errors = server.mock.sandbox.internal_errors
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_an_operation_without_a_function_answers_the_example_of_its_contract(
     response = http.post("/songs", json={})
     assert (response.status_code, response.json()) == (200, {"id": 7})
     assert http.get("/songs/5").json() == {"id": 0}
-    assert not http.mistakes
+    assert not http.internal_errors
 
 
 def test_a_literal_path_wins_over_one_with_parameters(acme: Acme, http: Started) -> None:
@@ -190,7 +190,7 @@ FORM = "application/x-www-form-urlencoded"
                 "message": "the body is not valid JSON: Expecting property name enclosed in double"
                 " quotes at line 1, column 2",
                 "expected": None,
-                "got": None,
+                "received": None,
             },
         ),
         (
@@ -201,7 +201,7 @@ FORM = "application/x-www-form-urlencoded"
                 "message": "the body is of type text/plain; expected is"
                 " application/x-www-form-urlencoded or application/json",
                 "expected": [FORM, "application/json"],
-                "got": "text/plain",
+                "received": "text/plain",
             },
         ),
     ],
@@ -211,7 +211,7 @@ def test_a_body_that_cannot_be_read_is_a_violation_too(
 ) -> None:
     response = http.post("/songs", headers={"Content-Type": media_type}, content=content)
     assert (response.status_code, response.json()) == (400, {"oops": "wrong"})
-    whole = {"where": "body", "pointer": "", "source": "", "hint": ""}
+    whole = {"location": "body", "pointer": "", "source": "", "hint": ""}
     assert json.loads(response.headers["x-mockvoice-violations"]) == [{**whole, **told}]
     assert "x-mockvoice-hint" not in response.headers
 
@@ -227,7 +227,7 @@ def test_an_empty_body_brings_the_hint_of_its_contract(http: Started, media_type
 
 
 def test_a_handler_may_choose_among_documented_statuses(acme: Acme, http: Started) -> None:
-    acme.answers("addSong", Answer(b"later", status=202, headers={"x-later": "1"}))
+    acme.answers("addSong", Response(b"later", status=202, headers={"x-later": "1"}))
     response = http.post("/songs", json={})
     assert (response.status_code, response.text) == (202, "later")
     assert response.headers["x-later"] == "1"
@@ -235,13 +235,13 @@ def test_a_handler_may_choose_among_documented_statuses(acme: Acme, http: Starte
 
 
 def test_a_status_that_is_not_documented_is_our_mistake(acme: Acme, http: Started) -> None:
-    acme.answers("addSong", Answer({}, status=418))
+    acme.answers("addSong", Response({}, status=418))
     response = http.post("/songs", json={})
     assert (response.status_code, response.json()) == (500, {"oops": "broken"})
 
 
 def test_an_answer_may_be_streamed(acme: Acme, http: Started) -> None:
-    acme.answers("newestSong", lambda call: Answer(iter([b"RI", b"FF"])))
+    acme.answers("newestSong", lambda call: Response(iter([b"RI", b"FF"])))
     response = http.get("/songs/newest")
     assert response.content == b"RIFF"
     assert response.headers["transfer-encoding"] == "chunked"
@@ -256,13 +256,13 @@ def test_an_operation_that_documents_no_body_answers_none(http: Started) -> None
 def test_a_handler_that_fails_is_a_500_in_the_providers_words_and_a_mistake(
     acme: Acme, http: Started
 ) -> None:
-    def fail(call: Call) -> JSON:
+    def fail(call: RequestContext) -> JSON:
         raise RuntimeError("oh no")
 
     acme.answers("addSong", fail)
     response = http.post("/songs", json={})
     assert (response.status_code, response.json()) == (500, {"oops": "broken"})
-    assert "RuntimeError: oh no" in http.mistakes[0]
+    assert "RuntimeError: oh no" in http.internal_errors[0]
     acme.answers("addSong", {"id": 1})
     assert http.post("/songs", json={}).status_code == 200
 
@@ -272,7 +272,7 @@ def test_a_reply_that_does_not_fit_its_contract_is_sent_and_is_a_mistake(
 ) -> None:
     acme.answers("getSong", {"id": "x"})
     assert http.get("/songs/1").json() == {"id": "x"}
-    assert http.mistakes[0] == 'the reply 200 of getSong: id must be a whole number; got "x"'
+    assert http.internal_errors[0] == 'the reply 200 of getSong: id must be a whole number; got "x"'
 
 
 def test_a_provider_without_words_still_answers_unknown_paths(http: Started) -> None:

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from mockvoice.config.settings import Settings
 from mockvoice.http.app import App
 from mockvoice.http.server import PortTaken, Server, bind
 from mockvoice.provider import Mock
 from mockvoice.providers import built_in
-from mockvoice.settings import Settings
 
 from ..conftest import Serve
 

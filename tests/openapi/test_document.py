@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from mockvoice.openapi.document import Credential, Document
-from mockvoice.openapi.example import example
-from mockvoice.openapi.lift import ContractError
+from mockvoice.openapi.document import Document, SecurityScheme
+from mockvoice.openapi.examples import example
+from mockvoice.openapi.normalize import ContractError
 
 PETS = """
 openapi: 3.1.0
@@ -89,19 +89,19 @@ def test_the_base_path_is_that_of_the_first_server() -> None:
 
 def test_parameters_of_a_path_and_of_an_operation_come_together() -> None:
     operation = pets().operations["getPet"]
-    assert [(p.name, p.place, p.required, p.default) for p in operation.parameters] == [
+    assert [(p.name, p.location, p.required, p.default) for p in operation.parameters] == [
         ("id", "path", True, None),
         ("page[size]", "query", False, 20),
         ("tag", "query", False, None),
     ]
-    assert operation.parameters[2].field.many
+    assert operation.parameters[2].field.is_array
 
 
 def test_the_fields_of_a_form_are_found_through_references_and_choices() -> None:
     body = pets().operations["POST /pets/{id}"].bodies["multipart/form-data"]
     assert body.fields["size"].kinds == {"number"}
     files = body.fields["files"]
-    assert files.many
+    assert files.is_array
     assert files.file
     assert files.file.max_bytes == 3
     assert files.file.source.endswith("multipart~1form-data/schema/allOf/1/properties/files/items")
@@ -116,7 +116,7 @@ def test_a_body_says_what_may_help_when_it_comes_empty() -> None:
 def test_responses_have_status_headers_and_examples() -> None:
     operation = pets().operations["getPet"]
     assert sorted(operation.responses) == [200, 404]
-    assert operation.success.headers["x-size"].fits(3)
+    assert operation.success.headers["x-size"].is_valid(3)
     assert operation.documented(404) == {"oops": 1}
     assert operation.documented(200) == {"size": 0, "born": "text"}
     assert operation.documented(500) is None
@@ -124,10 +124,10 @@ def test_responses_have_status_headers_and_examples() -> None:
 
 def test_an_operation_may_want_no_credential_where_the_document_wants_one() -> None:
     operations = pets().operations
-    assert operations["getPet"].credential == Credential("header", "x-key")
+    assert operations["getPet"].credential == SecurityScheme("header", "x-key")
     assert operations["POST /pets/{id}"].credential is None
     bearer = pets(**{"security: [{key: []}]": "security: [{bearer: []}]"}).operations["getPet"]
-    assert bearer.credential == Credential("bearer", "authorization")
+    assert bearer.credential == SecurityScheme("bearer", "authorization")
 
 
 @pytest.mark.parametrize(
@@ -195,9 +195,9 @@ def test_the_example_of_a_schema_fits_it_and_is_always_the_same(schema: Any) -> 
     text = yaml.safe_dump(
         {"openapi": "3.1.0", "paths": {}, "components": {"schemas": {"X": schema}}}
     )
-    dialect = Document("x", text).dialect
-    value = example(dialect, schema)
-    assert value == example(dialect, schema)
+    schemas = Document("x", text).schemas
+    value = example(schemas, schema)
+    assert value == example(schemas, schema)
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
 
 
@@ -205,6 +205,6 @@ def test_a_schema_that_contains_itself_has_an_example() -> None:
     trees = {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}
     tree = {"type": "object", "properties": {"trees": trees}}
     text = yaml.safe_dump({"openapi": "3.1.0", "components": {"schemas": {"Tree": tree}}})
-    dialect = Document("x", text).dialect
-    value = example(dialect, {"$ref": "#/components/schemas/Tree"})
-    assert dialect.compile("#/components/schemas/Tree").fits(value)
+    schemas = Document("x", text).schemas
+    value = example(schemas, {"$ref": "#/components/schemas/Tree"})
+    assert schemas.compile("#/components/schemas/Tree").is_valid(value)

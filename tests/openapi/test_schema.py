@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockvoice.errors import Violation
-from mockvoice.openapi.lift import ContractError
-from mockvoice.openapi.schema import Dialect, Schema, coerce, kinds
-from mockvoice.openapi.wording import TO_FILE, file_view
+from mockvoice.openapi.messages import TO_FILE, file_view
+from mockvoice.openapi.normalize import ContractError
+from mockvoice.openapi.schema import Schema, SchemaStore, coerce, kinds
 
 
-def dialect(node: Any, **others: Any) -> Dialect:
+def schemas(node: Any, **others: Any) -> SchemaStore:
     components = {"schemas": {"X": node, **others}}
-    return Dialect("acme", {"openapi": "3.1.0", "components": components})
+    return SchemaStore("acme", {"openapi": "3.1.0", "components": components})
 
 
 def schema(node: Any, **others: Any) -> Schema:
-    return dialect(node, **others).compile("#/components/schemas/X")
+    return schemas(node, **others).compile("#/components/schemas/X")
 
 
 def only(node: Any, value: Any, **others: Any) -> Violation:
@@ -152,7 +152,7 @@ def test_a_discriminator_reports_the_chosen_branch_only() -> None:
 
 
 def test_a_pattern_means_what_it_means_in_javascript() -> None:
-    assert not schema({"pattern": "^a$"}).fits("a\n")
+    assert not schema({"pattern": "^a$"}).is_valid("a\n")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_pattern_means_what_it_means_in_javascript() -> None:
 )
 def test_a_reference_to_nothing_is_refused(pointer: str) -> None:
     with pytest.raises(ContractError, match="nothing stands at"):
-        dialect({}).follow({"$ref": pointer}, "")
+        schemas({}).follow({"$ref": pointer}, "")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_no_text_makes_coercion_fail(text: str, wanted: set[str]) -> None:
 
 def test_the_types_of_a_choice_are_those_of_its_branches() -> None:
     node = {"anyOf": [{"type": "number"}, {"$ref": "#/components/schemas/Y"}]}
-    assert kinds(dialect(node, Y={"type": ["string", "null"]}), node) == {
+    assert kinds(schemas(node, Y={"type": ["string", "null"]}), node) == {
         "number",
         "string",
         "null",

@@ -140,7 +140,7 @@ def test_an_empty_wallet_is_402_and_a_model_that_is_not_enabled_403(
         assert clone(http, wav, wav, key="mini", model="faseeh-mini-v1-preview").status_code == 200
 
 
-def test_more_requests_at_once_than_the_plan_has_are_429_when_limits_are_on(
+def test_more_requests_concurrency_than_the_plan_has_are_429_when_limits_are_on(
     serve: Serve, wav: bytes
 ) -> None:
     """Two uploads are under way and have not ended: a third is one too many on the Basic plan."""

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mockvoice.audio import listen
+from mockvoice.audio.detect import sniff
 
 from ..conftest import Serve
 from ..contract.contracts import check
@@ -44,16 +44,16 @@ def preview(http: httpx.Client, wav: bytes, **fields: str) -> httpx.Response:
 
 
 def test_a_preview_is_cloned_and_speaks(http: httpx.Client, wav: bytes) -> None:
-    heard = preview(http, wav)
-    assert heard.status_code == 200
-    assert heard.headers["content-type"] == "audio/raw;codec=pcm16;rate=24000;channels=1"
-    assert heard.headers["cache-control"] == "no-cache"
-    assert heard.headers["transfer-encoding"] == "chunked"
-    assert len(heard.content) == 2 * round(16 * 0.06 * 24000)
-    files = {"voice_file": heard.content, "reference_audio_file": wav}
+    info = preview(http, wav)
+    assert info.status_code == 200
+    assert info.headers["content-type"] == "audio/raw;codec=pcm16;rate=24000;channels=1"
+    assert info.headers["cache-control"] == "no-cache"
+    assert info.headers["transfer-encoding"] == "chunked"
+    assert len(info.content) == 2 * round(16 * 0.06 * 24000)
+    files = {"voice_file": info.content, "reference_audio_file": wav}
     voice = http.post("/voices/clone", data=CLONE, files=files).json()
     assert voice in http.get("/voices").json()
-    assert listen(httpx.get(voice["sample_url"]).content).format == "wav"
+    assert sniff(httpx.get(voice["sample_url"]).content).format == "wav"
     body = {"voice_id": voice["voice_id"], "text": "Hello there"}
     said = http.post(SPEAK, json={**body, "stability": 0.5, "streaming": False})
     assert said.headers["content-type"] == "audio/wav"
@@ -68,8 +68,8 @@ def test_a_preview_is_cloned_and_speaks(http: httpx.Client, wav: bytes) -> None:
 def test_previews_of_different_voices_sound_different(
     http: httpx.Client, samples: dict[str, bytes]
 ) -> None:
-    heard = {preview(http, samples[format]).content for format in ("wav", "mp3", "wav")}
-    assert len(heard) == 2
+    info = {preview(http, samples[format]).content for format in ("wav", "mp3", "wav")}
+    assert len(info) == 2
     assert len(preview(http, samples["wav"], speed="1.2").content) == 2 * round(0.8 * 24000)
 
 
@@ -96,7 +96,7 @@ def test_a_preview_of_no_audio_is_400(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 48000])
-def test_speech_has_the_rate_asked_for(http: httpx.Client, rate: int) -> None:
+def test_speech_has_the_rate_inject_with(http: httpx.Client, rate: int) -> None:
     body = {"voice_id": "ar-najdi-male-2", "text": "مرحبا", "sample_rate": rate, "speed": 0.7}
     with wave.open(io.BytesIO(http.post(SPEAK, json=body).content)) as sound:
         assert sound.getframerate() == rate

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mockvoice.audio import listen
+from mockvoice.audio.detect import sniff
 
 from ..conftest import Serve
 from ..contract.contracts import check
@@ -44,7 +44,7 @@ def test_a_clone_is_found_and_listed_behind_the_stock_voices(
 def test_a_stock_voice_is_found(http: httpx.Client) -> None:
     voice = http.get("/get-voice/retell-Cimo").json()
     assert voice["voice_name"] == "Cimo"
-    assert listen(httpx.get(voice["preview_audio_url"]).content).format == "wav"
+    assert sniff(httpx.get(voice["preview_audio_url"]).content).format == "wav"
 
 
 def test_an_unknown_voice_is_422_and_so_is_that_of_another_account(

@@ -21,10 +21,10 @@ from hypothesis.stateful import (
     rule,
 )
 
+from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
 from mockvoice.provider import Mock
 from mockvoice.providers import built_in
-from mockvoice.settings import Settings
 
 from ..conftest import encoded
 from ..contract.contracts import check
@@ -68,7 +68,7 @@ def one_server() -> Iterator[None]:
         Machine.url = server.url
         SERVERS.append(server)
         yield
-        assert not server.mock.sandbox.mistakes
+        assert not server.mock.sandbox.internal_errors
 
 
 class Telnyx(Machine):

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mockvoice.audio import listen
+from mockvoice.audio.detect import sniff
 from mockvoice.http.server import Server
 
 from ..conftest import Serve
@@ -121,7 +121,7 @@ def test_preset_voices_have_all_required_members(http: httpx.Client) -> None:
     assert page["total"] == len(page["items"]) > 10
     voice = page["items"][0]
     assert http.get(f"/voices/{voice['voice_id']}").json() == voice
-    assert listen(httpx.get(voice["samples"][0]["url"]).content).format == "wav"
+    assert sniff(httpx.get(voice["samples"][0]["url"]).content).format == "wav"
     assert http.get("/voices/nobody").status_code == 404
 
 
@@ -166,7 +166,7 @@ def test_preset_voices_are_paged_by_an_opaque_token(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("format", "media_type"), [("wav", "audio/wav"), ("mp3", "audio/mpeg")])
 @pytest.mark.parametrize("stream", ["", "/stream"])
-def test_speech_has_exactly_the_type_asked_for_and_a_length(
+def test_speech_has_exactly_the_type_inject_with_and_a_length(
     http: httpx.Client, format: str, media_type: str, stream: str
 ) -> None:
     response = http.post(
@@ -177,7 +177,7 @@ def test_speech_has_exactly_the_type_asked_for_and_a_length(
     assert response.status_code == 200
     assert response.headers["content-type"] == media_type
     assert float(response.headers["x-audio-length"]) == pytest.approx(0.66)
-    assert listen(response.content).format == format
+    assert sniff(response.content).format == format
     assert ("transfer-encoding" in response.headers) == bool(stream)
 
 
@@ -187,8 +187,8 @@ def test_speed_and_duration_make_the_length_and_it_is_predicted(http: httpx.Clie
         body = {**HELLO, "voice_settings": settings}
         predicted = http.post(f"/predict-duration/{voice}", json=body).json()["duration"]
         sound = http.post(f"/text-to-speech/{voice}", json=body).content
-        with wave.open(io.BytesIO(sound)) as heard:
-            assert heard.getnframes() / heard.getframerate() == pytest.approx(expected, abs=0.001)
+        with wave.open(io.BytesIO(sound)) as info:
+            assert info.getnframes() / info.getframerate() == pytest.approx(expected, abs=0.001)
         assert predicted == pytest.approx(expected)
 
 
@@ -197,7 +197,7 @@ def test_phonemes_come_with_the_sound(http: httpx.Client) -> None:
     response = http.post(f"/text-to-speech/{agatha(http)}", json=body)
     assert response.headers["content-type"] == "application/json"
     answer = response.json()
-    assert listen(b64decode(answer["audio_base64"])).flaw == ""
+    assert sniff(b64decode(answer["audio_base64"])).problem == ""
     phonemes = answer["phonemes"]
     assert phonemes["symbols"] == [*"Hello there"]
     assert sum(phonemes["durations_seconds"]) == pytest.approx(0.66)
@@ -212,7 +212,7 @@ def test_a_stream_with_phonemes_is_lines_of_which_one_member_is_null(http: httpx
         lines = [json.loads(line) for line in response.text.splitlines()]
         assert all((each["audio_base64"] is None) != (each["phonemes"] is None) for each in lines)
         sound = b"".join(b64decode(each["audio_base64"]) for each in lines if each["audio_base64"])
-        assert listen(sound).format == format
+        assert sniff(sound).format == format
         symbols = [s for each in lines if each["phonemes"] for s in each["phonemes"]["symbols"]]
         assert symbols == [*"Hello there"]
 

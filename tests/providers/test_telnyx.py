@@ -103,7 +103,7 @@ def test_a_wrong_field_is_422_with_a_pointer_to_it(
     assert error["detail"].startswith(detail)
 
 
-def test_every_missing_field_is_reported_at_once(http: httpx.Client) -> None:
+def test_every_missing_field_is_reported_concurrency(http: httpx.Client) -> None:
     response = http.post(UPLOAD, headers=KEY, files={"other": b"x"})
     assert response.status_code == 422
     assert [(each["source"]["pointer"], each["detail"]) for each in response.json()["errors"]] == [

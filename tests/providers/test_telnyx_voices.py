@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from mockvoice.audio import listen
+from mockvoice.audio.detect import sniff
 
 from ..conftest import Serve
 from ..contract.contracts import check
@@ -166,7 +166,7 @@ def test_the_sample_of_another_file_is_a_wav_of_its_length(
 
 def test_the_sample_of_a_clone_of_a_design_is_a_wav(http: httpx.Client) -> None:
     sample = http.get(f"/voice_clones/{clone(http, 'n')['id']}/sample").content
-    assert listen(sample).flaw == ""
+    assert sniff(sample).problem == ""
 
 
 def test_accounts_do_not_see_each_other(http: httpx.Client) -> None:
@@ -298,7 +298,7 @@ def test_a_clone_and_a_design_speak_by_id_and_by_name(http: httpx.Client) -> Non
     assert by_id.status_code == 200
     assert by_id.headers["content-type"] == "audio/mpeg"
     assert by_id.headers["transfer-encoding"] == "chunked"
-    assert listen(by_id.content).format == "mp3"
+    assert sniff(by_id.content).format == "mp3"
     assert say(http, voice="telnyx.Qwen3TTS.my narrator v1.2").content == by_id.content
     assert say(http, voice=f"Telnyx.Qwen3TTS.{FRIENDLY}").content != by_id.content
 
@@ -332,7 +332,7 @@ def test_a_deleted_clone_and_that_of_another_account_are_silent(http: httpx.Clie
 @pytest.mark.parametrize(
     ("format", "media_type"), [("mp3", "audio/mpeg"), ("wav", "audio/wav"), ("pcm", "audio/pcm")]
 )
-def test_the_format_and_the_rate_are_those_asked_for(
+def test_the_format_and_the_rate_are_those_inject_with(
     http: httpx.Client, format: str, media_type: str
 ) -> None:
     settings = {"response_format": format, "sampling_rate": 16000, "voice_speed": 2}

@@ -15,11 +15,11 @@ from mockvoice.http.server import Server
 from ..conftest import Serve
 
 ROOT = Path(__file__).parents[2]
-Call = Callable[..., Any]
+RequestContext = Callable[..., Any]
 
 
 @pytest.fixture
-def call(tmp_path: Path) -> Call:
+def call(tmp_path: Path) -> RequestContext:
     def run(name: str, url: str, sample: bytes) -> Any:
         path = tmp_path / "sample"
         path.write_bytes(sample)
@@ -31,27 +31,29 @@ def call(tmp_path: Path) -> Call:
     return run
 
 
-def test_the_documented_sample_of_telnyx_runs_word_for_word(call: Call, serve: Serve) -> None:
+def test_the_documented_sample_of_telnyx_runs_word_for_word(
+    call: RequestContext, serve: Serve
+) -> None:
     data = call("telnyx_sample", serve(audio="any").url, b"Example data")
     assert data["name"] == "name"
     assert data["language"] == "lkf-Lz1vLbBu-9uDh-9AHaOS2D-Cbf"
     assert data["id"] == data["provider_voice_id"]
 
 
-def test_the_documented_bytes_are_no_audio(call: Call, server: Server) -> None:
+def test_the_documented_bytes_are_no_audio(call: RequestContext, server: Server) -> None:
     assert call("telnyx_sample", server.url, b"Example data")["error"] == "BadRequestError"
 
 
-def test_an_empty_file_is_told_by_the_old_edition_too(call: Call, server: Server) -> None:
+def test_an_empty_file_is_told_by_the_old_edition_too(call: RequestContext, server: Server) -> None:
     assert call("telnyx_sample", server.url, b"")["error"] == "UnprocessableEntityError"
 
 
-def test_the_documented_design_clones_word_for_word(call: Call, server: Server) -> None:
+def test_the_documented_design_clones_word_for_word(call: RequestContext, server: Server) -> None:
     data = call("telnyx_design", server.url, b"")
     assert data["source_voice_design_id"] == "550e8400-e29b-41d4-a716-446655440000"
 
 
-def test_files_with_brackets_are_files(call: Call, server: Server, wav: bytes) -> None:
+def test_files_with_brackets_are_files(call: RequestContext, server: Server, wav: bytes) -> None:
     voice = call("retell_brackets", server.url, wav)
     assert voice["voice_id"].startswith("custom_voice_")
     stored = [*server.mock.sandbox.voices][-1]
@@ -64,7 +66,7 @@ def test_files_with_brackets_are_files(call: Call, server: Server, wav: bytes) -
     [(b"", "BadRequestErrorResponse"), (b"text", "UnsupportedMediaTypeErrorResponse")],
 )
 def test_an_old_edition_of_supertone_reads_its_own_errors(
-    call: Call, server: Server, wav: bytes, sample: bytes, error: str
+    call: RequestContext, server: Server, wav: bytes, sample: bytes, error: str
 ) -> None:
     assert call("supertone_sentence", server.url, wav)["voice_id"]
     told = call("supertone_sentence", server.url, sample)

@@ -19,7 +19,7 @@ from supertone import Supertone
 from supertone.errors import NotFoundErrorResponse, PaymentRequiredErrorResponse
 from telnyx import AsyncTelnyx, Telnyx
 
-from mockvoice.audio import listen
+from mockvoice.audio.detect import sniff
 
 from ..conftest import Serve
 
@@ -91,12 +91,12 @@ def test_the_story_of_a_telnyx_voice(serve: Serve, wav: bytes, kind: Any) -> Non
         voices = await settled(client.text_to_speech.list_voices(provider="telnyx"))
         assert "narrator" in [each.name for each in voices.voices]
         sample = await settled(clones.download_sample(clone.id))
-        assert listen(await settled(sample.read())).flaw == ""
+        assert sniff(await settled(sample.read())).problem == ""
         of_upload = await settled(clones.download_sample(listed[0].id))
         assert await settled(of_upload.read()) == wav
         await settled(designs.rename("calm", name="quiet"))
         assert (
-            listen(await settled((await settled(designs.download_sample("quiet"))).read())).format
+            sniff(await settled((await settled(designs.download_sample("quiet"))).read())).format
             == "wav"
         )
         await settled(clones.delete(clone.id))
@@ -189,7 +189,7 @@ def test_the_story_of_a_supertone_voice(serve: Serve, wav: bytes, suffix: str) -
                 output_format=format,
             )
             sound = await _bytes(said.result)
-            assert listen(sound).format == format
+            assert sniff(sound).format == format
             # The SDK splits the text where sentences end, and puts the answers together.
             assert seconds(sound) == pytest.approx(len(LONG) * 0.06, rel=0.02)
         told = await call(
@@ -249,9 +249,9 @@ def test_the_story_of_a_faseeh_voice(serve: Serve, wav: bytes) -> None:
         model = client.get("/models").json()[0]["model_id"]
         form = {"text": text, "similarity": "0.75", "model_id": model}
         with client.stream("POST", "/voices/preview", data=form, files={"file": wav}) as preview:
-            heard = b"".join(preview.iter_bytes())
+            info = b"".join(preview.iter_bytes())
         form = {"text": text, "stability": "0.5", "name": "n", "model": model, "languages": "ar"}
-        files = {"voice_file": ("preview.pcm", heard), "reference_audio_file": ("a.wav", wav)}
+        files = {"voice_file": ("preview.pcm", info), "reference_audio_file": ("a.wav", wav)}
         voice = client.post("/voices/clone", data=form, files=files).json()
         assert voice["voice_id"] in [each["voice_id"] for each in client.get("/voices").json()]
         body = {"voice_id": voice["voice_id"], "text": text, "stability": 0.5, "streaming": False}

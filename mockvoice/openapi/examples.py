@@ -1,0 +1,73 @@
+"""A value that fits a schema, always the same one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .normalize import JSON, Node
+from .schema import SchemaStore
+
+_DEEP = 8  # members beyond this depth are left out unless required: schemas may contain themselves
+
+_STRINGS = {
+    "uuid": "00000000-0000-4000-8000-000000000000",
+    "date-time": "2024-01-01T00:00:00Z",
+    "date": "2024-01-01",
+    "uri": "http://localhost/",
+    "email": "someone@example.com",
+}
+
+
+def example(schemas: SchemaStore, node: Any, depth: int = 0) -> JSON:
+    """The schema's own example, default or first choice, else a value built from its rules."""
+    node, _ = schemas.follow(node, "")
+    if not isinstance(node, dict):
+        return {}
+    for given in (node.get("examples"), node.get("enum")):
+        if isinstance(given, list) and given:
+            return given[0]
+    for word in ("example", "const", "default"):
+        if word in node:
+            return node[word]
+    for word in ("oneOf", "anyOf"):
+        if node.get(word):
+            return example(schemas, node[word][0], depth)
+    return _build(schemas, node, depth)
+
+
+def _build(schemas: SchemaStore, node: Node, depth: int) -> JSON:
+    kind = node.get("type")
+    if isinstance(kind, list):
+        kind = kind[0]
+    if kind == "object" or "properties" in node or "allOf" in node:
+        return _object(schemas, node, depth)
+    if kind == "array":
+        count = max(node.get("minItems", 0), int(depth < _DEEP))
+        return [example(schemas, node.get("items"), depth + 1)] * count
+    if kind == "string":
+        text = _STRINGS.get(node.get("format", ""), "text")
+        return text.ljust(node.get("minLength", 0), "x")[: node.get("maxLength")]
+    if kind in ("number", "integer"):
+        return _number(node)
+    return kind == "boolean" or None
+
+
+def _object(schemas: SchemaStore, node: Node, depth: int) -> JSON:
+    built: Node = {}
+    for part in node.get("allOf", ()):
+        value = example(schemas, part, depth)
+        if isinstance(value, dict):
+            built.update(value)
+    required = node.get("required", ())
+    for name, member in node.get("properties", {}).items():
+        if name in required or depth < _DEEP:
+            built[name] = example(schemas, member, depth + 1)
+    return built
+
+
+def _number(node: Node) -> float:
+    low: float = node.get("minimum") or node.get("exclusiveMinimum") or 0
+    if "exclusiveMinimum" in node:
+        low += 1
+    high: float = node.get("maximum", low)
+    return min(low, high)

@@ -1,0 +1,120 @@
+"""Lossless samples give back every sample, to decoders that know nothing of how they were made."""
+
+from __future__ import annotations
+
+import io
+import re
+from array import array
+from hashlib import md5
+from random import Random
+
+import av
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mockvoice.audio.containers import FILES
+from mockvoice.audio.detect import FORMATS, seconds, sniff
+
+from ..providers.test_telnyx import upload
+from .test_synth import decoded
+
+LOSSLESS = ["flac", "ogg", "m4a"]
+
+
+def sample(http: httpx.Client, format: str, **wanted: str | float) -> bytes:
+    response = http.get(f"/__mockvoice/samples/{format}", params=wanted)
+    assert response.status_code == 200
+    return response.content
+
+
+@pytest.mark.parametrize("format", LOSSLESS)
+@pytest.mark.parametrize("length", [0.1, 2, 30])
+def test_a_sample_holds_what_the_wav_holds(http: httpx.Client, format: str, length: float) -> None:
+    data = sample(http, format, seconds=length)
+    assert decoded(data) == decoded(sample(http, "wav", seconds=length))
+    assert seconds(data, format) == length
+
+
+@pytest.mark.parametrize("format", LOSSLESS)
+def test_every_frame_tells_where_it_stands(http: httpx.Client, format: str) -> None:
+    with av.open(io.BytesIO(sample(http, format, seconds=30)), "r") as container:
+        (stream,) = container.streams
+        assert stream.duration == 720_000
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        starts = [packet.pts for packet in packets]
+        assert starts == [*range(0, 720_000, 4096)]
+        assert sum(packet.duration or 0 for packet in packets) == 720_000
+
+
+def test_an_ogg_file_is_pages_in_order_of_which_one_is_the_first_and_one_the_last(
+    http: httpx.Client,
+) -> None:
+    data = sample(http, "ogg", seconds=30)
+    pages = [data[match.start() :] for match in re.finditer(rb"OggS\0", data)]
+    flags = [page[5] for page in pages]
+    assert flags == [2] + [0] * (len(pages) - 2) + [4]
+    assert [int.from_bytes(page[18:22], "little") for page in pages] == [*range(len(pages))]
+    assert data[28:37] == b"\x7fFLAC\1\0\0\1"  # one more packet of metadata
+
+
+def test_an_m4a_file_tells_its_length_wherever_it_is_asked(http: httpx.Client) -> None:
+    data = sample(http, "m4a", seconds=30)
+    for box, at in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
+        start = data.index(box) + at
+        assert int.from_bytes(data[start : start + 4], "big") == 720_000, box
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_same_request_makes_the_same_bytes_and_another_voice_others(
+    http: httpx.Client, format: str
+) -> None:
+    assert sample(http, format) == sample(http, format, voice="mockvoice")
+    assert sample(http, format) != sample(http, format, voice="narrator")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_sample_is_taken_by_a_strict_provider_and_told_in_the_journal(
+    http: httpx.Client, format: str
+) -> None:
+    response = upload(http, sample(http, format, seconds=6))
+    assert response.status_code == 201
+    told = http.get(f"/__mockvoice/requests/{response.headers['x-mockvoice-request']}").json()
+    (file,) = told["files"]
+    assert file["format"] == format
+    assert file["seconds"] == pytest.approx(6, abs=0.05 if format == "mp3" else 0)  # whole frames
+
+
+@given(
+    st.sampled_from(LOSSLESS),
+    st.integers(2, 10_000),
+    st.sampled_from([8000, 22050, 24000, 48000, 65535]),
+    st.integers(0),
+)
+@example("flac", 1, 24000, 0)
+@example("ogg", 1, 24000, 0)  # no m4a of one sample: FFmpeg takes its length, 1, for that of PCM
+@example("flac", 8192, 24000, 0)
+@example("ogg", 8192, 24000, 0)
+@example("m4a", 8192, 24000, 0)
+def test_samples_of_any_length_come_back(format: str, length: int, rate: int, seed: int) -> None:
+    samples = array("h", Random(seed).randbytes(2 * length))
+    _, make = FILES[format]
+    data = make(samples.tobytes(), rate)
+    assert decoded(data) == (rate, samples)
+    assert sniff(data) == (format, "")
+    assert seconds(data, format) == pytest.approx(length / rate)
+
+
+@pytest.mark.parametrize("format", ["flac", "ogg"])
+def test_a_decoder_misses_what_was_damaged(http: httpx.Client, format: str) -> None:
+    """So the checksums of what is not damaged are right."""
+    whole = sample(http, format)
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 1
+    assert len(decoded(bytes(damaged))[1]) < len(decoded(whole)[1])
+
+
+def test_a_flac_file_tells_the_digest_of_its_samples(http: httpx.Client) -> None:
+    information = sample(http, "flac")[8:42]
+    assert information[18:] == md5(sample(http, "wav")[44:]).digest()

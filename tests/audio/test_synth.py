@@ -1,0 +1,137 @@
+"""Sound that is made can be heard by decoders that know nothing of it."""
+
+from __future__ import annotations
+
+import io
+from array import array
+from itertools import pairwise
+
+import av
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockvoice.audio.detect import sniff
+from mockvoice.audio.synth import (
+    Utterance,
+    mp3,
+    mp3_pieces,
+    mp3_rate,
+    pcm,
+    pcm_pieces,
+    wav,
+    wav_header,
+)
+
+MP3_RATES = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000]
+HELLO = Utterance("Hello, welcome to our service.", "narrator")
+
+
+def decoded(data: bytes) -> tuple[int, array[int]]:
+    """The sample rate and the samples, as FFmpeg hears them."""
+    samples = array("h")
+    with av.open(io.BytesIO(data), "r") as container:
+        stream = container.streams.audio[0]
+        stream.codec_context.options = {"err_detect": "crccheck+explode"}  # wrong checksums count
+        resampler = av.AudioResampler("s16", "mono", stream.rate)
+        for frame in container.decode(audio=0):
+            for piece in resampler.resample(frame):
+                samples.frombytes(bytes(piece.planes[0])[: 2 * piece.samples])
+        return stream.rate, samples
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 44100, 48000])
+def test_wav_plays_for_its_length_at_every_rate(rate: int) -> None:
+    data = wav(pcm(HELLO, rate), rate)
+    info, samples = decoded(data)
+    assert info == rate
+    assert len(samples) / rate == pytest.approx(HELLO.length, abs=0.001)
+    assert max(samples) > 4000
+    assert sniff(data).problem == ""
+    assert data.startswith(wav_header(len(data) - 44, rate))
+
+
+@pytest.mark.parametrize("rate", MP3_RATES)
+def test_mp3_plays_for_its_length_at_every_rate(rate: int) -> None:
+    data = mp3(HELLO, rate)
+    info, samples = decoded(data)
+    assert info == rate
+    assert len(samples) / rate == pytest.approx(HELLO.length, abs=0.08)  # whole frames
+    assert max(samples) > 2000
+    assert sniff(data).problem == ""
+
+
+@pytest.mark.parametrize("rate", [16000, 24000, 48000])
+def test_the_pitch_of_mp3_is_that_of_wav(rate: int) -> None:
+    tone = Utterance("aaaaaaaaaaaaaaaa", "narrator")
+    pitches = []
+    for data in (wav(pcm(tone, rate), rate), mp3(tone, rate)):
+        _, samples = decoded(data)
+        middle = samples[len(samples) // 4 : -len(samples) // 4]
+        rising = sum(1 for a, b in pairwise(middle) if a < 0 <= b)
+        pitches.append(rising * rate / len(middle))
+    assert pitches[0] == pytest.approx(next(tone.tones()).pitch, rel=0.05)
+    assert pitches[1] == pytest.approx(pitches[0], rel=0.2, abs=rate / 1152)
+
+
+def test_pieces_are_the_whole() -> None:
+    assert b"".join(pcm_pieces(HELLO, 24000)) == pcm(HELLO, 24000)
+    assert len([*pcm_pieces(HELLO, 24000)]) == len(HELLO.text)
+    assert b"".join(mp3_pieces(HELLO, 24000)) == mp3(HELLO, 24000)
+
+
+def test_mp3_files_can_be_put_together() -> None:
+    """As the SDK of Supertone does with long texts."""
+    one, two = mp3(HELLO, 24000), mp3(Utterance("Good bye", "narrator"), 24000)
+    lengths = [len(decoded(data)[1]) for data in (one, two, one + two)]
+    assert lengths[2] == pytest.approx(lengths[0] + lengths[1], abs=1200)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
+    st.sampled_from("abc"),
+    st.floats(0.5, 2),
+    st.floats(-24, 24),
+    st.floats(0, 3),
+)
+def test_every_text_can_be_said_for_as_long_as_is_told(
+    text: str, voice: str, speed: float, shift: float, seconds: float
+) -> None:
+    utterance = Utterance(text, voice, speed, shift, seconds)
+    samples = pcm(utterance, 24000)
+    assert samples == pcm(utterance, 24000)
+    assert len(samples) / 2 / 24000 == pytest.approx(utterance.length, abs=0.001)
+    assert sniff(wav(samples, 24000)).problem == ""
+    assert sniff(mp3(utterance, 24000)).problem == ""
+
+
+def test_voices_texts_and_settings_can_be_told_apart() -> None:
+    said = [
+        Utterance("Hello there", "a"),
+        Utterance("Hello there", "b"),
+        Utterance("Hello friend", "a"),
+        Utterance("Hello there", "a", speed=1.2),
+        Utterance("Hello there", "a", shift=5),
+        Utterance("Hello there", "a", seconds=2),
+    ]
+    assert len({pcm(each, 24000) for each in said}) == len(said)
+    assert len({mp3(each, 24000) for each in said}) == len(said)
+
+
+def test_length_follows_the_text_and_the_speed() -> None:
+    long, short = Utterance("word " * 40, "a"), Utterance("word " * 20, "a")
+    assert long.length == pytest.approx(2 * short.length, rel=0.05)
+    assert Utterance(long.text, "a", speed=2).length == pytest.approx(long.length / 2, rel=0.05)
+    assert Utterance(long.text, "a", seconds=3).length == 3
+
+
+def test_length_is_bounded() -> None:
+    assert Utterance("x" * 10**6, "a").length == 300
+    assert len([*Utterance("x" * 10**6, "a").tones()]) == 5000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rate"), [(24000, 24000), (23000, 22050), (96000, 48000), (1, 8000)]
+)
+def test_the_nearest_rate_of_mp3_is_taken(wanted: int, rate: int) -> None:
+    assert mp3_rate(wanted) == rate
