@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_docs import blocks
+from .markdown import page
 
 ROOT = Path(__file__).parents[1]
 PIP = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
@@ -56,18 +56,18 @@ with mockvoice.serve() as mock:
 
 
 @pytest.mark.parametrize("edition", ["newest", "oldest"])
-def test_the_tests_of_the_readme_pass_in_a_project_of_somebody_else(
+def test_documented_tests_pass_in_another_project(
     wheel: Path, tmp_path: Path, edition: str
 ) -> None:
     told = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    needed = ["pytest>=7.4", *told["project"]["dependencies"]]  # pytest: as the README says
+    needed = ["pytest>=7.4", *told["project"]["dependencies"]]  # pytest: as docs/testing.md says
     if edition == "oldest":
         needed = [each.replace(">=", "==") for each in needed]
     sdks = [e for e in told["dependency-groups"]["dev"] if e.startswith(("telnyx", "retell-sdk"))]
     python = fresh(tmp_path / "fresh", wheel, *needed, *sdks)
     project = tmp_path / "project"
     project.mkdir()
-    (project / "test_readme.py").write_text(blocks("python")[0])
+    (project / "test_voices.py").write_text(page("docs/testing.md").block("test_voices.py").text)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MOCKVOICE", "PY"))}
     done = subprocess.run(
         [python, "-m", "pytest"],
