@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Any, Self
@@ -17,9 +18,10 @@ from hypothesis import settings
 
 from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.state.records import Record
+from mockvoice.state.uploads import Upload
 
 from .contract.contracts import check
 
@@ -39,8 +41,21 @@ def servers() -> Iterator[ExitStack]:
 
 
 def internal_errors(server: Server) -> list[str]:
-    """What mockvoice itself did wrong."""
-    return [each for sandbox in server.mock.sandboxes for each in sandbox.internal_errors]
+    """Return the internal errors of all sandboxes of a server."""
+    store = server.mock.store
+    return [
+        entry.internal_error
+        for name in asyncio.run(store.list_sandboxes())
+        for entry in asyncio.run(store.list_internal_errors(name))
+    ]
+
+
+def clear_internal_errors(server: Server) -> None:
+    """Delete the journals in which there are internal errors."""
+    store = server.mock.store
+    for name in asyncio.run(store.list_sandboxes()):
+        if asyncio.run(store.list_internal_errors(name)):
+            asyncio.run(store.clear_entries(name))
 
 
 @pytest.fixture
@@ -68,8 +83,7 @@ def server(_strict: Server) -> Iterator[Server]:
     """The server with default settings that all tests share."""
     yield _strict
     found = internal_errors(_strict)
-    for sandbox in _strict.mock.sandboxes:
-        sandbox.internal_errors.clear()
+    clear_internal_errors(_strict)
     assert not found
 
 
@@ -143,10 +157,30 @@ def box(server: Server, request: pytest.FixtureRequest) -> Iterator[Box]:
         yield box
 
 
+def stored_records(server: Server, sandbox: str = "") -> Sequence[Record]:
+    """Return all records of a sandbox."""
+    records, _ = asyncio.run(server.mock.store.all_records(sandbox))
+    return records
+
+
+def advance_clock(server: Server, seconds: float) -> None:
+    """Advance the clock of the default sandbox."""
+    asyncio.run(server.mock.store.set_clock("", at=None, frozen=None, advance=seconds))
+
+
+def freeze_clock(server: Server, at: float) -> None:
+    """Stop the clock of the default sandbox at a time in seconds since 1970."""
+    asyncio.run(server.mock.store.set_clock("", at=at, frozen=True, advance=0))
+
+
 def newest(server: Server) -> Record:
     """What was stored last."""
-    *_, last = server.mock.sandbox.voices
-    return last
+    return stored_records(server)[-1]
+
+
+def newest_files(server: Server) -> Sequence[Upload]:
+    """Return the files of the record that was stored last."""
+    return asyncio.run(server.mock.store.get_uploads("", newest(server).uploads))
 
 
 CODECS = {"wav": "pcm_s16le", "mp3": "mp3", "flac": "flac", "ogg": "libopus", "m4a": "aac"}

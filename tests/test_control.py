@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from mockvoice import __version__
+from mockvoice.state.memory import MemoryStore
 
 from .conftest import Box, Serve, encoded
 from .contract.contracts import CONTRACTS, SPECS
@@ -619,7 +621,8 @@ def test_without_diagnostics_no_header_tells_of_the_mock(serve: Serve) -> None:
 
 def test_hundreds_of_clones_stay_within_small_bounds(serve: Serve) -> None:
     server = serve(upload_cache_mb=1, max_voices=20, max_requests=10, max_accounts=5, journal_mb=1)
-    mock = server.mock
+    store = server.mock.store
+    assert isinstance(store, MemoryStore)
     with Box(server, "small") as box:
         sample = box.control.get("/samples/wav?seconds=1").content
         form = {"voice_name": "n", "voice_provider": "elevenlabs"}
@@ -631,13 +634,15 @@ def test_hundreds_of_clones_stay_within_small_bounds(serve: Serve) -> None:
             assert done.status_code == 201
         told = box.control.get("/requests").json()  # answered once the last clone is written down
         assert (len(told["requests"]), told["evicted"]) == (10, 290)
-        small = mock.named("small")
-        assert len(small.voices) == 20
-        assert small.voices.evicted == 280
-        assert mock.kept.bytes <= 1 << 20
-        uploads = {upload for each in small.voices for upload in each.uploads}
-        uploads |= {upload for each in small.journal for upload in each.uploads}
-        assert mock.kept.bytes == sum(each.size for each in uploads if each.kept)
+        records, evicted = asyncio.run(store.all_records("small"))
+        assert (len(records), evicted) == (20, 280)
+        assert store.upload_bytes <= 1 << 20
+        entries, _ = asyncio.run(store.list_entries("small"))
+        ids = {id for uploads in (*(r.uploads for r in records), *(e.uploads for e in entries)) for id in uploads}
+        uploads = asyncio.run(store.get_uploads("small", [*ids]))
+        assert len(uploads) == len(ids)
+        in_memory = sum(upload.size for upload in uploads if upload.content is not None)
+        assert store.upload_bytes == in_memory
         told = box.control.get("/voices").json()
         assert len(told["voices"]) == 20
         assert told["evicted"] == 280
@@ -647,7 +652,7 @@ def test_hundreds_of_clones_stay_within_small_bounds(serve: Serve) -> None:
         large = box.control.get("/samples/wav?seconds=9").content
         for _ in range(30):
             box.http.post("/retell/clone-voice", headers=BEARER, data=form, files={"files": large})
-        assert mock.kept.bytes <= 1 << 20
+        assert store.upload_bytes <= 1 << 20
         digests = [each["files"][0]["sha256"] for each in box.requests()]
         assert digests == [None] * 8 + digests[-2:]
         assert all(digests[-2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ import pytest
 
 from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock, Provider, RequestContext
+from mockvoice.mock import Mock
+from mockvoice.provider import Provider, RequestContext
 from mockvoice.providers import built_in
 
 from .conftest import Box, Serve, encoded
@@ -413,9 +415,8 @@ def test_a_journal_stays_within_its_bytes_whatever_fills_them(
             assert box.http.post(path, headers=headers, **request_).status_code < 500
         told = box.control.get("/requests", params={"limit": 100}).json()
         assert told["evicted"] == 30 - len(told["requests"]) > 0
-        journal = server.mock.named("small").journal
-        assert 0 < journal.bytes <= 1 << 20
-        assert journal.bytes == sum(each.weight for each in journal)
+        entries, _ = asyncio.run(server.mock.store.list_entries("small"))
+        assert 0 < sum(entry.weight for entry in entries) <= 1 << 20
 
 
 def test_files_do_not_count_against_the_journal(serve: Serve) -> None:
@@ -477,7 +478,7 @@ def test_a_reply_that_does_not_fit_its_contract_is_told(tmp_path: Path) -> None:
         assert box.http.get("/acme/v9/songs").json() == [1]
         assert (
             box.last()["internal_error"]
-            == "the reply 200 of listSongs: the body must be an object; got [1]"
+            == "the response 200 of listSongs: the body must be an object; got [1]"
         )
 
 

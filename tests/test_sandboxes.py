@@ -104,11 +104,11 @@ def test_the_oldest_sandbox_gives_way_to_too_many(serve: Serve) -> None:
     for name in ("one", "two", "one", "three"):
         with Box(server, name) as box:
             box.http.get(LIST, headers=BEARER)
-    assert [each.name for each in server.mock.sandboxes] == ["", "two", "three"]
+    assert asyncio.run(server.mock.store.list_sandboxes()) == ["", "two", "three"]
     with Box(server, "two") as two, Box(server, "one") as one:
         assert len(two.requests()) == 1
         assert one.requests() == []  # it is made anew, at the cost of the second
-    assert [each.name for each in server.mock.sandboxes] == ["", "three", "one"]
+    assert asyncio.run(server.mock.store.list_sandboxes()) == ["", "three", "one"]
 
 
 def test_the_path_wins_over_the_header(box: Box) -> None:

@@ -16,7 +16,7 @@ from mockvoice.client.models import Kind
 from mockvoice.config.settings import Settings
 from mockvoice.http.app import App
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 
 from ..conftest import Box, internal_errors
@@ -253,7 +253,7 @@ def test_where_there_is_no_connection_to_break_the_call_fails(kind: str) -> None
 
     with pytest.raises(ConnectionResetError, match="as asked for"):
         asyncio.run(call())
-    (told,) = mock.sandbox.journal
+    (told,), _ = asyncio.run(mock.store.list_entries(""))
     assert (told.kind, told.internal_error) == (kind, "")
 
 

@@ -14,11 +14,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.redact import mask_key
 
-from ..conftest import Box, Serve
+from ..conftest import Box, Serve, internal_errors
 from ..contract.contracts import CONTRACTS
 from ..contract.strategies import values
 
@@ -165,7 +165,7 @@ def one_server() -> Iterator[None]:
     with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)) as server:
         with Box(server, "machine") as FaultRules.box:
             yield
-        assert not server.mock.named("machine").internal_errors
+        assert not internal_errors(server)
 
 
 TestFaults = FaultRules.TestCase
