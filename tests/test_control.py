@@ -64,7 +64,7 @@ def test_pages_of_other_origins_may_not(box: Box, headers: dict[str, str]) -> No
     for method, path in [("GET", "/requests"), ("POST", "/reset"), ("DELETE", "/voices")]:
         refused = box.control.request(method, path, headers=headers)
         assert refused.status_code == 403
-        assert refused.json()["detail"].endswith("must not drive the control API")
+        assert refused.json()["detail"].endswith("may not use the control API")
 
 
 @pytest.mark.parametrize("host", ["evil.example:4010", "127.0.0.1.evil.example", "localhost."])
@@ -84,7 +84,7 @@ def test_a_name_that_was_made_to_lead_here_may_not(
     headers = {name: value.format(host=host) for name, value in marks.items()}
     refused = box.control.get("/requests", headers={"Host": host, **headers})
     assert refused.status_code == 403
-    assert f"must not drive the control API as {host}" in refused.json()["detail"]
+    assert f"browsers may not use the control API as {host}" in refused.json()["detail"]
 
 
 def test_a_page_under_test_may_play_samples(box: Box) -> None:
@@ -534,7 +534,7 @@ def test_a_time_that_cannot_be_shown_is_refused_and_changes_nothing(
     refused = box.control.post("/clock", json=wanted)
     assert refused.status_code == 400
     assert refused.json()["detail"].startswith(
-        f"{member} must lead to a time from 1970-01-01T00:00:00Z to 9999-01-01T00:00:00Z; got "
+        f"{member} must result in a time from 1970-01-01T00:00:00Z to 9999-01-01T00:00:00Z; got "
     )
     assert now(box) == "2024-01-01T00:00:00Z"
 
