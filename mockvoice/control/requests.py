@@ -25,7 +25,8 @@ async def list_requests(ctx: RequestContext) -> JSON:
     journal = ctx.sandbox.journal
     entries = [entry for entry in journal if all(matches(entry) for matches in filters)]
     if "limit" in ctx.parameters:
-        entries = entries[-ctx.parameters["limit"] :]
+        # Numbers in a query beyond 2**53 are floats, which cannot be used as slice indices.
+        entries = entries[-min(int(ctx.parameters["limit"]), len(entries)) :]
     return {"requests": [entry_json(entry) for entry in entries], "evicted": journal.evicted}
 
 

@@ -50,6 +50,13 @@ def test_list_filters_by_provider_operation_status_since_and_limit(box: Box) -> 
     assert numbers(provider="retell", limit=1) == [6]
 
 
+@pytest.mark.parametrize("limit", ["3", "9007199254740993", "9" * 25, "1e300"])
+def test_limit_over_number_of_requests_returns_all(box: Box, limit: str) -> None:
+    for _ in range(2):
+        box.http.get(LIST, headers=BEARER)
+    assert [entry["id"] for entry in box.requests(limit=limit)] == ["request_1", "request_2"]
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
