@@ -90,6 +90,15 @@ def test_reset_changes_settings_of_one_sandbox(box: Box) -> None:
     assert ids[0] != ids[1]
 
 
+def test_reset_with_integral_float_seed_equals_integer_seed(box: Box) -> None:
+    ids = []
+    for seed in (7, 7.0):
+        assert box.control.post("/reset", json={"seed": seed}).status_code == 204
+        design = box.http.post(DESIGNS, headers=BEARER, json=DESIGN).json()["data"]
+        ids.append(design["id"])
+    assert ids[0] == ids[1]
+
+
 @pytest.mark.parametrize(
     ("body", "pointer", "hint"),
     [
