@@ -8,7 +8,7 @@ import yaml
 from mockvoice import __version__
 
 from ..conftest import Box
-from ..contract.contracts import CONTRACTS, SPECS
+from ..contract.contracts import CONTRACTS, SPECS, Contract
 
 
 def test_health_is_served_at_two_paths(box: Box) -> None:
@@ -39,6 +39,15 @@ def test_spec_returns_the_contract_file_unchanged(box: Box, name: str) -> None:
     assert response.headers["content-type"] == "application/yaml"
     assert response.text == (SPECS / f"{name}.yaml").read_text()
     assert yaml.safe_load(response.text)["openapi"]
+
+
+@pytest.mark.parametrize("name", [contract.name for contract in CONTRACTS])
+def test_spec_matches_its_schema_in_the_contract(box: Box, name: str) -> None:
+    contract = Contract("mockvoice")
+    operation = contract.document["paths"]["/specs/{provider}"]["get"]
+    (content,) = operation["responses"]["200"]["content"].values()
+    parsed = yaml.load(box.control.get(f"/specs/{name}").text, yaml.BaseLoader)
+    assert contract.errors(content["schema"], parsed) == []
 
 
 def test_spec_of_unknown_provider_returns_404(box: Box) -> None:
