@@ -101,7 +101,10 @@ def _no_operation(
 
 
 def _path_hint(providers: list[Provider], path: str, origin: str) -> str:
-    """The base URLs, and the operation whose path is most alike."""
+    """Return the base URLs, and the operation whose path is closest."""
+    for provider in providers:
+        if not provider.journalled and f"{path}/".startswith(f"{provider.base_path}/"):
+            return _control_path_hint(provider, path, origin)
     entry = [f"the base URL of {each.title} here is {origin}{each.base_path}" for each in providers]
     known = {
         each.base_path + operation.path: operation.method
@@ -112,6 +115,26 @@ def _path_hint(providers: list[Provider], path: str, origin: str) -> str:
     if found:
         entry.append(f"did you mean {known[found[0]]} {found[0]}?")
     return "; ".join(entry)
+
+
+def _control_path_hint(control: Provider, path: str, origin: str) -> str:
+    """Return the read-only entry points of the control API, and the operation that is closest.
+
+    Where a path has several operations, the hint names GET: it must not suggest a call that
+    changes state.
+    """
+    base = control.base_path
+    operations = control.document.operations.values()
+    reads = [f"GET {operation.path}" for operation in operations if operation.method == "GET"]
+    entry_points = ", ".join(read for read in reads if "{" not in read)
+    hint = f"read-only entry points below {origin}{base}: {entry_points}"
+    methods = {
+        operation.path: operation.method
+        for operation in sorted(operations, key=lambda operation: operation.method == "GET")
+    }
+    for closest in get_close_matches(path.removeprefix(base), methods, 1):
+        hint += f"; did you mean {methods[closest]} {base}{closest}?"
+    return hint
 
 
 def _credentials(operation: Operation, headers: Headers) -> str:

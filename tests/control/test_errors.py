@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from ..conftest import Box, Serve
 
 BEARER = {"Authorization": "Bearer K"}
@@ -34,6 +36,31 @@ def test_errors_are_problem_documents(box: Box) -> None:
         assert problem["detail"]
         assert "x-mockvoice-request" not in response.headers
     assert [entry["status"] for entry in box.requests()] == []
+
+
+READ_ONLY = "GET /health, GET /providers, GET /faults, GET /requests, GET /verification"
+
+
+@pytest.mark.parametrize(
+    ("path", "suggestion"),
+    [
+        ("", ""),
+        ("/", ""),
+        ("/nothing/like/it", ""),
+        ("/request", "; did you mean GET /__mockvoice/requests?"),
+        ("/fault/x", "; did you mean GET /__mockvoice/faults?"),
+        ("/rest", "; did you mean POST /__mockvoice/reset?"),
+    ],
+)
+def test_unknown_control_path_hint_lists_read_only_entry_points(
+    box: Box, path: str, suggestion: str
+) -> None:
+    response = box.http.get(f"/__mockvoice{path}")
+    assert response.status_code == 404
+    assert response.headers["x-mockvoice-hint"] == (
+        f"read-only entry points below {box.url}/__mockvoice: {READ_ONLY}, GET /voices, GET /clock"
+        f"{suggestion}"
+    )
 
 
 def test_control_requests_are_neither_limited_nor_recorded(box: Box) -> None:
