@@ -8,20 +8,18 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
+from .config.settings import Settings
 from .errors import Problem
 from .openapi.document import Document, Operation
 from .openapi.normalize import JSON, ContractError
 from .state.accounts import Account
 from .state.ids import Ids
 from .state.records import Data, Record
-from .state.store import AddUsage, AtMost, Begun, Change, PutRecord, RemoveRecord, Spend
+from .state.store import AddUsage, AtMost, Begun, Change, PutRecord, RemoveRecord, Spend, Store
 from .state.uploads import Upload
-
-if TYPE_CHECKING:
-    from .mock import Mock
 
 log = logging.getLogger("mockvoice")
 
@@ -59,6 +57,18 @@ class Headers:
         return [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self._values.items()]
 
 
+class Services(Protocol):
+    """The parts of a mock that the handling of a request uses."""
+
+    settings: Settings
+    store: Store
+
+    def base_records(
+        self, provider: Provider, account: str, collection: str, seed: str, started_at: float
+    ) -> list[Record]:
+        """Return the presets of an account, and the configured records that it sees."""
+
+
 @dataclass(slots=True, eq=False)
 class RequestContext:
     """One request to one operation: the argument of a handler.
@@ -75,7 +85,7 @@ class RequestContext:
     in between, the handler runs again.
     """
 
-    mock: Mock
+    mock: Services
     provider: Provider
     operation: Operation
     sandbox: str

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem
 from ..http.body import read_body
-from ..http.identify import reject_unknown, sandbox_name
+from ..http.identify import control_path_hint, path_hint, reject_unknown, sandbox_name
 from ..http.params import decode
 from ..http.responses import diagnostic_headers, encode
 from ..http.transport import RawResponse, Transport
@@ -82,7 +82,7 @@ async def handle_control_request(
         sandbox = sandbox_name(scope, headers)
         origin += f"/~{sandbox}" if sandbox else ""
         if operation is NO_OPERATION:
-            reject_unknown(scope, operations, [*mock.providers.values()], origin)
+            reject_unknown(scope, operations, lambda path: _path_hint(mock, path, origin))
         if operation.id not in _OPEN:
             check_origin(headers)
         ctx = ControlContext(mock, operation, sandbox, headers, origin)
@@ -99,6 +99,14 @@ async def handle_control_request(
         response = _problem_response(mock, operation, error)
     response.headers["date"] = http_date(int((await mock.store.get_clock("")).now))
     await Transport(scope, receive, send).send(response)
+
+
+def _path_hint(mock: Mock, path: str, origin: str) -> str:
+    """Return the hint for a path of the control API, or for one that belongs to nobody."""
+    if f"{path}/".startswith(f"{mock.control.base_path}/"):
+        return control_path_hint(mock.control, path, origin)
+    control = f"the control API is {origin}{mock.control.base_path}"
+    return f"{path_hint([*mock.providers.values()], path, origin)}; {control}"
 
 
 def _response(operation: Operation, result: Any) -> RawResponse:

@@ -25,7 +25,8 @@ async def list_requests(ctx: ControlContext) -> JSON:
     recorded, evicted = await ctx.store.list_entries(ctx.sandbox)
     entries = [entry for entry in recorded if all(matches(entry) for matches in filters)]
     if "limit" in ctx.parameters:
-        entries = entries[-ctx.parameters["limit"] :]
+        # Numbers in a query beyond 2**53 are floats, which cannot be used as slice indices.
+        entries = entries[-min(int(ctx.parameters["limit"]), len(entries)) :]
     return {"requests": [await entry_json(ctx, entry) for entry in entries], "evicted": evicted}
 
 

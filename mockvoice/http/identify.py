@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple, NoReturn
 
 from starlette.types import Scope
 
 from ..errors import InvalidControlHeader, MethodNotAllowed, Problem, UnknownPath, Violation
-from ..openapi.document import Operation
+from ..openapi.document import Document, Operation
 from ..openapi.messages import brief
 from ..provider import NO_OPERATION, Headers, Provider
 from .auth import api_key
@@ -44,7 +44,7 @@ def identify(provider: Provider, operations: Mapping[str, Operation], scope: Sco
         if sandbox:  # URLs in responses lead back to the sandbox
             origin += f"/~{sandbox}"
         if operation is NO_OPERATION:
-            reject_unknown(scope, operations, [provider], origin)
+            reject_unknown(scope, operations, lambda path: path_hint([provider], path, origin))
         key = api_key(operation, headers)
     except Problem as raised:
         problem = raised
@@ -65,19 +65,38 @@ def sandbox_name(scope: Scope, headers: Headers) -> str:
 
 
 def reject_unknown(
-    scope: Scope, operations: Mapping[str, Operation], providers: list[Provider], origin: str
+    scope: Scope, operations: Mapping[str, Operation], hint: Callable[[str], str]
 ) -> NoReturn:
     """Raise MethodNotAllowed, or UnknownPath for a path without operations.
 
-    The hint has the base URLs of the providers.
+    `hint` returns the hint for a path.
     """
     if operations:
         allowed = ", ".join(operations)
         detail = f"{scope['method']} is not allowed here; allowed: {allowed}"
         raise MethodNotAllowed(detail, headers={"allow": allowed})
     path = scope["path"]
-    hint = path_hint(providers, path, origin)
-    raise UnknownPath(f"no operation has the path {path}", hint=hint)
+    raise UnknownPath(f"no operation has the path {path}", hint=hint(path))
+
+
+def control_path_hint(control: Document, path: str, origin: str) -> str:
+    """Return the read-only entry points of the control API, and the operation that is closest.
+
+    Where a path has several operations, the hint names GET: it must not suggest a call that
+    changes state.
+    """
+    base = control.base_path
+    operations = control.operations.values()
+    reads = [f"GET {operation.path}" for operation in operations if operation.method == "GET"]
+    entry_points = ", ".join(read for read in reads if "{" not in read)
+    hint = f"read-only entry points below {origin}{base}: {entry_points}"
+    methods = {
+        operation.path: operation.method
+        for operation in sorted(operations, key=lambda operation: operation.method == "GET")
+    }
+    for closest in get_close_matches(path.removeprefix(base), methods, 1):
+        hint += f"; did you mean {methods[closest]} {base}{closest}?"
+    return hint
 
 
 def path_hint(providers: list[Provider], path: str, origin: str) -> str:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from inspect import isawaitable
@@ -78,7 +79,7 @@ async def handle_request(
     begin = _begin(provider, target)
     begun = await mock.store.begin(begin)
     ctx = _context(mock, provider, target, begun, body)
-    faults, problem = await take_faults(ctx, begin, body, target.problem)
+    faults, problem = await take_faults(mock, ctx, begin, body, target.problem)
     for fault in faults:
         await fault.before(transport)
     for _ in range(_ATTEMPTS):
@@ -89,7 +90,7 @@ async def handle_request(
         if conflict is None:
             break
         ctx.retry(conflict.account)
-    await _send(ctx, transport, faults, outcome, commit, started)
+    await _send(mock, ctx, transport, faults, outcome, commit, started)
 
 
 # --- begin ---------------------------------------------------------------------------------------
@@ -132,13 +133,13 @@ def _context(
 
 
 async def take_faults(
-    ctx: RequestContext, begin: Begin, body: Body, problem: Problem | None
+    mock: Mock, ctx: RequestContext, begin: Begin, body: Body, problem: Problem | None
 ) -> tuple[Sequence[Fault], Problem | None]:
     """Return the faults that fire: that of the request's own headers, then those of the sandbox.
 
     The problem is replaced if the headers are invalid.
     """
-    mock, begun = ctx.mock, ctx.begun
+    begun = ctx.begun
     if not (begun.rules_version or ctx.headers.has_any(FAULT_HEADERS)):
         return (), problem
     facts = RequestFacts(
@@ -337,14 +338,11 @@ def _fields(
     ctx: RequestContext, scope: Scope, body: Body, decoded: Decoded | None
 ) -> Mapping[str, Any]:
     """Return the members of the body without its files, decoded if the body can be."""
-    fields: Mapping[str, Any] = {}
-    if decoded:
-        fields = decoded.fields
-    elif body.size:
-        try:
-            fields = decode(ctx.operation, scope, ctx.headers, body).fields
-        except Problem:
-            fields = body.members()
+    if decoded is None:
+        with suppress(Problem):
+            decoded = decode(ctx.operation, scope, ctx.headers, body)
+    described = decoded and decoded.media_type
+    fields = decoded.fields if decoded and described else body.members()
     if not ctx.uploads:
         return fields
     return {name: value for name, value in fields.items() if not _has_file(value)}
@@ -378,6 +376,7 @@ def _commit(
 
 
 async def _send(
+    mock: Mock,
     ctx: RequestContext,
     transport: Transport,
     faults: Sequence[Fault],
@@ -406,6 +405,6 @@ async def _send(
             entry = replace(
                 entry, milliseconds=milliseconds, internal_error=error or entry.internal_error
             )
-            await ctx.mock.store.finish(replace(commit, entry=entry))
-        if ctx.mock.log:
-            ctx.mock.log(ctx.sandbox, entry)
+            await mock.store.finish(replace(commit, entry=entry))
+        if mock.log:
+            mock.log(ctx.sandbox, entry)

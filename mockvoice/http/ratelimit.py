@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ..errors import RateLimited
 from ..provider import Provider, RequestContext
-from ..state.store import LimitRule
+from ..state.accounts import LimitRule
 
 
 def limit_rules(provider: Provider, operation_id: str) -> tuple[list[LimitRule], list[str]]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .store import Begin, LimitResult, LimitRule
+from typing import Any
 
 EVERY_KEY = "*"  # its configured state applies to all keys of a provider
 USAGE_ENTRIES = 10_000  # kept of each account
@@ -38,6 +35,45 @@ class Account:
 
 
 STATE = ("tier", "credit", "trial_ended", "models", "limits")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """A limit of the provider that applies to the operation of a request.
+
+    `max` is a number of requests, or a number by tier; `per` is in seconds, None for requests at
+    the same time.
+    """
+
+    name: str
+    max: int | Mapping[str, int]
+    per: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitResult:
+    """A limit after a request was counted.
+
+    `used` includes the request; `reset` and `wait` are in seconds; `wait` is 0 unless the limit is
+    exceeded. `per` is None for requests at the same time.
+    """
+
+    name: str
+    max: int
+    per: float | None
+    used: int
+    reset: float = 0.0
+    wait: float = 0.0
+
+    @property
+    def exceeded(self) -> bool:
+        """True if the request is one too many."""
+        return self.used > self.max
+
+    @property
+    def remaining(self) -> int:
+        """The number of requests that are left."""
+        return max(self.max - self.used, 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -72,10 +108,16 @@ class AccountEntry:
         """Count one less."""
         self.enter(-1)
 
-    def count(self, begin: Begin, now: float, *, documented: bool) -> list[LimitResult]:
-        """Count a request against the limits that apply to it, up to the first exceeded one."""
+    def count(
+        self, rules: Sequence[LimitRule], others: Collection[str], now: float, *, documented: bool
+    ) -> list[LimitResult]:
+        """Count a request against the limits that apply to it, up to the first exceeded one.
+
+        `rules` are the documented limits of the operation, `others` the names of those of other
+        operations.
+        """
         results = []
-        for rule in self._rules(begin, documented=documented):
+        for rule in self._rules(rules, others, documented=documented):
             result = self._count(rule, now)
             if result is not None:
                 results.append(result)
@@ -83,22 +125,20 @@ class AccountEntry:
                     break
         return results
 
-    def _rules(self, begin: Begin, *, documented: bool) -> Iterator[LimitRule]:
-        """The account's own limits, then the provider's where they are switched on."""
-        from .store import LimitRule
-
+    def _rules(
+        self, rules: Sequence[LimitRule], others: Collection[str], *, documented: bool
+    ) -> Iterator[LimitRule]:
+        """Yield the account's own limits, then the documented ones that are switched on."""
         own = self.account.limits
-        known = {rule.name: rule for rule in begin.limits}
+        known = {rule.name: rule.per for rule in rules}
         for name, limit in own.items():
-            if name not in begin.other_limits:
-                per = known[name].per if name in known else None
-                yield LimitRule(name, int(limit["max"]), limit.get("per", per))
+            if name not in others:
+                per = limit.get("per", known.get(name))
+                yield LimitRule(name, int(limit["max"]), per)
         if documented:
-            yield from (rule for rule in begin.limits if rule.name not in own)
+            yield from (rule for rule in rules if rule.name not in own)
 
     def _count(self, rule: LimitRule, now: float) -> LimitResult | None:
-        from .store import LimitResult
-
         maximum = rule.max if isinstance(rule.max, int) else rule.max.get(self.account.tier)
         if maximum is None:
             return None

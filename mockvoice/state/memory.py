@@ -131,7 +131,7 @@ class MemoryStore:
         results: Sequence[Any] = ()
         documented = sandbox.limits == "documented" and bool(begin.limits)
         if begin.operation and (entry.account.limits or documented):
-            results = entry.count(begin, now, documented=documented)
+            results = entry.count(begin.limits, begin.other_limits, now, documented=documented)
         scope = f"{begin.provider}/{begin.operation}"
         sandbox.counts[scope] += 1
         return Begun(

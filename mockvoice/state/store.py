@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..faults.rules import FaultRule
-from .accounts import Account
+from .accounts import Account, LimitResult, LimitRule
 from .journal import JournalEntry
 from .records import Record
 from .uploads import Upload
@@ -26,45 +26,6 @@ PARTS = ("faults", "requests", "voices", "accounts", "clock", "ids")
 EVERY_ACCOUNT = "*"  # the account of records that all accounts of a provider see
 
 Epochs = tuple[int, int, int]  # of faults and requests, of voices, of accounts
-
-
-@dataclass(frozen=True, slots=True)
-class LimitRule:
-    """A limit of the provider that applies to the operation of a request.
-
-    `max` is a number of requests, or a number by tier; `per` is in seconds, None for requests at
-    the same time.
-    """
-
-    name: str
-    max: int | Mapping[str, int]
-    per: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class LimitResult:
-    """A limit after a request was counted.
-
-    `used` includes the request; `reset` and `wait` are in seconds; `wait` is 0 unless the limit is
-    exceeded. `per` is None for requests at the same time.
-    """
-
-    name: str
-    max: int
-    per: float | None
-    used: int
-    reset: float = 0.0
-    wait: float = 0.0
-
-    @property
-    def exceeded(self) -> bool:
-        """True if the request is one too many."""
-        return self.used > self.max
-
-    @property
-    def remaining(self) -> int:
-        """The number of requests that are left."""
-        return max(self.max - self.used, 0)
 
 
 @dataclass(frozen=True, slots=True)
