@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .asgi import Application
     from .client.control import Control
-    from .provider import Mock, Provider
+    from .mock import Mock
+from .provider import Provider
 
 __all__ = ["Control", "connect", "create_app", "serve"]
 __version__ = "0.1.0"
@@ -51,7 +52,7 @@ def create_app(*, providers: Iterable[Provider | str] = (), **settings: Any) -> 
 def _mock(providers: Iterable[Provider | str], settings: Mapping[str, Any]) -> Mock:
     from .config.file import check
     from .config.settings import load
-    from .provider import Mock
+    from .mock import Mock
     from .providers import served
 
     known = served(providers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .client.control import Control, ServerClient
 from .client.transports import ASGITransport
 from .http.app import App
-from .provider import Mock
+from .mock import Mock
 
 URL = "http://mockvoice"  # where its clients believe it to be
 

@@ -37,7 +37,7 @@ uvicorn.run(Starlette(routes=routes), port=int(sys.argv[1]), http=sys.argv[2], l
 OURS = """
 import sys
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.settings import Settings
 listener = bind("127.0.0.1", int(sys.argv[1]))

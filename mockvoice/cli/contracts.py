@@ -33,7 +33,7 @@ def env(options: argparse.Namespace) -> int:
     """
     from ..client.control import environment
 
-    served = [(p.name, p.aliases, p.base_path) for p in providers(options) if p.journalled]
+    served = [(p.name, p.aliases, p.base_path) for p in providers(options)]
     variables = environment(url(options), served)
     if options.format == "json":
         print_json(variables)
@@ -86,9 +86,7 @@ def errors(options: argparse.Namespace) -> int:
             **refusal._asdict(),
             "inject_with": f"Prefer: code={refusal.status}",
         }
-        for provider, operation in _operations(
-            options, [each for each in providers(options) if each.journalled]
-        )
+        for provider, operation in _operations(options, providers(options))
         for refusal in documented_errors(provider, operation)
     ]
     if "json" in options:

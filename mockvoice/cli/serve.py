@@ -25,7 +25,7 @@ def serve(options: argparse.Namespace) -> int:
     # At once: the first process of a container gets no signal that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from ..http.server import Server, bind
-    from ..provider import Mock
+    from ..mock import Mock
 
     given = vars(options)
     flags = {setting.name: given[setting.name] for setting in table() if setting.name in given}
@@ -33,10 +33,12 @@ def serve(options: argparse.Namespace) -> int:
     settings = load(flags, file=_from_file(options.config, served))
     mock = Mock(settings, served)
     server = Server(mock, bind(settings.host, settings.port))
-    for provider in () if options.quiet else mock.providers.values():
-        operation = next(iter(provider.document.operations.values()))
-        credential = operation.credential.example if operation.credential else ""
-        print(f"{provider.name:<10} {server.url}{provider.base_path:<14} {credential}".rstrip())
+    if not options.quiet:
+        for provider in mock.providers.values():
+            operation = next(iter(provider.document.operations.values()))
+            credential = operation.credential.example if operation.credential else ""
+            print(f"{provider.name:<10} {server.url}{provider.base_path:<14} {credential}".rstrip())
+        print(f"{'mockvoice':<10} {server.url}{mock.control.base_path}")
     sys.stdout.flush()
     server.serve_forever()
     return 0

@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 import uvicorn
 
-from ..provider import Mock
+from ..mock import Mock
 from .app import App
 from .protocols import protocol
 

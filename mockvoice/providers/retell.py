@@ -104,7 +104,7 @@ async def add_community_voice(ctx: RequestContext) -> JSON:
 
 
 async def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
-    number = ctx.sandbox.ids.token("retell voice", 24)
+    number = ctx.ids.token("retell voice", 24)
     voice_id = f"custom_voice_{number}"
     data = {
         "voice_id": voice_id,
@@ -114,7 +114,7 @@ async def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON
         "voice_type": voice_type,
         "preview_audio_url": ctx.sample_url(voice_id),
     }
-    await ctx.add(VOICES, voice_id, data)
+    ctx.add(VOICES, voice_id, data)
     return data
 
 

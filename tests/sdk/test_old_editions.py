@@ -12,7 +12,7 @@ import pytest
 
 from mockvoice.http.server import Server
 
-from ..conftest import Serve
+from ..conftest import Serve, newest, newest_files
 
 ROOT = Path(__file__).parents[2]
 RequestContext = Callable[..., Any]
@@ -56,9 +56,9 @@ def test_the_documented_design_clones_word_for_word(call: RequestContext, server
 def test_files_with_brackets_are_files(call: RequestContext, server: Server, wav: bytes) -> None:
     voice = call("retell_brackets", server.url, wav)
     assert voice["voice_id"].startswith("custom_voice_")
-    stored = [*server.mock.sandbox.voices][-1]
+    stored = newest(server)
     assert stored.id == voice["voice_id"]
-    assert [upload.filename for upload in stored.uploads] == ["upload", "b.wav"]
+    assert [upload.filename for upload in newest_files(server)] == ["upload", "b.wav"]
 
 
 @pytest.mark.parametrize(
