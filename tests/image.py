@@ -22,7 +22,7 @@ from telnyx import BadRequestError, Telnyx
 
 from mockvoice import __version__
 
-from .cli.processes import told
+from .cli.processes import check_output
 from .sdk.test_telnyx import upload
 
 ENGINE = shlex.split(os.environ.get("CONTAINER", "docker"))
@@ -69,7 +69,7 @@ def running(*flags: str) -> Iterator[Container]:
 @contextmanager
 def answering(*flags: str) -> Iterator[Container]:
     with running(*flags) as container:
-        told("wait", "--url", container.url)
+        check_output("wait", "--url", container.url)
         yield container
 
 

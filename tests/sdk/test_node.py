@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ..cli.processes import serving, surroundings
+from ..cli.processes import clean_environ, serving
 
 FOLDER = Path(__file__).parents[1] / "node"
 
@@ -25,7 +25,7 @@ def node(*arguments: str, script: str = "", **environment: str) -> str:
         text=True,
         timeout=120,
         check=False,
-        env=surroundings(**environment),
+        env=clean_environ(**environment),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
