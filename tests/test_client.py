@@ -340,9 +340,16 @@ def test_verify_reports_unfired_faults_and_unfinished_sequences(mock: Control) -
 def test_env_points_sdks_to_the_sandbox(mock: Control) -> None:
     env = mock.env()
     assert env["TELNYX_BASE_URL"] == mock.telnyx.base_url == f"{mock.url}/telnyx/v2"
-    assert env["MUNSIT_BASE_URL"] == env["FASEEH_BASE_URL"] == mock.faseeh.base_url
+    assert env["RETELL_BASE_URL"] == mock.retell.base_url
     assert env["MOCKVOICE_URL"] == mock.url
     assert {env[name] for name in env if name.endswith("_API_KEY")} == {"test"}
+
+
+def test_env_has_only_variables_that_clients_read(mock: Control) -> None:
+    names = {name for name in mock.env() if name != "MOCKVOICE_URL"}
+    assert names == {"TELNYX_BASE_URL", "TELNYX_API_KEY", "RETELL_BASE_URL", "RETELL_API_KEY"}
+    listed = mock.request("GET", "/providers")["providers"]
+    assert {variable for provider in listed for variable in provider["env"]} == names
 
 
 def test_sample_in_every_format(mock: Control) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -31,11 +32,21 @@ def env(options: argparse.Namespace) -> int:
     """Print environment variables that point SDKs to a server: base URLs and API keys.
 
     The server need not be running. Use `shell` with eval, and `github` with `>> $GITHUB_ENV`.
+    Prints a warning for each provider whose clients read no variable for the base URL.
     """
     from ..client.control import environment
 
-    served = [(p.name, p.aliases, p.base_path) for p in providers(options) if p.journalled]
-    variables = environment(sandbox_url(options), served)
+    url = sandbox_url(options)
+    served = [provider for provider in providers(options) if provider.journalled]
+    for provider in served:
+        if "base_url" not in provider.env_variables.values():
+            print(
+                f"mockvoice: warning: clients of {provider.name} read no environment variable for"
+                " the base URL; pass it in code:"
+                f' {provider.base_url_argument}="{url}{provider.base_path}"',
+                file=sys.stderr,
+            )
+    variables = environment(url, [(item.env_variables, item.base_path) for item in served])
     if options.format == "json":
         print_json(variables)
         return 0

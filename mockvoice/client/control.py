@@ -454,14 +454,14 @@ class Control(ControlScope):
         return [*self._sandbox.server.providers]
 
     def env(self, monkeypatch: Environment | None = None) -> dict[str, str]:
-        """Return environment variables that point SDKs to this sandbox, with API keys.
+        """Return environment variables that point official SDKs to this sandbox, with API keys.
 
-        They are also set if `monkeypatch` is passed.
+        They are also set if `monkeypatch` is passed. Clients of Supertone and Faseeh read no
+        variable for the base URL: without `server_url=mock.supertone.base_url` or
+        `base_url=mock.faseeh.base_url` they send requests to the real API.
         """
         served = self._sandbox.server.providers.values()
-        variables = environment(
-            self.url, [(item["name"], item["aliases"], item["base_path"]) for item in served]
-        )
+        variables = environment(self.url, [(item["env"], item["base_path"]) for item in served])
         if monkeypatch:
             for name, value in variables.items():
                 monkeypatch.setenv(name, value)
@@ -530,13 +530,15 @@ def _describe_expected(
     return f"{count}{to}" + (f" with {' and '.join(conditions)}" if conditions else "")
 
 
-def environment(url: str, providers: Iterable[tuple[str, Iterable[str], str]]) -> dict[str, str]:
-    """Return variables that point SDKs to a sandbox; providers are (name, aliases, base path)."""
+def environment(url: str, providers: Iterable[tuple[Mapping[str, str], str]]) -> dict[str, str]:
+    """Return variables that point SDKs to a sandbox.
+
+    Each provider is a mapping of variable names to "base_url" or "api_key", and a base path.
+    """
     variables = {"MOCKVOICE_URL": url}
-    for provider, aliases, base_path in providers:
-        for name in (provider, *aliases):
-            prefix = name.upper().replace("-", "_")
-            variables |= {f"{prefix}_BASE_URL": f"{url}{base_path}", f"{prefix}_API_KEY": ANY_KEY}
+    for env, base_path in providers:
+        values = {"base_url": f"{url}{base_path}", "api_key": ANY_KEY}
+        variables |= {name: values[meaning] for name, meaning in env.items()}
     return variables
 
 

@@ -115,7 +115,7 @@ def _provider(ctx: RequestContext, found: Provider) -> JSON:
     return {
         "name": found.name,
         "title": found.title or found.name,
-        "aliases": [*found.aliases],
+        "env": {**found.env_variables},
         "base_path": found.base_path,
         "base_url": f"{ctx.origin}{found.base_path}",
         "auth_header": credentials[0] if credentials else "",

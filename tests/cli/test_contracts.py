@@ -14,7 +14,7 @@ import pytest
 from mockvoice import Control, errors
 
 from ..contract.contracts import CONTRACTS, OPERATIONS, Operation
-from .processes import check_output
+from .processes import check_output, run
 
 UNUSED_URL = "http://127.0.0.1:9"
 
@@ -22,27 +22,50 @@ UNUSED_URL = "http://127.0.0.1:9"
 # --- env -----------------------------------------------------------------------------------------
 
 
+def env(*arguments: str, cwd: Path | None = None, **environment: str) -> str:
+    """Return the output of `mockvoice env`, which also prints warnings to stderr."""
+    result = run("env", *arguments, cwd=cwd, **environment)
+    assert result.returncode == 0
+    return result.stdout
+
+
 def test_env_is_the_same_as_control_env(mock: Control) -> None:
-    env = json.loads(check_output("env", "--format", "json", "--url", mock.url))
-    assert env == mock.env()
-    other = json.loads(
-        check_output("env", "--format", "json", "--sandbox", "one", MOCKVOICE_URL=mock.url)
-    )
+    variables = json.loads(env("--format", "json", "--url", mock.url))
+    assert variables == mock.env()
+    other = json.loads(env("--format", "json", "--sandbox", "one", MOCKVOICE_URL=mock.url))
     assert other == mock.sandbox("one").env()
 
 
-def test_env_output_is_valid_shell(mock: Control) -> None:
-    printed = check_output("env", "--url", f"{UNUSED_URL}/~one")
-    script = f"{printed}echo $TELNYX_BASE_URL $RETELL_API_KEY"
+def test_env_output_is_valid_shell() -> None:
+    script = f"{env('--url', f'{UNUSED_URL}/~one')}echo $TELNYX_BASE_URL $RETELL_API_KEY"
     result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout == f"{UNUSED_URL}/~one/telnyx/v2 test\n"
 
 
 def test_env_uses_default_url_or_port_variable() -> None:
-    lines = check_output("env", "--format", "github", MOCKVOICE_PORT="4020").splitlines()
+    lines = env("--format", "github", MOCKVOICE_PORT="4020").splitlines()
     assert lines[0] == "MOCKVOICE_URL=http://127.0.0.1:4020"
-    assert "SUPERTONE_BASE_URL=http://127.0.0.1:4020/supertone" in lines
-    assert check_output("env").startswith("export MOCKVOICE_URL=http://127.0.0.1:4010\n")
+    assert "RETELL_BASE_URL=http://127.0.0.1:4020/retell" in lines
+    assert env().startswith("export MOCKVOICE_URL=http://127.0.0.1:4010\n")
+
+
+def test_env_prints_only_variables_that_clients_read_and_warns() -> None:
+    result = run("env", "--format", "json", "--url", f"{UNUSED_URL}/~one")
+    assert json.loads(result.stdout).keys() == {
+        "MOCKVOICE_URL",
+        "TELNYX_BASE_URL",
+        "TELNYX_API_KEY",
+        "RETELL_BASE_URL",
+        "RETELL_API_KEY",
+    }
+    warning = (
+        "mockvoice: warning: clients of {} read no environment variable for the base URL;"
+        ' pass it in code: {}="{}"'
+    )
+    assert result.stderr.splitlines() == [
+        warning.format("faseeh", "base_url", f"{UNUSED_URL}/~one/faseeh/api/v1"),
+        warning.format("supertone", "server_url", f"{UNUSED_URL}/~one/supertone"),
+    ]
 
 
 # --- routes --------------------------------------------------------------------------------------
@@ -333,5 +356,5 @@ def test_contract_commands_accept_additional_providers(tmp_path: Path) -> None:
         assert causes == expected
     routes = check_output("routes", "acme", "--provider", "acme=acme.yaml", cwd=tmp_path)
     assert routes.splitlines()[0].split()[:3] == ["GET", "/acme/songs/{id}", "getSong"]
-    env = check_output("env", "--provider", "acme=acme.yaml", cwd=tmp_path)
-    assert "export ACME_BASE_URL=http://127.0.0.1:4010/acme\n" in env
+    variables = env("--provider", "acme=acme.yaml", cwd=tmp_path)
+    assert "export ACME_BASE_URL=http://127.0.0.1:4010/acme\n" in variables
