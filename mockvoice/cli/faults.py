@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from string import digits
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
@@ -56,22 +57,37 @@ def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
     add_json_argument(parser)
 
 
-@with_control
-def faults_add(control: Control, options: argparse.Namespace) -> None:
+def faults_add(options: argparse.Namespace) -> int:
     """Add a fault: make requests fail.
 
     FAULT is a status (502), a kind (reset), a JSON object with the fields of a fault, or a JSON
     list for a sequence ('[502, "reset", "ok"]'). Flags override fields of the JSON object.
     """
+    arguments = vars(options)
+    options.fields = {name: arguments[name] for name in FIELDS if name in arguments}
+    if options.fault is None and not options.fields:
+        # Without this check a fault without fields would match all requests.
+        options.usage_error("FAULT or at least one field is required, such as 502 or --kind reset")
+    return _add(options)
+
+
+@with_control
+def _add(control: Control, options: argparse.Namespace) -> None:
     from ..client import report
 
-    arguments = vars(options)
-    flags = {name: arguments[name] for name in FIELDS if name in arguments}
-    added = control.request("POST", "/faults", {**expand_fault(options.fault), **flags})
+    fault = {**expand_fault({} if options.fault is None else options.fault), **options.fields}
+    added = control.request("POST", "/faults", fault)
     if "json" in options:
         print_json(added)
     else:
         print(report.fault_line(added))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"invalid JSON {text!r}: {error}") from None
 
 
 def _json_or_text(text: str) -> Any:
@@ -81,14 +97,19 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
+def _fault(text: str) -> Any:
+    """Parse FAULT: a status, object or list as JSON; anything else is the name of a kind."""
+    return _json(text) if text.startswith(("{", "[", *digits)) else text
+
+
 def _add_add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_list_arguments(parser)
-    parser.add_argument(
-        "fault", metavar="FAULT", nargs="?", type=_json_or_text, default={}, help="see above"
-    )
+    parser.set_defaults(usage_error=parser.error)
+    parser.add_argument("fault", metavar="FAULT", nargs="?", type=_fault, help="see above")
     types = {"provider": str, **get_type_hints(FaultFields)}
     for name, help in FIELDS.items():
-        options: dict[str, Any] = {"metavar": name.upper(), "type": _json_or_text}
+        parse = _json_or_text if name == "body" else _json
+        options: dict[str, Any] = {"metavar": name.upper(), "type": parse}
         if types[name] in (int, float, str):
             options["type"] = types[name]
         elif get_origin(types[name]) is Literal:

@@ -38,7 +38,8 @@ def test_add_list_fire_and_remove_faults(mock: Control) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        ([], {}),
+        (["--provider", "retell"], {"provider": "retell"}),
+        (["{}"], {}),
         (["reset"], {"kind": "reset"}),
         (["--kind", "truncate", "--fraction", "0.25"], {"kind": "truncate", "fraction": 0.25}),
         (["delay", "--seconds", "2"], {"kind": "delay", "seconds": 2.0}),
@@ -69,6 +70,27 @@ def test_faults_add_accepts_shorthand_json_and_flags(
     assert json.loads(check_output("faults", "--json", MOCKVOICE_URL=mock.url)) == {
         "faults": [added]
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "FAULT or at least one field is required, such as 502 or --kind reset"),
+        (["--json"], "FAULT or at least one field is required"),
+        (['{"status": 502'], "argument FAULT: invalid JSON '{\"status\": 502': Expecting ','"),
+        (["[502, reset]"], "argument FAULT: invalid JSON '[502, reset]': Expecting value"),
+        (["502", "--headers", "x-a: b"], "argument --headers: invalid JSON 'x-a: b'"),
+        (["502", "--match", '{"account": KEY}'], "argument --match: invalid JSON"),
+    ],
+)
+def test_faults_add_rejects_missing_fault_and_invalid_json(
+    mock: Control, arguments: list[str], message: str
+) -> None:
+    result = run("faults", "add", *arguments, MOCKVOICE_URL=mock.url)
+    assert result.returncode == 2
+    assert result.stderr.startswith("usage: mockvoice faults add [-h]")
+    assert f"mockvoice faults add: error: {message}" in result.stderr
+    assert mock.faults == []
 
 
 def test_every_fault_field_has_a_flag() -> None:
