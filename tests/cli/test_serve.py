@@ -60,8 +60,25 @@ def test_port_in_use_exits_with_2_and_advice() -> None:
         assert result.returncode == 2
         assert result.stderr == (
             f"mockvoice: cannot listen on 127.0.0.1 port {port}: Address already in use;"
-            " stop what listens there, or choose another --port (0 takes a free one)\n"
+            " stop the program that uses it, or choose another --port (0 takes a free one)\n"
         )
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("192.0.2.1", "Cannot assign requested address"),  # RFC 5737: no machine has it
+        ("::zz", "Name or service not known"),
+        ("é..b", "not a valid host name"),
+    ],
+)
+def test_unbindable_host_exits_with_2_and_advice(host: str, reason: str) -> None:
+    result = run("serve", "--port", "0", "--host", host)
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"mockvoice: cannot listen on {host} port 0: {reason};"
+        " --host must be an address of this machine, such as 127.0.0.1 or 0.0.0.0\n"
+    )
 
 
 @pytest.mark.parametrize(
