@@ -81,6 +81,13 @@ def test_unbindable_host_exits_with_2_and_advice(host: str, reason: str) -> None
     )
 
 
+@pytest.mark.parametrize(("value", "explained"), [("off", False), ("ON", True), ("no", False)])
+def test_boolean_variable_accepts_on_and_off(value: str, *, explained: bool) -> None:
+    with serving(MOCKVOICE_DIAGNOSTICS=value) as (_, url):
+        response = httpx.post(f"{url}/retell/clone-voice", headers=KEY)
+        assert ("x-mockvoice-violations" in response.headers) is explained
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
