@@ -70,7 +70,7 @@ def _add_env_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def routes(options: argparse.Namespace) -> int:
-    """List all operations and whether they are stateful: whether earlier requests matter."""
+    """List all operations and whether their responses depend on earlier requests."""
     operations = [
         {
             **_identify(provider, operation),
