@@ -99,7 +99,7 @@ provider = Provider(
     "Faseeh (Munsit)",
     error,
     admit,
-    aliases=("munsit",),
+    env={},  # first-party plugins read variables for the key, but not for the base URL
     account={"tier": "basic", "credit": 1000.0},
     limits={"concurrency": RateLimit(max=AT_ONCE)},
     collections={

@@ -70,6 +70,7 @@ provider = Provider(
     "Retell",
     error,
     admit,
+    env={"RETELL_BASE_URL": "base_url", "RETELL_API_KEY": "api_key"},
     collections={
         VOICES: Collection(
             "#/components/schemas/VoiceResponse",

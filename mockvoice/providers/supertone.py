@@ -126,6 +126,8 @@ provider = Provider(
     "Supertone",
     error,
     admit,
+    env={},  # the SDKs read no environment variables
+    base_url_argument="server_url",
     account={"tier": "starter", "credit": 100_000.0},
     limits={
         "clones": RateLimit(("create_cloned_voice",), CLONES, CLONES_PER),

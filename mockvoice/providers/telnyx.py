@@ -148,6 +148,7 @@ provider = Provider(
     "telnyx",
     "Telnyx",
     error,
+    env={"TELNYX_BASE_URL": "base_url", "TELNYX_API_KEY": "api_key"},
     presets=presets,
     rate_headers=rate_headers,
     collections={
