@@ -332,7 +332,7 @@ def test_data_of_ones_own_wins_and_the_id_may_stand_in_it(box: Box) -> None:
         ({"provider": "retell", "data": {"voice_id": 5}}, "/data/voice_id", "must be text; got 5"),
         ({"provider": "retell", "data": []}, "/data", "data must be an object; got []"),
         ({"provider": "retell", "id": ""}, "/id", "id must not be empty"),
-        ({"provider": "retell", "name": "x"}, "/name", "name is not a field here"),
+        ({"provider": "retell", "name": "x"}, "/name", "name is not a known field"),
     ],
 )
 def test_what_cannot_be_planted_is_explained(
@@ -578,7 +578,7 @@ def test_everything_works_at_both_ends_of_time(box: Box, moment: str) -> None:
         ({"advance": 1e300}, "advance must be at most 315360000; got"),
         ({"advance": "1"}, 'advance must be a number; got "1"'),
         ({}, "the body must have at least 1 member; got 0"),
-        ({"freez": True}, "freez is not a field here"),
+        ({"freez": True}, "freez is not a known field"),
     ],
 )  # fmt: skip
 def test_a_wrong_time_is_explained(box: Box, wanted: dict[str, Any], message: str) -> None:
