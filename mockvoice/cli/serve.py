@@ -47,10 +47,10 @@ def _from_file(path: str | None, providers: list[Provider]) -> Mapping[str, Any]
     path = path or file_in_use()
     if not path:
         return {}
-    from ..config.file import read, told
+    from ..config.file import read, summary
 
     found = read(path, providers)
-    print(f"mockvoice: settings are from {path} ({told(found)})", file=sys.stderr)
+    print(f"mockvoice: settings are from {path} ({summary(found)})", file=sys.stderr)
     return found
 
 

@@ -14,14 +14,14 @@ def validate(options: argparse.Namespace) -> int:
 
     Ends with 0 where serve can use it, else with 1 and a line for each thing that is wrong.
     """
-    from ..config.file import read, told
+    from ..config.file import read, summary
 
     try:
         found = read(options.file, providers(options))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{options.file}: ok ({told(found)})")
+    print(f"{options.file}: ok ({summary(found)})")
     return 0
 
 
