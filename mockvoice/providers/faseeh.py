@@ -24,8 +24,8 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RateLimit, RequestContext, Response
+from ..types import JSON
 
 VOICES = "voices"
 AT_ONCE = {"basic": 2, "starter": 5, "growth": 10}  # requests by plan (fact sheet, section 3)

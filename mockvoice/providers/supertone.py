@@ -32,9 +32,9 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RateLimit, RequestContext, Response
 from ..state.records import Data, Record
+from ..types import JSON
 
 CUSTOM = "custom-voices"
 CLONES, CLONES_PER = 10, 60.0  # seed, description of 429
