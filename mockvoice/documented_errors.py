@@ -20,9 +20,9 @@ from .errors import (
     ValidationFailed,
 )
 from .openapi.document import MediaType, Operation, Parameter
-from .openapi.normalize import JSON
 from .provider import Provider, RateLimit
 from .state.accounts import STATE
+from .types import JSON
 
 _PROBES = ("x", "-1")  # texts that are no choice, no pattern, no number or one too small
 

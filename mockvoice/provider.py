@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import quote
 
 from .config.settings import Settings
 from .errors import Problem
 from .openapi.document import Document, Operation
-from .openapi.normalize import JSON, ContractError
+from .openapi.normalize import ContractError
 from .state.accounts import Account
 from .state.ids import Ids
 from .state.records import Data, Record
 from .state.store import AddUsage, AtMost, Begun, Change, PutRecord, RemoveRecord, Spend, Store
 from .state.uploads import Upload
+from .types import JSON
 
 log = logging.getLogger("mockvoice")
 
@@ -263,7 +264,9 @@ class Collection(NamedTuple):
 class Provider:
     """A contract with a name, and what it leaves unsaid.
 
-    `aliases` are other names of it, for variables of the environment;
+    `env` maps the environment variables that point official clients to the mock to "base_url" or
+    "api_key"; None stands for NAME_BASE_URL and NAME_API_KEY. `base_url_argument` is the parameter
+    of the client for the base URL.
     `error` words a problem for a status; `admit` raises for accounts that may not call the
     operation; `account` is the state of a new key, and `presets` the records that it finds;
     `limits` are documented ones, and `rate_headers` tells of them (most, left, seconds until one
@@ -274,7 +277,8 @@ class Provider:
     title: str = ""
     error: Callable[[Problem, int, RequestContext], JSON] = _documented_error
     admit: Callable[[RequestContext], Awaitable[None]] | None = None
-    aliases: tuple[str, ...] = ()
+    env: Mapping[str, Literal["base_url", "api_key"]] | None = None
+    base_url_argument: str = "base_url"
     account: Mapping[str, Any] = field(default_factory=dict)
     presets: Callable[[str], list[Record]] | None = None
     limits: Mapping[str, RateLimit] = field(default_factory=dict)
@@ -313,6 +317,14 @@ class Provider:
             if operation_id not in document.operations:
                 raise ContractError(f"{self.name}: {path} has no operation {operation_id}")
         return document
+
+    @property
+    def env_variables(self) -> Mapping[str, str]:
+        """Environment variables that clients read, with their meaning: see `env`."""
+        if self.env is not None:
+            return self.env
+        prefix = self.name.upper().replace("-", "_")
+        return {f"{prefix}_BASE_URL": "base_url", f"{prefix}_API_KEY": "api_key"}
 
     @property
     def base_path(self) -> str:

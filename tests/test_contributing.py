@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .cli.processes import surroundings
+from .cli.processes import clean_environ
 from .markdown import ROOT, page
 
 CONTRIBUTING = page("CONTRIBUTING.md")
@@ -50,7 +50,7 @@ def test_walkthrough_works(name: str, tmp_path: Path) -> None:
         done = subprocess.run(
             [sys.executable, *command],
             cwd=tmp_path,
-            env=surroundings(PYTHONPATH=str(tmp_path)),
+            env=clean_environ(PYTHONPATH=str(tmp_path)),
             capture_output=True,
             text=True,
             check=False,

@@ -28,7 +28,7 @@ from mockvoice.faults.kinds import KINDS
 from mockvoice.pytest_plugin import MARKER
 from mockvoice.redact import mask_key
 
-from .cli.processes import MOCKVOICE, free_port, run, serving, surroundings
+from .cli.processes import MOCKVOICE, clean_environ, free_port, run, serving
 from .contract.contracts import CONTRACTS, OPERATIONS, Contract, Operation
 from .markdown import ROOT, Block, Page, names, page, pages, rows
 from .sdk.test_node import node
@@ -49,7 +49,7 @@ def python(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
-        env=surroundings(),
+        env=clean_environ(),
         capture_output=True,
         text=True,
         check=False,
@@ -119,7 +119,7 @@ def test_bash_block_succeeds(block: Block, url: str, bin: str, tmp_path: Path) -
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=tmp_path,
-        env=surroundings(PATH=bin, MOCKVOICE_PORT=str(urlsplit(url).port)),
+        env=clean_environ(PATH=bin, MOCKVOICE_PORT=str(urlsplit(url).port)),
         capture_output=True,
         text=True,
         check=False,
@@ -279,7 +279,7 @@ def test_shell_job_runs(bin: str, tmp_path: Path) -> None:
     done = subprocess.run(
         ["sh", "-e", "-c", page("docs/command-line.md").block("job.sh").text],
         cwd=tmp_path,
-        env=surroundings(PATH=bin, MOCKVOICE_PORT=str(free_port())),
+        env=clean_environ(PATH=bin, MOCKVOICE_PORT=str(free_port())),
         capture_output=True,
         text=True,
         check=False,

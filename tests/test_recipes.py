@@ -18,7 +18,7 @@ import yaml
 from mockvoice import __version__
 from mockvoice.config.settings import Settings, is_flag, table, variable
 
-from .cli.processes import run, serving, surroundings
+from .cli.processes import clean_environ, run, serving
 from .markdown import ROOT, page
 from .sdk.test_node import FOLDER as NODE_TESTS
 from .sdk.test_node import node
@@ -166,7 +166,7 @@ def test_python_example_passes(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:asyncio"],
         cwd=folder,
-        env=surroundings(),
+        env=clean_environ(),
         capture_output=True,
         text=True,
         check=False,

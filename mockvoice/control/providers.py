@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .. import __version__
-from ..openapi.normalize import JSON
 from ..provider import Provider, Response
+from ..types import JSON
 from .context import ControlContext
 
 
@@ -24,7 +24,7 @@ def _provider_json(ctx: ControlContext, provider: Provider) -> JSON:
     return {
         "name": provider.name,
         "title": provider.title or provider.name,
-        "aliases": [*provider.aliases],
+        "env": {**provider.env_variables},
         "base_path": provider.base_path,
         "base_url": f"{ctx.origin}{provider.base_path}",
         "auth_header": schemes[0].example if schemes else "",

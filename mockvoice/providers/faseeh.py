@@ -24,8 +24,8 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RateLimit, RequestContext, Response
+from ..types import JSON
 
 VOICES = "voices"
 AT_ONCE = {"basic": 2, "starter": 5, "growth": 10}  # requests by plan (fact sheet, section 3)
@@ -99,7 +99,7 @@ provider = Provider(
     "Faseeh (Munsit)",
     error,
     admit,
-    aliases=("munsit",),
+    env={},  # first-party plugins read variables for the key, but not for the base URL
     account={"tier": "basic", "credit": 1000.0},
     limits={"concurrency": RateLimit(max=AT_ONCE)},
     collections={

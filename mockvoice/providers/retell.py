@@ -13,8 +13,8 @@ What the contract leaves unsaid:
 from __future__ import annotations
 
 from ..errors import NotFound, PaymentRequired, Problem, ValidationFailed, Violation
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RequestContext
+from ..types import JSON
 
 VOICES = "voices"
 MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # seed; the others take 25
@@ -70,6 +70,7 @@ provider = Provider(
     "Retell",
     error,
     admit,
+    env={"RETELL_BASE_URL": "base_url", "RETELL_API_KEY": "api_key"},
     collections={
         VOICES: Collection(
             "#/components/schemas/VoiceResponse",

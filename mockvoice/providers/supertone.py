@@ -32,9 +32,9 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RateLimit, RequestContext, Response
 from ..state.records import Data, Record
+from ..types import JSON
 
 CUSTOM = "custom-voices"
 CLONES, CLONES_PER = 10, 60.0  # seed, description of 429
@@ -126,6 +126,8 @@ provider = Provider(
     "Supertone",
     error,
     admit,
+    env={},  # the SDKs read no environment variables
+    base_url_argument="server_url",
     account={"tier": "starter", "credit": 100_000.0},
     limits={
         "clones": RateLimit(("create_cloned_voice",), CLONES, CLONES_PER),

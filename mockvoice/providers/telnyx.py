@@ -33,10 +33,10 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RequestContext, Response
 from ..state.clock import timestamp
 from ..state.records import Data, Record
+from ..types import JSON
 
 CLONES, DESIGNS, VERSIONS, SPEECHES = "voice_clones", "voice_designs", "design_versions", "speeches"
 DESIGN = "550e8400-e29b-41d4-a716-446655440000"  # seed: the design of the documented samples
@@ -148,6 +148,7 @@ provider = Provider(
     "telnyx",
     "Telnyx",
     error,
+    env={"TELNYX_BASE_URL": "base_url", "TELNYX_API_KEY": "api_key"},
     presets=presets,
     rate_headers=rate_headers,
     collections={
