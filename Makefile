@@ -28,7 +28,7 @@ OLD_SDKS := tests/sdk/old_editions.lock
 # The markers of packages that are locked for Python 3.12 only because Supertone's SDK declares it.
 SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version >= '3\.12'
 
-.PHONY: run test node check bench lock image image-test clean
+.PHONY: run test node check bench lock base image image-test clean
 
 run: $(VENV)/run          ## serve all providers on http://127.0.0.1:4010
 	$(PY) -m mockvoice serve
@@ -54,6 +54,11 @@ lock: $(VENV)/dev         ## the lock files, from pyproject.toml
 	$(LOCK) --group old-sdks --output-file $(OLD_SDKS)
 	sed -E -i.orig "s/$(SUPERTONE_MARKER)/\1/" dev.lock $(OLD_SDKS)
 	rm dev.lock.orig $(OLD_SDKS).orig
+
+base:                     ## the base image with its current digest: base=python:3.13-slim@sha256:...
+	@tag=$$(sed -n 's/^ARG BASE=//p' Dockerfile) && \
+	digest=$$($(CONTAINER) buildx imagetools inspect --format '{{print .Manifest.Digest}}' "$$tag") && \
+	echo "base=$$tag@$$digest"
 
 image:                    ## the container image
 	$(CONTAINER) build $(IMAGE_BUILD_FLAGS) --tag $(IMAGE) .
