@@ -28,7 +28,7 @@ OLD_SDKS := tests/sdk/old_editions.lock
 # The markers of packages that are locked for Python 3.12 only because Supertone's SDK declares it.
 SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version >= '3\.12'
 
-.PHONY: run test node check bench lock base image image-test clean
+.PHONY: run test node check bench nightly lock dist check-tag base image image-test clean
 
 run: $(VENV)/run          ## serve all providers on http://127.0.0.1:4010
 	$(PY) -m mockvoice serve
@@ -47,6 +47,8 @@ check: $(VENV)/dev        ## formatting, lint and types
 bench: $(VENV)/dev        ## beside plain Starlette, in one run
 	$(PY) -m tests.bench
 
+nightly: image-test bench node  ## everything that takes too long for every push
+
 lock: $(VENV)/dev         ## the lock files, from pyproject.toml
 	$(LOCK) pyproject.toml --group dev --output-file dev.lock
 	$(LOCK) pyproject.toml --group image --constraint dev.lock --output-file image.lock
@@ -54,6 +56,12 @@ lock: $(VENV)/dev         ## the lock files, from pyproject.toml
 	$(LOCK) --group old-sdks --output-file $(OLD_SDKS)
 	sed -E -i.orig "s/$(SUPERTONE_MARKER)/\1/" dev.lock $(OLD_SDKS)
 	rm dev.lock.orig $(OLD_SDKS).orig
+
+dist: $(VENV)/run         ## the wheel and the sdist
+	$(PY) -m hatchling build
+
+check-tag: $(VENV)/run    ## the tag of a release names this version: make check-tag TAG=v0.1.0
+	test "$$TAG" = "v$$($(PY) -m hatchling version)"
 
 base:                     ## the base image with its current digest: base=python:3.13-slim@sha256:...
 	@tag=$$(sed -n 's/^ARG BASE=//p' Dockerfile) && \
