@@ -1,4 +1,4 @@
-"""The workflows of `.github`."""
+"""The workflows and issue forms of `.github`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def documents(folder: str) -> dict[str, Any]:
 
 
 WORKFLOWS = documents("workflows")
+FORMS = documents("ISSUE_TEMPLATE")
 TARGETS = set(re.findall(r"^([a-z][\w-]*):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 every_workflow = pytest.mark.parametrize("name", WORKFLOWS)
@@ -111,3 +112,14 @@ def test_release_passes_arguments_that_the_dockerfile_declares() -> None:
     assert re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE) == ["${BASE}", "${BASE}"]
     assert build["platforms"] == "linux/amd64,linux/arm64"
     assert (build["sbom"], build["provenance"]) == (True, "mode=max")
+
+
+@pytest.mark.parametrize("name", sorted(FORMS.keys() - {"config.yml"}))
+def test_issue_form_asks_each_question_once(name: str) -> None:
+    form = FORMS[name]
+    assert form["name"]
+    assert form["description"]
+    questions = [field for field in form["body"] if field["type"] != "markdown"]
+    ids = [field["id"] for field in questions]
+    assert len({*ids}) == len(ids)
+    assert all(field["attributes"]["label"] for field in questions)
