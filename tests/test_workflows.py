@@ -1,4 +1,4 @@
-"""The workflows and issue forms of `.github`."""
+"""The workflows, forms and hooks of `.github` and `.pre-commit-config.yaml`."""
 
 from __future__ import annotations
 
@@ -123,3 +123,11 @@ def test_issue_form_asks_each_question_once(name: str) -> None:
     ids = [field["id"] for field in questions]
     assert len({*ids}) == len(ids)
     assert all(field["attributes"]["label"] for field in questions)
+
+
+def test_hooks_run_only_existing_make_targets() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
+    assert hooks
+    for hook in hooks:
+        assert make_targets(hook["entry"]) <= TARGETS
