@@ -70,49 +70,49 @@ class UploadCache:
     """The uploaded files of all sandboxes in memory, at most `capacity` bytes of them.
 
     The content of the oldest files is evicted. A file that no record and no journal entry refers
-    to is deleted.
+    to is deleted. The ids of files differ between all sandboxes.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._uploads: dict[tuple[int, str], Upload] = {}
-        self._references: dict[tuple[int, str], int] = {}
-        self._in_memory: OrderedDict[tuple[int, str], int] = OrderedDict()
+        self._uploads: dict[str, Upload] = {}
+        self._references: dict[str, int] = {}
+        self._sizes: OrderedDict[str, int] = OrderedDict()  # of the files with content
         self.bytes = 0
         self.evicted = 0
 
-    def retain(self, owner: int, ids: Iterable[str]) -> None:
-        """Count one more reference to each of these files of a sandbox."""
+    def retain(self, ids: Iterable[str]) -> None:
+        """Count one more reference to each of these files."""
+        references = self._references
         for id in ids:
-            self._references[owner, id] = self._references.get((owner, id), 0) + 1
+            references[id] = references.get(id, 0) + 1
 
-    def release(self, owner: int, ids: Iterable[str]) -> None:
+    def release(self, ids: Iterable[str]) -> None:
         """Count one less, and delete the files that have none."""
         for id in ids:
-            key = owner, id
-            if key not in self._references:
-                continue
-            self._references[key] -= 1
-            if not self._references[key]:
-                del self._references[key]
-                self._uploads.pop(key, None)
-                self.bytes -= self._in_memory.pop(key, 0)
+            references = self._references.get(id, 0) - 1
+            if references > 0:
+                self._references[id] = references
+            elif references == 0:
+                del self._references[id]
+                self._uploads.pop(id, None)
+                self.bytes -= self._sizes.pop(id, 0)
 
-    def put(self, owner: int, upload: Upload) -> None:
+    def put(self, upload: Upload) -> None:
         """Store a file that is referred to."""
-        key = owner, upload.id
-        if key not in self._references or key in self._uploads:
+        id = upload.id
+        if id not in self._references or id in self._uploads:
             return
-        self._uploads[key] = upload
-        self._in_memory[key] = upload.size
+        self._uploads[id] = upload
+        self._sizes[id] = upload.size
         self.bytes += upload.size
-        while self.bytes > self._capacity and len(self._in_memory) > 1:
-            oldest, size = self._in_memory.popitem(last=False)
+        while self.bytes > self._capacity and len(self._sizes) > 1:
+            oldest, size = self._sizes.popitem(last=False)
             self.bytes -= size
             self.evicted += 1
             evicted = self._uploads[oldest]
             self._uploads[oldest] = replace(evicted, content=None, detected=evicted.info)
 
-    def get(self, owner: int, ids: Iterable[str]) -> list[Upload]:
+    def get(self, ids: Iterable[str]) -> list[Upload]:
         """Return files by their ids."""
-        return [self._uploads[owner, id] for id in ids if (owner, id) in self._uploads]
+        return [self._uploads[id] for id in ids if id in self._uploads]
