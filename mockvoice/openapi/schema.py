@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import RequestLocation, Violation
 from ..redact import is_secret, mask, redact
-from .messages import TO_FILE, closest_match, did_you_mean, sentence
+from .messages import TO_FILE, brief, closest_match, did_you_mean, sentence
 from .normalize import JSON, ContractError, Node, normalize
 
 if TYPE_CHECKING:
@@ -177,6 +177,8 @@ def _culprits(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str | None
 def _message(rule: str, expected: Any, got: JSON, holder: Node) -> str:
     if rule == "type" and holder.get("x-binary"):
         expected = "file"
+    if rule in holder.get("x-messages", {}):  # a sentence for a rule that says little to a person
+        return f"{holder['x-messages'][rule]}; got {brief(got)}"
     return sentence(rule, expected, got)
 
 

@@ -103,8 +103,10 @@ class Operation:
     def closed(self) -> bool:
         """Whether its body may have no members besides those that are described."""
         schema = self.body[1] if self.body else {"additionalProperties": False}
-        schema = self.contract.resolve(schema.get("else", schema))
-        return schema.get("additionalProperties") is False
+        if "properties" not in schema:
+            schema = self.contract.resolve(schema.get("else", schema))
+        closed: bool = schema.get("additionalProperties") is False
+        return closed
 
     @property
     def credential(self) -> Mapping[str, str]:

@@ -104,7 +104,7 @@ def values(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     for word in ("anyOf", "oneOf"):
         if word in node:
             return st.one_of([values(contract, branch) for branch in node[word]])
-    if "if" in node:
+    if "if" in node and "properties" not in node:
         return st.one_of([values(contract, node[branch]) for branch in ("then", "else")])
     kind = node.get("type")
     if isinstance(kind, list):
@@ -156,8 +156,10 @@ def _objects(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     required = {name: members[name] for name in node.get("required", ())}
     optional = {name: each for name, each in members.items() if name not in required}
     least = node.get("minProperties", 0)
-    made = st.fixed_dictionaries(required, optional=optional)
-    return made.filter(lambda members: len(members) >= least)
+    objects = st.fixed_dictionaries(required, optional=optional)
+    if "if" in node:
+        return objects.filter(lambda members: not contract.errors(node, members))
+    return objects.filter(lambda members: len(members) >= least)
 
 
 _BY_KIND: Mapping[str, Callable[[Contract, Any], st.SearchStrategy[Any]]] = {
@@ -226,7 +228,8 @@ def breaks(operation: Operation) -> Iterator[tuple[str, Break]]:
 
 
 def _body_breaks(operation: Operation, media_type: str, schema: Any) -> Iterator[tuple[str, Break]]:
-    schema = operation.contract.resolve(schema.get("else", schema))
+    if "properties" not in schema:
+        schema = operation.contract.resolve(schema.get("else", schema))
     form = media_type == "multipart/form-data"
     yield "wrong media type", lambda request: replace(request, content=b"x", media_type="text/css")
     yield "no media type", lambda request: replace(request, content=b"x")
@@ -244,7 +247,10 @@ def _body_breaks(operation: Operation, media_type: str, schema: Any) -> Iterator
         yield "no object", lambda request: replace(request, content=b"[]", media_type=media_type)
         yield "no UTF-8", lambda request: replace(request, content=b"\xff", media_type=media_type)
     for name in schema.get("required", ()):
-        yield f"{name} missing", _without_member(name)
+        yield f"{name} missing", _without_members(name)
+    if "if" in schema:
+        names = _conditional(schema)
+        yield f"{' and '.join(names)} missing", _without_members(*names)
     for name, node in schema.get("properties", {}).items():
         for label, wrong in wrongs(operation.contract, node, text=form):
             yield f"{name} {label}", _with_member(name, wrong)
@@ -312,11 +318,17 @@ def _with_member(name: str, value: Any) -> Break:
     return lambda request: replace(request, members={**request.members, name: value})
 
 
-def _without_member(name: str) -> Break:
+def _conditional(schema: Any) -> list[str]:
+    """Return the members of which a schema requires one, by `if` and `then` or `else`."""
+    condition = schema["if"].get("not", schema["if"])
+    required = schema.get("then", schema.get("else"))["required"]
+    return [*required, *condition["required"]]
+
+
+def _without_members(*names: str) -> Break:
     def without(request: Request) -> Request:
-        members = deepcopy(dict(request.members))
-        members.pop(name, None)
-        return replace(request, members=members)
+        members = {name: each for name, each in request.members.items() if name not in names}
+        return replace(request, members=deepcopy(members))
 
     return without
 

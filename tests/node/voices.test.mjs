@@ -153,12 +153,12 @@ test('fields without the member that telnyx 7 wants them in are told of it', asy
   const upload = wanted(await sample()).voice_clone_upload_request;
   assert.deepEqual(explained(await refusal(voiceClones.createFromUpload(upload))), {
     messages: ['audio_file is required', 'language is required', 'name is required'],
-    hint: 'the body has no parts: telnyx-node 7 wants voice_clone_upload_request',
+    hint: 'the body has no parts: telnyx-node 7 takes the fields in voice_clone_upload_request',
   });
   const design = { voice_design_id: '550e8400-e29b-41d4-a716-446655440000' };
   assert.deepEqual(explained(await refusal(voiceClones.create(design))), {
     messages: ['the body is empty'],
-    hint: 'the body is empty: telnyx-node 7 wants voice_clone_request',
+    hint: 'the body is empty: telnyx-node 7 takes the fields in voice_clone_request',
   });
 });
 

@@ -76,7 +76,7 @@ def test_previews_of_different_voices_sound_different(
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"text": "one two-three"}, "text must have at least 3 words; got 2"),
+        ({"text": "one two-three"}, 'text must have at least 3 words; got "one two-three"'),
         ({"text": "a b c"}, "text must be at least 10 characters long; got 5"),
         ({"similarity": "1.1"}, "similarity must be at most 1; got 1.1"),
         ({"speed": "0.6"}, "speed must be at least 0.7; got 0.6"),
@@ -102,6 +102,23 @@ def test_speech_has_the_rate_inject_with(http: httpx.Client, rate: int) -> None:
         assert sound.getframerate() == rate
     streamed = http.post(SPEAK, json={**body, "streaming": True})
     assert f"rate={rate};" in streamed.headers["content-type"]
+
+
+def test_speech_accepts_an_integral_float_as_sample_rate(http: httpx.Client) -> None:
+    body = {"voice_id": "ar-najdi-male-2", "text": "Hello", "sample_rate": 16000}
+    plain = http.post(SPEAK, json=body)
+    speech = http.post(SPEAK, json={**body, "sample_rate": 16000.0})
+    assert speech.content == plain.content
+    streamed = http.post(SPEAK, json={**body, "sample_rate": 16000.0, "streaming": True})
+    assert streamed.headers["content-type"] == "audio/raw;codec=pcm16;rate=16000;channels=1"
+    assert streamed.content == plain.content[44:]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_speech_lasts_at_most_300_seconds(http: httpx.Client, *, streaming: bool) -> None:
+    body = {"voice_id": "ar-najdi-male-2", "text": "x" * 6000, "speed": 0.7, "sample_rate": 8000}
+    speech = http.post(SPEAK, json={**body, "streaming": streaming})
+    assert len(speech.content) == 300 * 2 * 8000 + (0 if streaming else 44)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,15 @@ def test_a_community_is_searched_by_provider(http: httpx.Client) -> None:
     [
         (
             {"provider_voice_id": "x", "voice_name": "n"},
-            "public_user_id is required for elevenlabs",
+            "public_user_id is required",
+        ),
+        (
+            {"provider_voice_id": "x", "voice_name": "n", "voice_provider": "elevenlabs"},
+            "public_user_id is required",
+        ),
+        (
+            {"provider_voice_id": "x", "voice_name": "n", "public_user_id": ""},
+            "public_user_id must not be empty",
         ),
         ({"voice_name": "n"}, "provider_voice_id is required"),
         ({"provider_voice_id": "x", "voice_name": ""}, "voice_name must not be empty"),

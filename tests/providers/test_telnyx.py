@@ -254,14 +254,14 @@ def test_what_is_no_json_is_422(
             "multipart/form-data; boundary=x",
             b"--x--\r\n",
             ["audio_file is required", "language is required", "name is required"],
-            "the body has no parts: telnyx-node 7 wants voice_clone_upload_request",
+            "the body has no parts: telnyx-node 7 takes the fields in voice_clone_upload_request",
         ),
         (
             DESIGN,
             "application/json",
             b"",
             ["the body is empty"],
-            "the body is empty: telnyx-node 7 wants voice_clone_request",
+            "the body is empty: telnyx-node 7 takes the fields in voice_clone_request",
         ),
     ],
 )
