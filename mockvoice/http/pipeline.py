@@ -17,8 +17,9 @@ A step returns a value or raises a Problem; no step knows the next.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from time import perf_counter
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -26,7 +27,7 @@ from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem
 from ..faults.rules import FiredFault
 from ..openapi.document import Operation
-from ..provider import Mock, Provider, RequestContext, Response
+from ..provider import Mock, Provider, RequestContext, Response, undeclared
 from . import faults
 from .body import Body, read
 from .identify import identify
@@ -132,7 +133,7 @@ async def _answer(ctx: RequestContext, body: Body, scope: Scope) -> RawResponse:
     if limited(ctx):
         await limit(ctx)
     if ctx.provider.admit:
-        await ctx.provider.admit(ctx)
+        await _declared(ctx, ctx.provider.admit(ctx))
     decoded = decode(ctx, body, scope)
     check(ctx, decoded)
     if decoded and decoded.content.defaults:
@@ -140,8 +141,20 @@ async def _answer(ctx: RequestContext, body: Body, scope: Scope) -> RawResponse:
     handler = ctx.provider.handlers.get(ctx.operation.id)
     if handler is None:
         return documented(ctx)
-    answer = await handler(ctx)
+    answer = await _declared(ctx, handler(ctx))
     return answered(ctx, answer if isinstance(answer, Response) else Response(answer))
+
+
+async def _declared(ctx: RequestContext, result: Awaitable[Any]) -> Any:
+    """Await a handler or `admit`. Raises InternalError for an error that it does not declare."""
+    try:
+        return await result
+    except Problem as problem:
+        message = undeclared(ctx.provider, ctx.operation.id, problem)
+        if not message:
+            raise
+    ctx.record_internal_error(message)
+    raise InternalError("mockvoice itself failed; its log says where")
 
 
 async def _send(

@@ -104,7 +104,7 @@ def test_every_documented_error_is_listed_with_its_example(listed: list[dict[str
 def test_people_read_what_provokes_each() -> None:
     title, *lines = told("errors", "supertone").splitlines()
     assert title == "supertone create_cloned_voice  POST /supertone/v1/custom-voices/cloned-voice"
-    at = lines.index("  404  No voice has this id.")
+    at = lines.index("  404  Unknown voice.")
     assert lines[at + 2] == "       - asked for: Prefer: code=404"
     at = lines.index("  413  The file is larger than 3 MB.")
     assert json.loads(lines[at + 1])["message"]["message"] == "File too large"
@@ -275,26 +275,23 @@ MOCK = """
 from mockvoice.errors import Forbidden, NotFound, PaymentRequired
 from mockvoice.provider import Provider
 
-async def admit(call):
+ADDING = {"addSong", "addSongs"}
+
+async def admit(ctx):
     if ctx.account.tier == "trial":
         raise PaymentRequired
-    may_add(call)
-
-def may_add(call):
-    if ctx.operation.id in ("addSong", "addSongs") and not ctx.account.credit:
+    if ctx.operation.id in ADDING and not ctx.account.credit:
         raise Forbidden
 
-provider = Provider("acme", admit=admit)
+provider = Provider("acme", admit=admit, raises=[PaymentRequired("tier is trial")])
 
-@provider.operation("getSong")
-async def get_song(call):
-    return [song(id) for id in [ctx.parameters["id"]]]
+@provider.operation("getSong", raises=[NotFound("no such song")])
+async def get_song(ctx):
+    raise NotFound(f"no song {ctx.parameters['id']}")
 
-def song(id):
-    raise NotFound(f"no song {id}")
-
-def of_no_use_here():
-    raise Forbidden
+@provider.operation("addSong", raises=[Forbidden("credit is 0")])
+async def add_song(ctx):
+    return {}
 """
 
 
@@ -316,9 +313,9 @@ def test_other_providers_are_told_of_as_the_built_in_ones(tmp_path: Path) -> Non
     }
     own = {
         **bare,
-        ("getSong", 402): ["an account that cannot pay (its tier)"],
-        ("getSong", 404): ["an id of nothing that the account has"],
-        ("addSong", 403): ["what the account may not do or use (its credit)"],
+        ("getSong", 402): ["an account that cannot pay (tier is trial)"],
+        ("getSong", 404): ["an id of nothing that the account has (no such song)"],
+        ("addSong", 403): ["what the account may not do or use (credit is 0)"],
     }
     for given, expected in (("acme=acme.yaml", bare), ("acme=acme.yaml:acme_mock", own)):
         found = json.loads(told("errors", "acme", "--json", "--provider", given, cwd=tmp_path))

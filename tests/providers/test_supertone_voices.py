@@ -313,3 +313,62 @@ def test_what_was_said_is_told_by_voice_and_by_time(http: httpx.Client, own: Ser
 )
 def test_a_wrong_time_is_400(http: httpx.Client, path: str, query: dict[str, str]) -> None:
     assert http.get(path, params=query).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "total", "first", "last"),
+    [
+        (
+            "2016-12-31T00:00:00Z",
+            "2016-12-31T23:59:60Z",
+            1,
+            "2016-12-31T00:00:00+00:00",
+            "2016-12-31T23:59:59+00:00",
+        ),
+        (
+            "2016-12-31T15:59:60-08:00",
+            "2017-01-01T15:59:59.5-08:00",
+            2,
+            "2016-12-31T15:59:59-08:00",
+            "2017-01-01T15:59:59.500000-08:00",
+        ),
+        (
+            "2024-01-01t00:00:00z",
+            "2024-01-02t12:00:00z",
+            2,
+            "2024-01-01T00:00:00+00:00",
+            "2024-01-02T12:00:00+00:00",
+        ),
+        (
+            "9999-12-31T12:00:00Z",
+            "9999-12-31T23:59:60Z",
+            1,
+            "9999-12-31T12:00:00+00:00",
+            "9999-12-31T23:59:59+00:00",
+        ),
+        (
+            "0001-01-01T00:00:00+23:59",
+            "0001-01-01T00:00:00+23:59",
+            1,
+            "0001-01-01T00:00:00+23:59",
+            "0001-01-01T00:00:00+23:59",
+        ),
+    ],
+)
+def test_usage_accepts_every_rfc_3339_time(
+    http: httpx.Client, start: str, end: str, total: int, first: str, last: str
+) -> None:
+    response = http.get("/usage", params={"start_time": start, "end_time": end})
+    assert response.status_code == 200
+    usage = response.json()
+    assert usage["total"] == len(usage["data"]) == total
+    assert usage["data"][0]["starting_at"] == first
+    assert usage["data"][-1]["ending_at"] == last
+
+
+def test_last_page_of_all_hours_until_the_year_9999(http: httpx.Client) -> None:
+    times = {"start_time": "0001-01-01T00:00:00Z", "end_time": "9999-12-31T23:59:59Z"}
+    query = {**times, "bucket_width": "hour", "next_page_token": "87649415"}
+    (bucket,) = http.get("/usage", params=query).json()["data"]
+    assert bucket["starting_at"] == "9999-12-31T23:00:00+00:00"
+    assert bucket["ending_at"] == "9999-12-31T23:59:59+00:00"

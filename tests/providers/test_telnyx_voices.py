@@ -122,6 +122,17 @@ def test_a_wrong_list_parameter_is_422(
     assert only_error(response)["source"] == {"pointer": pointer}
 
 
+@pytest.mark.parametrize("path", ["/voice_clones", "/voice_designs"])
+@pytest.mark.parametrize("number", ["9007199254740993", "9223372036854775807", "1e300"])
+def test_list_with_huge_page_number_returns_empty_page(
+    http: httpx.Client, path: str, number: str
+) -> None:
+    response = http.get(path, params={"page[number]": number})
+    assert response.status_code == 200
+    assert response.json()["data"] == []
+    assert response.json()["meta"]["page_number"] == pytest.approx(float(number))
+
+
 def test_a_clone_can_be_polled_renamed_and_deleted(http: httpx.Client) -> None:
     made = clone(http, "before")
     path = f"/voice_clones/{made['id']}"
@@ -177,6 +188,29 @@ def test_accounts_do_not_see_each_other(http: httpx.Client) -> None:
         path = f"/voice_clones/{made['id']}"
         assert http.request(method, path, headers=other).status_code == 404
     assert http.get(f"/voice_clones/{made['id']}").status_code == 200
+
+
+def test_seeded_clone_without_optional_values_has_a_sample_and_is_listed(
+    serve: Serve,
+) -> None:
+    data = {"label": None, "language": None, "gender": None, "provider_voice_id": None}
+    voice = {"provider": "telnyx", "data": {**data, "provider_supported_models": []}}
+    with httpx.Client(base_url=serve().url, headers=KEY) as http:
+        made = http.post("/__mockvoice/voices", json=voice)
+        assert made.status_code == 201
+        sample = http.get(f"{BASE}/voice_clones/{made.json()['id']}/sample")
+        assert sniff(sample.content).format == "wav"
+        voices = http.get(f"{BASE}/text-to-speech/voices")
+        check(voices)
+        assert voices.json()["voices"][-1]["voice_id"] == "Telnyx"
+
+
+def test_seeded_design_with_text_that_is_no_string_has_a_sample(serve: Serve) -> None:
+    voice = {"provider": "telnyx", "collection": "voice_designs", "data": {"text": 5}}
+    with httpx.Client(base_url=serve().url, headers=KEY) as http:
+        made = http.post("/__mockvoice/voices", json=voice).json()
+        sample = http.get(f"{BASE}/voice_designs/{made['id']}/sample")
+        assert sniff(sample.content).format == "wav"
 
 
 # --- designs
@@ -344,6 +378,66 @@ def test_the_format_and_the_rate_are_those_inject_with(
             assert sound.getnframes() / 16000 == pytest.approx(11 * 0.06 / 2, abs=0.001)
     if format == "pcm":
         assert len(response.content) == 2 * round(11 * 0.03 * 16000)
+
+
+@pytest.mark.parametrize("voice", ["text.x", "output_type.x", "no_such_provider.x"])
+def test_speech_with_voice_of_unknown_provider_ignores_fields_of_that_name(
+    http: httpx.Client, voice: str
+) -> None:
+    assert sniff(say(http, voice=voice, output_type="binary_output").content).format == "mp3"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"aws": {"speed": 0}},
+        {"aws": {"speed": 1e-320}},
+        {"aws": {"speed": 1e-5}},
+        {"aws": {"speed": "fast", "sampling_rate": 10**9, "response_format": []}},
+        {"telnyx": {"speed": 1e-5}},
+        {"minimax": {"voice_speed": 1e-5, "sampling_rate": 10**9}},
+    ],
+)
+def test_speech_ignores_settings_that_the_contract_does_not_bound(
+    http: httpx.Client, settings: dict[str, Any]
+) -> None:
+    (provider,) = settings
+    plain = say(http, provider=provider)
+    response = say(http, provider=provider, **settings)
+    assert response.status_code == 200
+    assert response.content == plain.content
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rime": {"voice_speed": 1e-5}},
+        {"rime": {"sampling_rate": 10**9}},
+        {"minimax": {"speed": 0}},
+        {"telnyx": {"voice_speed": 0}},
+    ],
+)
+def test_speech_setting_out_of_range_returns_422(
+    http: httpx.Client, settings: dict[str, Any]
+) -> None:
+    assert say(http, provider="telnyx", **settings).status_code == 422
+
+
+def test_speech_accepts_an_integral_float_as_sampling_rate(http: httpx.Client) -> None:
+    for format in ("wav", "pcm", "mp3"):
+        settings = {"response_format": format, "sampling_rate": 16000.0}
+        speech = say(http, provider="telnyx", telnyx=settings)
+        plain = say(http, provider="telnyx", telnyx={**settings, "sampling_rate": 16000})
+        assert speech.content == plain.content
+
+
+@pytest.mark.parametrize("format", ["mp3", "wav", "pcm"])
+def test_speech_lasts_at_most_300_seconds(http: httpx.Client, format: str) -> None:
+    settings = {"response_format": format, "sampling_rate": 8000, "voice_speed": 0.5}
+    response = say(http, provider="telnyx", text="x" * 20_000, telnyx=settings)
+    bytes_per_second = {"mp3": 8000, "wav": 16_000, "pcm": 16_000}[format]
+    assert len(response.content) == pytest.approx(300 * bytes_per_second, abs=1000)
+    assert sniff(response.content).problem == ""
 
 
 def test_speech_comes_as_base64_and_later_too(http: httpx.Client) -> None:
