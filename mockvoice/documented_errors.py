@@ -20,8 +20,8 @@ from .errors import (
     ValidationFailed,
 )
 from .openapi.document import MediaType, Operation, Parameter
-from .openapi.normalize import JSON
-from .provider import Limit, Provider
+from .provider import Provider, RateLimit
+from .types import JSON
 
 _PROBES = ("x", "-1")  # invalid for every enum, pattern, number and minimum of the contracts
 
@@ -83,8 +83,8 @@ def _causes(provider: Provider, operation: Operation) -> Iterator[Cause]:
         yield PayloadTooLarge, "the whole body: over max_body_mb"
 
 
-def _described(limit: Limit) -> str:
-    tiers = {"": limit.max_count} if isinstance(limit.max_count, int) else limit.max_count
+def _described(limit: RateLimit) -> str:
+    tiers = {"": limit.max} if isinstance(limit.max, int) else limit.max
     max_count = ", ".join(f"{count} {tier}".rstrip() for tier, count in tiers.items())
     return f"{max_count} at once" if limit.per is None else f"{max_count} in {limit.per:g} s"
 

@@ -16,6 +16,11 @@ FILE = "mockvoice.yaml"  # read where serve is started
 # Docker tell so where that service is.
 _ADDRESS = "tcp://"
 
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+
 
 class SettingsError(ValueError):
     """Settings are not as they must be; a line for each thing that is wrong."""
@@ -141,9 +146,9 @@ def load(
 def _from_text(setting: Field[Any], text: str, where: str) -> Any:
     kind = kinds()[setting.name]
     if kind is bool:
-        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+        if text.lower() not in _BOOLEANS:
             raise SettingsError(f"{where} must be true or false; got {text!r}")
-        return text.lower() in ("true", "1", "yes")
+        return _BOOLEANS[text.lower()]
     try:
         return kind(text)
     except ValueError:

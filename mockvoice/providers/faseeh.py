@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from ..audio.synth import Utterance, pcm, pcm_pieces, wav
 from ..errors import Forbidden, NotFound, PaymentRequired, Problem, UnknownVoice
-from ..openapi.normalize import JSON
-from ..provider import Collection, Limit, Provider, RequestContext, Response
+from ..provider import Collection, Provider, RateLimit, RequestContext, Response
+from ..types import JSON
 
 VOICES = "voices"
 MAX_CONCURRENT = {"basic": 2, "starter": 5, "growth": 10}  # requests, by plan
@@ -77,7 +77,7 @@ def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     return {"errorCode": documented.get("errorCode", code), "errorMessage": message}
 
 
-async def admit(ctx: RequestContext) -> None:
+def admit(ctx: RequestContext) -> None:
     credit = ctx.account.credit
     if ctx.operation.method == "POST" and credit is not None and credit <= 0:
         raise PaymentRequired
@@ -88,9 +88,9 @@ provider = Provider(
     "Faseeh (Munsit)",
     error,
     admit,
-    aliases=("munsit",),
+    env={},  # first-party plugins read variables for the key, but not for the base URL
     account={"tier": "basic", "credit": 1000.0},
-    limits={"concurrency": Limit(max_count=MAX_CONCURRENT)},
+    limits={"concurrency": RateLimit(max=MAX_CONCURRENT)},
     collections={
         VOICES: Collection(
             "#/components/schemas/Voice",
@@ -108,8 +108,8 @@ DISABLED_MODEL = Forbidden("models does not list the model")
 
 
 @provider.operation("cloneVoice", raises=[NO_CREDIT, DISABLED_MODEL])
-async def clone_voice(ctx: RequestContext) -> JSON:
-    fields, ids = ctx.fields, ctx.sandbox.ids
+def clone_voice(ctx: RequestContext) -> JSON:
+    fields, ids = ctx.fields, ctx.ids
     _check_enabled(ctx, fields["model"])
     voice_id = ids.word("faseeh voice", 24)
     data = {
@@ -126,7 +126,7 @@ async def clone_voice(ctx: RequestContext) -> JSON:
         "avatar_url": fields.get("avatar_url"),
         "stability": fields["stability"],
     }
-    await ctx.add(VOICES, voice_id, data)
+    ctx.add(VOICES, voice_id, data)
     return data
 
 
@@ -144,10 +144,10 @@ def _check_enabled(ctx: RequestContext, model_id: str) -> None:
         raise Forbidden(f"Model is not enabled for this account: {model_id}")
 
 
-async def _charge(ctx: RequestContext, model_id: str, text: str) -> None:
+def _charge(ctx: RequestContext, model_id: str, text: str) -> None:
     """Take the cost of a text from the wallet."""
     cost = len(text) * MODELS[model_id][2]
-    if not await ctx.sandbox.accounts.spend(ctx.account, cost):
+    if not ctx.spend(cost):
         raise PaymentRequired(
             "Insufficient wallet balance."
             f" Required: ${cost:.4g}, Available: ${ctx.account.credit:.4g}"
@@ -155,11 +155,11 @@ async def _charge(ctx: RequestContext, model_id: str, text: str) -> None:
 
 
 @provider.operation("previewVoice", raises=[NO_CREDIT, NO_MODEL, DISABLED_MODEL, LOW_CREDIT])
-async def preview_voice(ctx: RequestContext) -> Response:
+def preview_voice(ctx: RequestContext) -> Response:
     fields, model_id = ctx.fields, ctx.fields["model_id"]
     _check_model(model_id)
     _check_enabled(ctx, model_id)
-    await _charge(ctx, model_id, fields["text"])
+    _charge(ctx, model_id, fields["text"])
     voice = str(fields["file"].sha256)
     return _raw(Utterance(fields["text"], voice, fields["speed"]), PREVIEW_RATE)
 
@@ -192,7 +192,7 @@ async def list_voices(ctx: RequestContext) -> JSON:
 
 
 @provider.operation("listModels", stateful=False)
-async def list_models(ctx: RequestContext) -> JSON:
+def list_models(ctx: RequestContext) -> JSON:
     return [
         {
             "id": id,
@@ -215,7 +215,7 @@ async def text_to_speech(ctx: RequestContext) -> Response:
     if voice_id not in PRESET_VOICES and await ctx.find(VOICES, voice_id) is None:
         raise NotFound(f"Voice not found: {voice_id}")
     _check_enabled(ctx, model_id)
-    await _charge(ctx, model_id, fields["text"])
+    _charge(ctx, model_id, fields["text"])
     utterance = Utterance(fields["text"], voice_id, fields["speed"])
     rate = int(fields["sample_rate"])  # 24000.0 is an integer in JSON Schema
     if fields["streaming"]:

@@ -12,8 +12,8 @@ What the contract leaves open; facts and sources are in docs/providers/retell.md
 from __future__ import annotations
 
 from ..errors import NotFound, PaymentRequired, Problem, ValidationFailed, Violation
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RequestContext
+from ..types import JSON
 
 VOICES = "voices"
 MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # others have the limit of the contract
@@ -58,7 +58,7 @@ def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     return {"status": "error", "message": message or f"Request failed with status {status}."}
 
 
-async def admit(ctx: RequestContext) -> None:
+def admit(ctx: RequestContext) -> None:
     if ctx.operation.id == "cloneVoice" and ctx.account.trial_ended:
         raise PaymentRequired
 
@@ -68,6 +68,7 @@ provider = Provider(
     "Retell",
     error,
     admit,
+    env={"RETELL_BASE_URL": "base_url", "RETELL_API_KEY": "api_key"},
     collections={
         VOICES: Collection(
             "#/components/schemas/VoiceResponse",
@@ -86,7 +87,7 @@ provider = Provider(
         ValidationFailed("files: over 1 for cartesia and minimax, over 3 for inworld"),
     ],
 )
-async def clone_voice(ctx: RequestContext) -> JSON:
+def clone_voice(ctx: RequestContext) -> JSON:
     service, files = ctx.fields["voice_provider"], ctx.fields["files"]
     max_files = MAX_FILES.get(service)
     if max_files and len(files) > max_files:
@@ -95,18 +96,18 @@ async def clone_voice(ctx: RequestContext) -> JSON:
         raise ValidationFailed(
             "", Violation("body", "/files", "maxItems", message, max_files, len(files))
         )
-    return await _add_voice(ctx, service, voice_type="custom")
+    return _add_voice(ctx, service, voice_type="custom")
 
 
 @provider.operation("addCommunityVoice")
-async def add_community_voice(ctx: RequestContext) -> JSON:
+def add_community_voice(ctx: RequestContext) -> JSON:
     voice = COMMUNITY.get(ctx.fields["provider_voice_id"])
     service = ctx.fields.get("voice_provider") or (voice[0] if voice else "elevenlabs")
-    return await _add_voice(ctx, service, voice_type="community")
+    return _add_voice(ctx, service, voice_type="community")
 
 
-async def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
-    token = ctx.sandbox.ids.token("retell voice", 24)
+def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
+    token = ctx.ids.token("retell voice", 24)
     voice_id = f"custom_voice_{token}"
     data = {
         "voice_id": voice_id,
@@ -116,7 +117,7 @@ async def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON
         "voice_type": voice_type,
         "preview_audio_url": ctx.sample_url(voice_id),
     }
-    await ctx.add(VOICES, voice_id, data)
+    ctx.add(VOICES, voice_id, data)
     return data
 
 
@@ -146,7 +147,7 @@ async def get_voice(ctx: RequestContext) -> JSON:
 
 
 @provider.operation("searchCommunityVoice", stateful=False)
-async def search_community_voice(ctx: RequestContext) -> JSON:
+def search_community_voice(ctx: RequestContext) -> JSON:
     """Search id, name and description, in all providers unless the request names one."""
     query, service = ctx.fields["search_query"].lower(), ctx.fields.get("voice_provider")
     voices = []
@@ -159,7 +160,7 @@ async def search_community_voice(ctx: RequestContext) -> JSON:
 
 
 @provider.operation("getConcurrency", stateful=False)
-async def get_concurrency(ctx: RequestContext) -> JSON:
+def get_concurrency(ctx: RequestContext) -> JSON:
     """Return the counters of an account without calls: the mock places none."""
     return {
         "current_concurrency": 0,

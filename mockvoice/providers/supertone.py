@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from json import dumps
@@ -31,9 +31,9 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..openapi.normalize import JSON
-from ..provider import Collection, Limit, Provider, RequestContext, Response
+from ..provider import Collection, Provider, RateLimit, RequestContext, Response
 from ..state.records import Data, Record
+from ..types import JSON
 
 CUSTOM = "custom-voices"
 MAX_CLONES = 10  # per minute
@@ -116,7 +116,7 @@ def _reads_objects(ctx: RequestContext) -> bool:
     return edition is not None and tuple(map(int, edition.groups())) >= OBJECTS_SINCE
 
 
-async def admit(ctx: RequestContext) -> None:
+def admit(ctx: RequestContext) -> None:
     if ctx.operation.id == "create_cloned_voice" and ctx.account.tier == "free":
         raise Forbidden
 
@@ -126,10 +126,12 @@ provider = Provider(
     "Supertone",
     error,
     admit,
+    env={},  # the SDKs read no environment variables
+    base_url_argument="server_url",
     account={"tier": "starter", "credit": 100_000.0},
     limits={
-        "clones": Limit(("create_cloned_voice",), MAX_CLONES, 60.0),
-        "speeches": Limit(("create_speech", "stream_speech"), MAX_SPEECHES, 60.0),
+        "clones": RateLimit(("create_cloned_voice",), MAX_CLONES, 60.0),
+        "speeches": RateLimit(("create_speech", "stream_speech"), MAX_SPEECHES, 60.0),
     },
     collections={
         CUSTOM: Collection(
@@ -150,11 +152,11 @@ OTHER_ACCOUNT = Forbidden("voice_id of another account's custom voice")
 
 
 @provider.operation("create_cloned_voice", raises=[Forbidden("tier is free")])
-async def create_cloned_voice(ctx: RequestContext) -> JSON:
-    voice_id = f"voice_{ctx.sandbox.ids.token('supertone voice', 20)}"
+def create_cloned_voice(ctx: RequestContext) -> JSON:
+    voice_id = f"voice_{ctx.ids.token('supertone voice', 20)}"
     description = ctx.fields.get("description", "")
     data = {"voice_id": voice_id, "name": ctx.fields["name"], "description": description}
-    await ctx.add(CUSTOM, voice_id, data)
+    ctx.add(CUSTOM, voice_id, data)
     return {"voice_id": voice_id}
 
 
@@ -202,25 +204,24 @@ async def get_custom_voice(ctx: RequestContext) -> JSON:
 async def edit_custom_voice(ctx: RequestContext) -> JSON:
     voice = await _find(ctx)
     changes: Data = {n: ctx.fields[n] for n in ("name", "description") if n in ctx.fields}
-    await ctx.sandbox.voices.update(voice, lambda data: {**data, **changes})
-    return voice.data
+    return ctx.update(voice, **changes)
 
 
 @provider.operation("delete_custom_voice", raises=[NO_VOICE])
 async def delete_custom_voice(ctx: RequestContext) -> None:
-    await ctx.sandbox.voices.remove(await _find(ctx))
+    ctx.remove(await _find(ctx))
 
 
 # --- preset voices -------------------------------------------------------------------------------
 
 
 @provider.operation("list_voices", stateful=False)
-async def list_voices(ctx: RequestContext) -> JSON:
+def list_voices(ctx: RequestContext) -> JSON:
     return _token_page(ctx, [*PRESET_VOICES])
 
 
 @provider.operation("search_voices", stateful=False)
-async def search_voices(ctx: RequestContext) -> JSON:
+def search_voices(ctx: RequestContext) -> JSON:
     voices = [voice for voice in PRESET_VOICES if _contains_words(ctx, voice)]
     return _token_page(ctx, [voice for voice in voices if _matches(ctx, voice)])
 
@@ -263,7 +264,7 @@ def _with_samples(ctx: RequestContext, voice: Data) -> Data:
 
 
 @provider.operation("get_voice", stateful=False, raises=[NO_VOICE])
-async def get_voice(ctx: RequestContext) -> JSON:
+def get_voice(ctx: RequestContext) -> JSON:
     for voice in PRESET_VOICES:
         if voice["voice_id"] == ctx.parameters["voice_id"]:
             return _with_samples(ctx, voice)
@@ -282,7 +283,7 @@ async def _find_speaker(ctx: RequestContext) -> str:
     custom = await ctx.find(CUSTOM, voice_id)
     if custom:
         return str(custom.data["name"])
-    if any(record.id == voice_id and record.collection == CUSTOM for record in ctx.sandbox.voices):
+    if await ctx.exists(CUSTOM, voice_id):
         raise Forbidden
     raise NotFound("Voice not found")
 
@@ -301,10 +302,10 @@ def _utterance(ctx: RequestContext) -> Utterance:
 async def _speak(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
     """Charge for a speech and record its usage; return the speech and its headers."""
     name, utterance = await _find_speaker(ctx), _utterance(ctx)
-    if not await ctx.sandbox.accounts.spend(ctx.account, utterance.length):
+    if not ctx.spend(utterance.length):
         raise PaymentRequired
     usage = {
-        "at": ctx.sandbox.clock.now(),
+        "at": ctx.now,
         "voice_id": ctx.parameters["voice_id"],
         "voice_name": name,
         "api_key": ctx.account.key,
@@ -313,7 +314,7 @@ async def _speak(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
         "model": ctx.fields["model"],
         "minutes": utterance.length / 60,
     }
-    await ctx.sandbox.accounts.note(ctx.account, usage)
+    ctx.add_usage(usage)
     return utterance, {"X-Audio-Length": f"{utterance.length:g}"}
 
 
@@ -388,7 +389,7 @@ async def predict_duration(ctx: RequestContext) -> JSON:
 
 
 @provider.operation("get_credit_balance")
-async def get_credit_balance(ctx: RequestContext) -> JSON:
+def get_credit_balance(ctx: RequestContext) -> JSON:
     return {"balance": ctx.account.credit}
 
 
@@ -396,7 +397,7 @@ async def get_credit_balance(ctx: RequestContext) -> JSON:
 async def get_voice_usage(ctx: RequestContext) -> JSON:
     first, last = ctx.parameters["start_date"], ctx.parameters["end_date"]
     rows: dict[tuple[str, ...], Data] = {}
-    for usage in ctx.account.notes:
+    for usage in await ctx.usage():
         date = datetime.fromtimestamp(usage["at"], UTC).date().isoformat()
         if first <= date <= last:
             key = (date, *(usage[name] for name in ("voice_id", "style", "language", "model")))
@@ -436,6 +437,7 @@ async def get_usage(ctx: RequestContext) -> JSON:
     total = max(-(-(last - first) // width), 1)
     start = int(ctx.parameters.get("next_page_token", 0))
     end = min(start + int(ctx.parameters["page_size"]), total)
+    usages = await ctx.usage()
     buckets = []
     for number in range(start, end):
         starting = first + number * width
@@ -443,7 +445,7 @@ async def get_usage(ctx: RequestContext) -> JSON:
         buckets.append({
             "starting_at": starting.isoformat(),
             "ending_at": ending.isoformat(),
-            "results": _results(ctx, starting.timestamp(), ending.timestamp(), names),
+            "results": _results(usages, starting.timestamp(), ending.timestamp(), names),
         })  # fmt: skip
     page: Data = {"data": buckets, "total": total}
     return {**page, "next_page_token": str(end)} if end < total else page
@@ -464,10 +466,12 @@ def _datetime(ctx: RequestContext, name: str) -> datetime:
         ) from None
 
 
-def _results(ctx: RequestContext, starting: float, ending: float, names: list[str]) -> list[Data]:
+def _results(
+    usages: Sequence[Mapping[str, Any]], starting: float, ending: float, names: list[str]
+) -> list[Data]:
     """Return the minutes used from one time to another (seconds since the epoch), by names."""
     rows: dict[tuple[str, ...], Data] = {}
-    for usage in ctx.account.notes:
+    for usage in usages:
         if starting <= usage["at"] < ending:
             group = {name: usage[name] for name in names}
             row = rows.setdefault(tuple(group.values()), {**group, "minutes_used": 0.0})

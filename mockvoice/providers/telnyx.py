@@ -26,11 +26,10 @@ from typing import Any
 
 from ..audio.synth import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
 from ..errors import Conflict, NotFound, PayloadTooLarge, Problem, UnknownVoice, Violation
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RequestContext, Response
 from ..state.clock import timestamp
 from ..state.records import Data, Record
-from ..state.sandbox import Sandbox
+from ..types import JSON
 
 CLONES, DESIGNS, VERSIONS, SPEECHES = "voice_clones", "voice_designs", "design_versions", "speeches"
 TELNYX_MAX_BYTES = 5 * 1024 * 1024  # of a sample; minimax has the limit of the contract
@@ -119,15 +118,19 @@ def _detail(violation: Violation) -> str:
     return violation.sentence
 
 
-def presets(sandbox: Sandbox, key: str) -> list[Record]:
+def presets(key: str) -> list[Record]:
     """Return the design that every account starts with, and its version."""
     created = timestamp(PRESET_CREATED)
     summary = _summary(PRESET_DESIGN, "friendly-narrator", "telnyx", created)
     version = _version(1, PRESET_DESIGN, PRESET_TEXT, PRESET_PROMPT, created)
     version_id = _version_id(PRESET_DESIGN, 1)
     return [
-        Record("telnyx", DESIGNS, key, PRESET_DESIGN, summary, PRESET_CREATED, preset=True),
-        Record("telnyx", VERSIONS, key, version_id, version, PRESET_CREATED, preset=True),
+        Record(
+            "telnyx", DESIGNS, key, PRESET_DESIGN, summary, PRESET_CREATED, preset=True, base=True
+        ),
+        Record(
+            "telnyx", VERSIONS, key, version_id, version, PRESET_CREATED, preset=True, base=True
+        ),
     ]
 
 
@@ -156,6 +159,7 @@ provider = Provider(
     "telnyx",
     "Telnyx",
     error,
+    env={"TELNYX_BASE_URL": "base_url", "TELNYX_API_KEY": "api_key"},
     presets=presets,
     rate_headers=rate_headers,
     collections={
@@ -183,7 +187,7 @@ NO_VERSION = NotFound("unknown version")
     "createVoiceCloneFromUpload",
     raises=[PayloadTooLarge("audio_file: over 5 MB, with provider minimax over 20 MB")],
 )
-async def create_voice_clone_from_upload(ctx: RequestContext) -> JSON:
+def create_voice_clone_from_upload(ctx: RequestContext) -> JSON:
     service, sample = ctx.fields["provider"].lower(), ctx.fields["audio_file"]
     max_bytes = ctx.max_bytes(TELNYX_MAX_BYTES)
     if service == "telnyx" and max_bytes is not None and sample.size > max_bytes:
@@ -191,7 +195,7 @@ async def create_voice_clone_from_upload(ctx: RequestContext) -> JSON:
         raise PayloadTooLarge(
             "", Violation("body", "/audio_file", "x-max-bytes", message, max_bytes, sample.size)
         )
-    return await _add_clone(ctx, service, ctx.fields.get("label"))
+    return _add_clone(ctx, service, ctx.fields.get("label"))
 
 
 @provider.operation("createVoiceClone", raises=[NotFound("unknown voice_design_id"), NO_VERSION])
@@ -199,19 +203,19 @@ async def create_voice_clone(ctx: RequestContext) -> JSON:
     design = await _find_design(ctx, ctx.fields["voice_design_id"])
     version = await _find_version(ctx, design, ctx.fields.get("version"))
     service = ctx.fields["provider"].lower()
-    return await _add_clone(ctx, service, version.data["prompt"], design, version)
+    return _add_clone(ctx, service, version.data["prompt"], design, version)
 
 
-async def _add_clone(
+def _add_clone(
     ctx: RequestContext,
     service: str,
     label: str | None,
     design: Record | None = None,
     version: Record | None = None,
 ) -> JSON:
-    ids, fields = ctx.sandbox.ids, ctx.fields
+    ids, fields = ctx.ids, ctx.fields
     clone_id = ids.uuid("telnyx clone")
-    now = timestamp(ctx.sandbox.clock.now())
+    now = timestamp(ctx.now)
     data = {
         "record_type": "voice_clone",
         "id": clone_id,
@@ -229,7 +233,7 @@ async def _add_clone(
         "model_id": fields.get("model_id") or MODELS[service][0],
         "status": "active",
     }
-    await ctx.add(CLONES, clone_id, data)
+    ctx.add(CLONES, clone_id, data)
     return {"data": data}
 
 
@@ -279,26 +283,24 @@ async def get_voice_clone(ctx: RequestContext) -> JSON:
 @provider.operation("updateVoiceClone", raises=[NO_CLONE])
 async def update_voice_clone(ctx: RequestContext) -> JSON:
     clone = await _find_clone(ctx)
-    return {"data": await _update(ctx, clone, ("name", "language", "gender"))}
+    return {"data": _update(ctx, clone, ("name", "language", "gender"))}
 
 
-async def _update(ctx: RequestContext, record: Record, members: tuple[str, ...]) -> Data:
+def _update(ctx: RequestContext, record: Record, members: tuple[str, ...]) -> Data:
     changes = {name: ctx.fields[name] for name in members if name in ctx.fields}
-    changes["updated_at"] = timestamp(ctx.sandbox.clock.now())
-    await ctx.sandbox.voices.update(record, lambda data: {**data, **changes})
-    return record.data
+    return ctx.update(record, **changes, updated_at=timestamp(ctx.now))
 
 
 @provider.operation("deleteVoiceClone", raises=[NO_CLONE])
 async def delete_voice_clone(ctx: RequestContext) -> None:
-    await ctx.sandbox.voices.remove(await _find_clone(ctx))
+    ctx.remove(await _find_clone(ctx))
 
 
 @provider.operation("getVoiceCloneSample", raises=[NO_CLONE])
 async def get_voice_clone_sample(ctx: RequestContext) -> bytes:
     clone = await _find_clone(ctx)
-    for upload in clone.uploads:
-        if upload.kept and upload.info.format == "wav":
+    for upload in await ctx.files(clone):
+        if upload.content is not None and upload.info.format == "wav":
             return upload.data
         seconds = min(upload.seconds or SAMPLE_SECONDS, MAX_SAMPLE_SECONDS)
         return _wav(Utterance(clone.data["name"], clone.id, seconds=seconds))
@@ -320,20 +322,21 @@ def _wav(utterance: Utterance) -> bytes:
     ],
 )
 async def create_voice_design(ctx: RequestContext) -> JSON:
-    fields, now = ctx.fields, timestamp(ctx.sandbox.clock.now())
+    fields, now = ctx.fields, timestamp(ctx.now)
     if "voice_design_id" in fields:
         design = await _find_design(ctx, fields["voice_design_id"])
         versions = await _versions(ctx, design)
         if len(versions) >= MAX_VERSIONS:
             raise Conflict(f"Voice design has reached the maximum of {MAX_VERSIONS} versions")
+        ctx.require_unchanged(VERSIONS, _version_id(design.id, ""), versions)
         number = versions[-1].data["version"] + 1 if versions else 1
     else:
-        design_id, number = ctx.sandbox.ids.uuid("telnyx design"), 1
+        design_id, number = ctx.ids.uuid("telnyx design"), 1
         summary = _summary(design_id, fields["name"], fields["provider"].lower(), now)
-        design = await ctx.add(DESIGNS, design_id, summary)
-    voice_id = ctx.sandbox.ids.uuid("telnyx design version")
+        design = ctx.add(DESIGNS, design_id, summary)
+    voice_id = ctx.ids.uuid("telnyx design version")
     version = _version(number, voice_id, fields["text"], fields["prompt"], now)
-    await ctx.add(VERSIONS, _version_id(design.id, number), version)
+    ctx.add(VERSIONS, _version_id(design.id, number), version)
     return {"data": {**version, **design.data}}
 
 
@@ -360,7 +363,7 @@ def _version(number: int, voice_id: str, text: str, prompt: str, created: str) -
     }
 
 
-def _version_id(design_id: str, number: int) -> str:
+def _version_id(design_id: str, number: int | str) -> str:
     return f"{design_id}:{number}"
 
 
@@ -403,22 +406,22 @@ async def get_voice_design(ctx: RequestContext) -> JSON:
 @provider.operation("updateVoiceDesign", raises=[NO_DESIGN])
 async def update_voice_design(ctx: RequestContext) -> JSON:
     design = await _find_design(ctx, ctx.parameters["id"])
-    return {"data": await _update(ctx, design, ("name",))}
+    return {"data": _update(ctx, design, ("name",))}
 
 
 @provider.operation("deleteVoiceDesign", raises=[NO_DESIGN])
 async def delete_voice_design(ctx: RequestContext) -> None:
     design = await _find_design(ctx, ctx.parameters["id"])
     for version in await _versions(ctx, design):
-        await ctx.sandbox.voices.remove(version)
-    await ctx.sandbox.voices.remove(design)
+        ctx.remove(version)
+    ctx.remove(design)
 
 
 @provider.operation("deleteVoiceDesignVersion", raises=[NO_DESIGN, NO_VERSION])
 async def delete_voice_design_version(ctx: RequestContext) -> None:
     design = await _find_design(ctx, ctx.parameters["id"])
     version = await _find_version(ctx, design, ctx.parameters["version"])
-    await ctx.sandbox.voices.remove(version)
+    ctx.remove(version)
 
 
 @provider.operation("getVoiceDesignSample", raises=[NO_DESIGN, NO_VERSION])
@@ -442,8 +445,8 @@ async def generate_speech(ctx: RequestContext) -> Response:
     service, voice = await _voice(ctx)
     speech = {"text": ctx.fields["text"], "voice": voice, **_settings(ctx, service)}
     if ctx.fields["output_type"] == "audio_id":
-        audio_id = ctx.sandbox.ids.uuid("telnyx speech")
-        await ctx.add(SPEECHES, audio_id, speech)
+        audio_id = ctx.ids.uuid("telnyx speech")
+        ctx.add(SPEECHES, audio_id, speech)
         url = f"{ctx.origin}{provider.base_path}/text-to-speech/speech/{audio_id}"
         return Response({"audio_id": audio_id, "audio_url": url})
     if ctx.fields["output_type"] == "base64_output":
