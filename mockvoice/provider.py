@@ -14,12 +14,13 @@ from urllib.parse import quote
 from .config.settings import Settings
 from .errors import Problem
 from .openapi.document import Document, Operation
-from .openapi.normalize import JSON, ContractError
+from .openapi.normalize import ContractError
 from .state.accounts import Account
 from .state.ids import Ids
 from .state.records import Data, Record
 from .state.store import AddUsage, AtMost, Begun, Change, PutRecord, RemoveRecord, Spend, Store
 from .state.uploads import Upload
+from .types import JSON
 
 log = logging.getLogger("mockvoice")
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from .errors import RequestLocation, ValidationFailed, Violation
 from .openapi.examples import example
-from .openapi.messages import did_you_mean
-from .openapi.normalize import JSON
 from .openapi.schema import Schema
 from .provider import Collection, Provider
 from .state.clock import timestamp
 from .state.ids import Ids
 from .state.records import EVERY_ACCOUNT, Record
+from .text import did_you_mean
+from .types import JSON
 
 
 def make_records(

@@ -11,9 +11,12 @@ PACKAGE = Path(__file__).parents[1] / "mockvoice"
 
 # The order of the house, as the README draws it. `openapi` is itself ordered, inside it.
 ROOMS = [
+    "types",
+    "text",
     "redact",
     "errors",
     "config.settings",
+    "config.yaml",
     "audio.detect",
     "audio.synth",
     "audio.containers",
@@ -22,7 +25,6 @@ ROOMS = [
     "openapi.schema",
     "openapi.examples",
     "openapi.document",
-    "config.yaml",
     "state.clock",
     "state.ids",
     "state.uploads",

@@ -50,10 +50,10 @@ def _read_file(path: str | None, providers: list[Provider]) -> Mapping[str, Any]
     path = path or file_in_use()
     if not path:
         return {}
-    from ..config.file import read, told
+    from ..config.file import read, summary
 
     settings = read(path, providers)
-    print(f"mockvoice: settings are from {path} ({told(settings)})", file=sys.stderr)
+    print(f"mockvoice: settings are from {path} ({summary(settings)})", file=sys.stderr)
     return settings
 
 

@@ -14,14 +14,14 @@ def validate(options: argparse.Namespace) -> int:
 
     Exits with 0 if `serve` accepts the file, otherwise with 1 and one line per error.
     """
-    from ..config.file import read, told
+    from ..config.file import read, summary
 
     try:
         settings = read(options.file, providers(options))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{options.file}: ok ({told(settings)})")
+    print(f"{options.file}: ok ({summary(settings)})")
     return 0
 
 

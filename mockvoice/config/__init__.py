@@ -1,1 +1,1 @@
-"""Settings and the configuration file."""
+"""Settings, the configuration file and the YAML loader."""

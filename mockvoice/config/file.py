@@ -13,72 +13,77 @@ from ..control.accounts import limit_violations
 from ..errors import ValidationFailed, Violation
 from ..faults.validation import fault_violations
 from ..mock import Mock
-from ..openapi.normalize import JSON, Node
-from ..openapi.schema import SchemaStore, escape
+from ..openapi.schema import Schema, SchemaStore
 from ..provider import Provider
 from ..seeding import make_records
 from ..state.ids import Ids
+from ..text import escape
+from ..types import JSON, Node
 from .settings import Settings, SettingsError, is_flag, kinds, table
 from .yaml import Diagnostic, UnreadableFile, YAMLDocument
 
 
 def read(path: str, providers: Iterable[Provider]) -> Mapping[str, Any]:
-    """What a file says: settings, and accounts, voices and faults that fit the providers.
+    """Return the settings, accounts, records and faults of a file that the providers accept.
 
-    Raises SettingsError with a line for each thing that is wrong:
+    Raises SettingsError with one line for each defect:
     `mockvoice.yaml:7: faults[0].kind must be one of status, delay; got "delai"`
     """
     try:
-        found = YAMLDocument.read(path)
+        document = YAMLDocument.read(path)
     except UnreadableFile as error:
         raise SettingsError(f"{path}:{error}") from None
-    wrong = found.wrong + [
-        Diagnostic(found.location(each.pointer), _hinted(each.message, each))
-        for each in _violations(found.value, Mock(Settings(), providers))
-        if each.pointer not in found.unread
+    mock = Mock(Settings(), providers)
+    file_schema = _compiled(mock)
+    content: Any = file_schema.coerce(document.value)
+    diagnostics = document.diagnostics + [
+        Diagnostic(document.location(violation.pointer), _with_hint(violation.message, violation))
+        for violation in _violations(content, file_schema, mock)
+        if not document.is_unread(violation.pointer)
     ]
-    if wrong:
-        wrong.sort(key=lambda each: each.location.line)
+    if diagnostics:
+        diagnostics.sort(key=lambda diagnostic: diagnostic.location.line)
         lines = [
-            " ".join(f"{path}:{each}".splitlines()) for each in wrong
-        ]  # a key may have several
+            " ".join(f"{path}:{diagnostic}".splitlines()) for diagnostic in diagnostics
+        ]  # a key may have several lines
         raise SettingsError("\n".join(dict.fromkeys(lines)))
-    said: Mapping[str, Any] = found.value
-    return said
+    settings: Mapping[str, Any] = content
+    return settings
 
 
 def check(settings: Mapping[str, Any], providers: Iterable[Provider]) -> None:
-    """Raise SettingsError for what a file might not say either, of settings given in Python."""
-    words = {setting.name for setting in table() if is_flag(setting)}
-    given = {name: value for name, value in settings.items() if name not in words}
-    if given:
-        wrong = _violations(given, Mock(Settings(), providers))
-        if lines := dict.fromkeys(_hinted(each.sentence, each) for each in wrong):
+    """Raise SettingsError for initial state given in Python that a file could not have either."""
+    flags = {setting.name for setting in table() if is_flag(setting)}
+    content = {name: value for name, value in settings.items() if name not in flags}
+    if content:
+        mock = Mock(Settings(), providers)
+        violations = _violations(content, _compiled(mock), mock)
+        if lines := dict.fromkeys(_with_hint(each.sentence, each) for each in violations):
             raise SettingsError("\n".join(lines))
 
 
-def _hinted(told: str, violation: Violation) -> str:
-    return f"{told}; {violation.hint}" if violation.hint else told
+def _with_hint(message: str, violation: Violation) -> str:
+    return f"{message}; {violation.hint}" if violation.hint else message
 
 
-def told(found: Mapping[str, Any]) -> str:
-    """How much a file says besides settings: `2 accounts, 1 voice, 3 faults`."""
+def summary(content: Mapping[str, Any]) -> str:
+    """Return the counts of what a file has besides settings: `2 accounts, 1 voice, 3 faults`."""
     counts = {
-        "account": sum(len(keys) for keys in found.get("accounts", {}).values()),
-        "voice": len(found.get("voices", ())),
-        "fault": len(found.get("faults", ())),
+        "account": sum(len(keys) for keys in content.get("accounts", {}).values()),
+        "voice": len(content.get("voices", ())),
+        "fault": len(content.get("faults", ())),
     }
     return ", ".join(f"{count} {noun}{'s' * (count != 1)}" for noun, count in counts.items())
 
 
-# --- what it may say -----------------------------------------------------------------------------
+# --- the schema of the file ----------------------------------------------------------------------
 
 _TYPES = {int: "integer", str: "string", bool: "boolean"}
 _WORDS = "#/components/schemas/"
 
 
 def schema(mock: Mock) -> Node:
-    """The JSON Schema (2020-12) of the file, made of the settings and the control API's words."""
+    """Return the JSON Schema (2020-12) of the file, from the settings and the control API."""
     words: Node = mock.control.schemas.node("#/components/schemas")
     shapes = _shapes([*mock.providers])
     members = {
@@ -88,35 +93,35 @@ def schema(mock: Mock) -> Node:
         }
         for setting in table()
     }
-    whole = {
+    file_schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mockvoice.yaml",
-        "description": "How mockvoice behaves, and what each of its sandboxes begins with.",
+        "description": "Settings of mockvoice and the initial state of its sandboxes.",
         "type": "object",
         "additionalProperties": False,
         "properties": members,
         "$defs": {name: words[name] for name in sorted(_used(members, words))},
     }
-    made: Node = json.loads(json.dumps(whole).replace(_WORDS, "#/$defs/"))
-    return made
+    rewritten: Node = json.loads(json.dumps(file_schema).replace(_WORDS, "#/$defs/"))
+    return rewritten
 
 
 def _plain(setting: Field[Any]) -> Node:
-    """The schema of a setting that is one word."""
+    """Return the schema of a setting with a scalar value."""
     choices = setting.metadata["choices"]
     bounds = {"minimum": setting.metadata["min"], "maximum": setting.metadata["max"]}
     return {
         **({"enum": [*choices]} if choices else {"type": _TYPES[kinds()[setting.name]]}),
-        **{word: bound for word, bound in bounds.items() if bound is not None},
+        **{keyword: bound for keyword, bound in bounds.items() if bound is not None},
         "default": setting.default,
     }
 
 
 def _shapes(providers: list[str]) -> Mapping[str, Node]:
-    """The schemas of the other settings."""
+    """Return the schemas of the other settings."""
 
-    def by_provider(each: Node) -> Node:
-        members = dict.fromkeys(providers, each)
+    def by_provider(member: Node) -> Node:
+        members = dict.fromkeys(providers, member)
         return {"type": "object", "additionalProperties": False, "properties": members}
 
     state = {"$ref": f"{_WORDS}AccountState"}
@@ -129,20 +134,23 @@ def _shapes(providers: list[str]) -> Mapping[str, Node]:
 
 
 def _used(node: Node, words: Node) -> set[str]:
-    """The words that a schema refers to, and those that these refer to."""
-    found = set[str]()
-    left = [node]
-    while left:
-        named = set(re.findall(rf'"{_WORDS}(\w+)"', json.dumps(left.pop())))
-        left += [words[name] for name in named - found]
-        found |= named
-    return found
+    """Return the names of the schemas that a schema refers to, directly or through others."""
+    used = set[str]()
+    pending = [node]
+    while pending:
+        names = set(re.findall(rf'"{_WORDS}(\w+)"', json.dumps(pending.pop())))
+        pending += [words[name] for name in names - used]
+        used |= names
+    return used
 
 
-def _violations(found: JSON, mock: Mock) -> Iterator[Violation]:
-    """What breaks the schema; then what no provider can use."""
-    schemas = SchemaStore("mockvoice.schema", {"openapi": "3.1.0", **schema(mock)})
-    violations = schemas.compile("#").violations(found, "file")
+def _compiled(mock: Mock) -> Schema:
+    return SchemaStore("mockvoice.schema", {"openapi": "3.1.0", **schema(mock)}).compile("#")
+
+
+def _violations(found: JSON, file_schema: Schema, mock: Mock) -> Iterator[Violation]:
+    """Yield violations of the schema, then values that no provider can use."""
+    violations = file_schema.violations(found, "file")
     yield from violations
     broken = {"/".join(each.pointer.split("/")[:3]) for each in violations}  # /voices/0
     for i, fault in enumerate(_list(found, "faults")):

@@ -1,4 +1,7 @@
-"""Every setting once: name, default, help; flags, environment, file and docs come from here."""
+"""Settings, each defined once with name, default and help.
+
+Flags, environment variables, the configuration file and the documentation derive from here.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,10 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 BYTES_PER_MB = 1024 * 1024
-FILE = "mockvoice.yaml"  # read where serve is started
+FILE = "mockvoice.yaml"  # read in the working directory of `serve`
 
-# In MOCKVOICE_PORT it was set by nobody: Kubernetes (for a Service called mockvoice) and links of
-# Docker tell so where that service is.
-_ADDRESS = "tcp://"
+# Kubernetes (for a Service named mockvoice) and Docker links set MOCKVOICE_PORT to a URL.
+_SERVICE_URL = "tcp://"
 
 _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -23,17 +25,17 @@ _BOOLEANS = {
 
 
 class SettingsError(ValueError):
-    """Settings are not as they must be; a line for each thing that is wrong."""
+    """Invalid settings, one line for each violation."""
 
 
 def _setting(
     default: Any,
     help: str,
     *choices: str,
-    min_count: int | None = None,
-    max_count: int | None = None,
+    min_value: int | None = None,
+    max_value: int | None = None,
 ) -> Any:
-    metadata = {"help": help, "choices": choices, "min": min_count, "max": max_count}
+    metadata = {"help": help, "choices": choices, "min": min_value, "max": max_value}
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -41,84 +43,94 @@ def _setting(
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a server behaves. A flag wins over the environment, that over a file, that over this."""
+    """Settings of a server. Flags override the environment, then the file, then the defaults."""
 
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(
-        4010, "port to listen on; 0 takes a free one and prints it", min_count=0, max_count=65535
+        4010, "port to listen on; 0 selects a free port and prints it", min_value=0, max_value=65535
     )
-    seed: int = _setting(0, "what ids and chance are drawn from")
+    seed: int = _setting(0, "random seed for ids and probabilities")
     audio: str = _setting(
         "strict",
-        "strict: a sample must be audio by its bytes; any: every file will do",
+        "strict: the bytes of a sample must be audio; any: every file is accepted",
         "strict",
         "any",
     )
     limits: str = _setting(
         "off",
-        "documented: the rate and concurrency limits the providers publish; off: none",
+        "documented: enforce the rate and concurrency limits that providers publish; off: none",
         "off",
         "documented",
     )
-    diagnostics: bool = _setting(True, "explain refusals in X-Mockvoice-* response headers")
-    log: str = _setting(
-        "off", "print a line a request: text for people, json for machines", "off", "text", "json"
+    diagnostics: bool = _setting(
+        True, "explain rejected requests in X-Mockvoice-* response headers"
     )
-    max_body_mb: int = _setting(64, "largest request body that is read, in MB", min_count=0)
+    log: str = _setting(
+        "off",
+        "print one line per request: text for people, json for machines",
+        "off",
+        "text",
+        "json",
+    )
+    max_body_mb: int = _setting(64, "maximum size of a request body in MB", min_value=0)
     upload_cache_mb: int = _setting(
-        64, "MB of uploaded files kept; beyond that the oldest are given up", min_count=0
+        64, "size of the cache of uploaded files in MB; the oldest are evicted", min_value=0
     )
     max_voices: int = _setting(
-        10_000, "records kept; beyond that the oldest is dropped", min_count=0
+        10_000, "maximum number of records; the oldest are evicted", min_value=0
     )
     max_accounts: int = _setting(
-        10_000, "API keys remembered; beyond that the oldest is dropped", min_count=0
+        10_000, "maximum number of API keys; the oldest are evicted", min_value=0
     )
-    max_faults: int = _setting(1_000, "faults kept; beyond that the oldest is dropped", min_count=0)
+    max_faults: int = _setting(
+        1_000, "maximum number of faults; the oldest are evicted", min_value=0
+    )
     max_requests: int = _setting(
-        1_000, "requests that the journal keeps; beyond that the oldest is dropped", min_count=0
+        1_000, "maximum number of journal entries; the oldest are evicted", min_value=0
     )
-    journal_mb: int = _setting(16, "MB that the journal keeps, files aside", min_count=0)
+    journal_mb: int = _setting(16, "size of the journal in MB, without uploaded files", min_value=0)
     max_sandboxes: int = _setting(
-        1_000, "sandboxes besides the default one; beyond that the oldest is dropped", min_count=1
+        1_000,
+        "maximum number of sandboxes besides the default one; the oldest are evicted",
+        min_value=1,
     )
     max_file_mb: Mapping[str, float] = _setting(
-        {}, "largest file at a provider, in MB, in place of the documented size: {telnyx: 2}"
+        {}, "maximum file size of a provider in MB, replaces the documented one: {telnyx: 2}"
     )
     accounts: Mapping[str, Mapping[str, Mapping[str, Any]]] = _setting(
-        {}, "state of single API keys: {retell: {key_broke: {trial_ended: true}}}"
+        {}, "state of API keys: {retell: {key_broke: {trial_ended: true}}}"
     )
     voices: Sequence[Mapping[str, Any]] = _setting(
-        (), "what every sandbox begins with: [{provider: telnyx, data: {name: narrator}}]"
+        (), "records in every new sandbox: [{provider: telnyx, data: {name: narrator}}]"
     )
     faults: Sequence[Mapping[str, Any]] = _setting(
-        (), "how every sandbox begins to fail: [{provider: retell, status: 502, times: 2}]"
+        (), "faults in every new sandbox: [{provider: retell, status: 502, times: 2}]"
     )
 
 
 def table() -> list[Field[Any]]:
-    """All settings in the order in which they are documented."""
+    """Return all settings in the order of the documentation."""
     return list(fields(Settings))
 
 
 @cache
 def kinds() -> Mapping[str, Any]:
-    """The type of each setting by its name."""
+    """Return the type of each setting by name."""
     return get_type_hints(Settings)
 
 
 def is_flag(setting: Field[Any]) -> bool:
-    """Whether a setting can be given as one word: on the command line or in the environment."""
+    """Return True for a setting with a scalar value, which has a flag and a variable."""
     return get_origin(kinds()[setting.name]) is None
 
 
 def variable(setting: Field[Any]) -> str:
-    """The environment variable of a setting: `MOCKVOICE_PORT`."""
+    """Return the environment variable of a setting: `MOCKVOICE_PORT`."""
     return f"MOCKVOICE_{setting.name.upper()}"
 
 
 def file_in_use(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The configuration file of a server that is started here, where there is one."""
+    """Return the configuration file that `serve` reads in this directory, or None."""
     return environ.get("MOCKVOICE_CONFIG") or (FILE if Path(FILE).exists() else None)
 
 
@@ -127,32 +139,32 @@ def load(
     environ: Mapping[str, str] = os.environ,
     file: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Settings from flags over environment over what a file says (config.py) over defaults.
+    """Return settings from flags, environment variables, a file's content and defaults.
 
-    Raises SettingsError, naming the setting, for one that has an impossible value.
+    Raises SettingsError, which names the setting, for an invalid value.
     """
-    found = dict(file or {})
+    values = dict(file or {})
     for setting in filter(is_flag, table()):
         text = environ.get(variable(setting))
-        if text is not None and not text.startswith(_ADDRESS):
-            found[setting.name] = _from_text(setting, text, variable(setting))
-    found.update(flags)
+        if text is not None and not text.startswith(_SERVICE_URL):
+            values[setting.name] = _from_text(setting, text, variable(setting))
+    values.update(flags)
     for setting in filter(is_flag, table()):
-        if setting.name in found:
-            _check(setting, found[setting.name])
-    return Settings(**found)
+        if setting.name in values:
+            _check(setting, values[setting.name])
+    return Settings(**values)
 
 
-def _from_text(setting: Field[Any], text: str, where: str) -> Any:
+def _from_text(setting: Field[Any], text: str, name: str) -> Any:
     kind = kinds()[setting.name]
     if kind is bool:
         if text.lower() not in _BOOLEANS:
-            raise SettingsError(f"{where} must be true or false; got {text!r}")
+            raise SettingsError(f"{name} must be true or false; got {text!r}")
         return _BOOLEANS[text.lower()]
     try:
         return kind(text)
     except ValueError:
-        raise SettingsError(f"{where} must be a whole number; got {text!r}") from None
+        raise SettingsError(f"{name} must be a whole number; got {text!r}") from None
 
 
 def _check(setting: Field[Any], value: Any) -> None:
@@ -160,10 +172,10 @@ def _check(setting: Field[Any], value: Any) -> None:
     if type(value) is not kind:
         name = {int: "a whole number", str: "text", bool: "true or false"}[kind]
         raise SettingsError(f"{setting.name} must be {name}; got {value!r}")
-    choices, min_count, max_count = (setting.metadata[word] for word in ("choices", "min", "max"))
+    choices, minimum, maximum = (setting.metadata[key] for key in ("choices", "min", "max"))
     if choices and value not in choices:
         raise SettingsError(f"{setting.name} must be {' or '.join(choices)}; got {value!r}")
-    if min_count is not None and value < min_count:
-        raise SettingsError(f"{setting.name} must be at least {min_count}; got {value}")
-    if max_count is not None and value > max_count:
-        raise SettingsError(f"{setting.name} must be at most {max_count}; got {value}")
+    if minimum is not None and value < minimum:
+        raise SettingsError(f"{setting.name} must be at least {minimum}; got {value}")
+    if maximum is not None and value > maximum:
+        raise SettingsError(f"{setting.name} must be at most {maximum}; got {value}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..errors import RequestLocation, ValidationFailed, Violation
-from ..openapi.normalize import JSON
-from ..openapi.schema import escape
 from ..provider import Provider
 from ..redact import mask_key
 from ..seeding import unknown_name
 from ..state.accounts import EVERY_KEY, Account
+from ..text import escape
+from ..types import JSON
 from .context import ControlContext
 
 

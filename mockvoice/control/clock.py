@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ..errors import ValidationFailed, Violation
-from ..openapi.normalize import JSON
 from ..state.clock import EARLIEST, LATEST, timestamp
 from ..state.store import ClockState
+from ..types import JSON
 from .context import ControlContext
 
 

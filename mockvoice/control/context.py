@@ -9,9 +9,9 @@ from urllib.parse import quote
 from ..errors import NotFound
 from ..mock import Mock
 from ..openapi.document import Operation
-from ..openapi.normalize import JSON
 from ..provider import Headers, Provider
 from ..state.store import Store
+from ..types import JSON
 
 
 @dataclass(slots=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..errors import NotFound, ValidationFailed
 from ..faults.rules import FaultRule
 from ..faults.validation import fault_violations
-from ..openapi.normalize import JSON
 from ..redact import mask_key, redact
+from ..types import JSON
 from .context import ControlContext
 
 

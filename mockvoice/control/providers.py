@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .. import __version__
-from ..openapi.normalize import JSON
 from ..provider import Provider, Response
+from ..types import JSON
 from .context import ControlContext
 
 

@@ -9,11 +9,11 @@ from urllib.parse import parse_qs
 
 from ..errors import NotFound, ValidationFailed, Violation
 from ..faults.validation import target_violations
-from ..openapi.normalize import JSON
 from ..provider import Headers
 from ..redact import mask_key, redact
 from ..state.clock import timestamp
 from ..state.journal import JournalEntry
+from ..types import JSON
 from .clock import parse_time
 from .context import ControlContext
 

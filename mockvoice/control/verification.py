@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..openapi.normalize import JSON
+from ..types import JSON
 from .context import ControlContext
 from .faults import fault_json
 from .requests import entry_json

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from ..errors import ValidationFailed
 from ..faults.validation import target_violations
-from ..openapi.normalize import JSON
 from ..redact import mask_key, redact
 from ..seeding import make_records
 from ..state.clock import timestamp
 from ..state.ids import Ids
 from ..state.records import EVERY_ACCOUNT, Record
+from ..types import JSON
 from .context import ControlContext
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InvalidControlHeader, Violation
-from ..openapi.normalize import JSON
+from ..types import JSON
 
 HEADER_RULE = "header"  # the id of a fault that came with its request
 FAULT_HEADER = "x-mockvoice-fault"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import RequestLocation, Violation
 from ..openapi.document import Document
-from ..openapi.normalize import JSON
 from ..provider import Provider
 from ..seeding import unknown_name
+from ..types import JSON
 
 _FRAMING = ("content-length", "transfer-encoding")
 

@@ -20,8 +20,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ..errors import MalformedBody, PayloadTooLarge, Problem
 from ..openapi.messages import TO_FILE
-from ..openapi.normalize import JSON
 from ..state.uploads import Upload
+from ..types import JSON
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 

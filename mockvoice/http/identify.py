@@ -11,8 +11,8 @@ from starlette.types import Scope
 
 from ..errors import InvalidControlHeader, MethodNotAllowed, Problem, UnknownPath, Violation
 from ..openapi.document import Document, Operation
-from ..openapi.messages import brief
 from ..provider import NO_OPERATION, Headers, Provider
+from ..text import brief
 from .auth import api_key
 
 SANDBOX = "mockvoice.sandbox"  # the key in a scope of the sandbox that its path begins with

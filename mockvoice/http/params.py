@@ -12,9 +12,9 @@ from starlette.types import Scope
 from ..errors import MalformedBody, UnsupportedMediaType, Violation
 from ..openapi.document import FORMS, Field, MediaType, Operation
 from ..openapi.messages import file_view
-from ..openapi.normalize import JSON
 from ..provider import Headers
 from ..state.uploads import Upload
+from ..types import JSON
 from .body import Body
 
 ENCODED = "mockvoice.encoded"  # the key in a scope whose path parameters are still percent-encoded

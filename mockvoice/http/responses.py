@@ -7,9 +7,9 @@ from typing import Any
 
 from ..audio.synth import Utterance, mp3, pcm, wav
 from ..errors import InternalError, Problem, Violation
-from ..openapi.messages import brief
-from ..openapi.normalize import JSON
 from ..provider import RequestContext, Response
+from ..text import brief
+from ..types import JSON
 from .transport import RawResponse
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

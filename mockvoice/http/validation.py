@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from ..errors import InvalidAudio, InvalidPath, PayloadTooLarge, ValidationFailed, Violation
 from ..openapi.document import Field, FileConstraints, Operation, Parameter
-from ..openapi.normalize import JSON
-from ..openapi.schema import escape
 from ..state.uploads import Upload
+from ..text import escape
+from ..types import JSON
 from .params import Decoded
 
 MaxBytes = Callable[[int | None], int | None]  # of the documented limit of a file

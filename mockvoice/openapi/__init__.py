@@ -1,1 +1,1 @@
-"""Reading a contract; knows nothing of mocks."""
+"""OpenAPI contracts: documents, schemas, messages and examples."""

@@ -1,4 +1,4 @@
-"""A contract as operations with parameters, bodies and responses."""
+"""Read a contract as operations with parameters, bodies and responses."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-import yaml
-
+from ..config.yaml import UnreadableFile, YAMLDocument
 from ..errors import RequestLocation
+from ..text import brief, escape
+from ..types import JSON, Node
 from .examples import example
-from .normalize import JSON, METHODS, ContractError, Node
-from .schema import Schema, SchemaStore, coerce, escape, kinds
+from .normalize import METHODS, ContractError
+from .schema import Schema, SchemaStore, coerce, kinds
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-_TEXT = frozenset({"string"})  # what comes without a filename is text, and never becomes a file
+_TEXT = frozenset({"string"})  # a part without a filename is text, never a file
 
 
 class FileConstraints(NamedTuple):
-    """What a file must be beyond being one: `x-audio-formats` and `x-max-bytes` of its schema."""
+    """The rules for a file: `x-audio-formats` and `x-max-bytes` of its schema."""
 
     formats: tuple[str, ...] = ()
     max_bytes: int | None = None
@@ -30,16 +31,17 @@ class FileConstraints(NamedTuple):
 
 
 class Field(NamedTuple):
-    """One field of a form, or one parameter: how its text becomes JSON."""
+    """A form field or a parameter, and the JSON types that its text may have."""
 
     name: str
     kinds: frozenset[str]
     is_array: bool = False
     file: FileConstraints | None = None
+    format: str = ""
 
     def read(self, text: str) -> JSON:
-        """The text as what the schema wants, else unchanged."""
-        return coerce(text, self.kinds)
+        """Return the text as the type that the schema requires, or unchanged."""
+        return coerce(text, self.kinds, self.format)
 
 
 class Parameter(NamedTuple):
@@ -53,13 +55,13 @@ class Parameter(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What it is called, as the contract writes it."""
+        """The name as the contract spells it."""
         return self.field.name
 
 
 @dataclass(frozen=True, eq=False)
 class MediaType:
-    """A body of one media type."""
+    """The body of a request or response in one media type."""
 
     media_type: str
     schema: Schema | None
@@ -70,14 +72,14 @@ class MediaType:
 
     @cached_property
     def example(self) -> JSON:
-        """The example that the contract states, else one made from the schema."""
+        """The first example of the contract, or one made from the schema."""
         if self.configured:
             return self.configured[0]
         return example(self._schemas, self.schema.node) if self.schema else None
 
 
 class DocumentedResponse(NamedTuple):
-    """What an operation may answer with one status."""
+    """A documented response of an operation: one status."""
 
     status: int
     description: str
@@ -85,19 +87,19 @@ class DocumentedResponse(NamedTuple):
     headers: Mapping[str, Schema]
 
     def find(self, media_type: str) -> MediaType | None:
-        """What is documented for a media type, with its parameters or without."""
+        """Return the content for a media type, with its parameters or without."""
         return self.content.get(media_type) or self.content.get(media_type.partition(";")[0])
 
 
 class SecurityScheme(NamedTuple):
-    """Where an operation wants its API key: a bearer token, or a header of its own."""
+    """The location of the API key: a bearer token, or a header of its own."""
 
     kind: Literal["bearer", "header"]
     header: str
 
     @property
     def example(self) -> str:
-        """The header as a person would write it."""
+        """The header with a placeholder for the key."""
         return f"{self.header}: {'Bearer KEY' if self.kind == 'bearer' else 'KEY'}"
 
 
@@ -118,37 +120,35 @@ class Operation(NamedTuple):
 
     @property
     def success(self) -> DocumentedResponse:
-        """The first documented response that is no error."""
+        """The first documented response that is not an error."""
         return next(iter(self.responses.values()))
 
     def documented(self, status: int) -> JSON:
-        """The JSON body that the contract shows for a status, or None."""
+        """Return the JSON body that the contract shows for a status, or None."""
         response = self.responses.get(status)
         content = response.content.get("application/json") if response else None
         return content.example if content else None
 
 
 class Document:
-    """A contract that was read.
+    """A contract: its operations and its schemas.
 
-    Raises ContractError when the text is no OpenAPI 3.0 or 3.1 that mockvoice understands.
+    Raises ContractError when the text is not an OpenAPI 3.0 or 3.1 document that mockvoice
+    supports.
     """
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
         self.text = text
-        try:
-            loaded = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, see there
-        except yaml.YAMLError as error:
-            raise ContractError(f"{name}: not YAML: {error}") from None
-        if not isinstance(loaded, dict):
-            raise ContractError(f"{name}: not an OpenAPI document")
+        loaded = _load(name, text)
         self.schemas = SchemaStore(name, loaded)
         self.title: str = loaded.get("info", {}).get("title", name)
         servers = loaded.get("servers") or [{"url": ""}]
         self.base_path = urlsplit(servers[0]["url"]).path.rstrip("/")
         self._security: list[Node] = loaded.get("security", [])
-        self.operations: Mapping[str, Operation] = {each.id: each for each in self._read()}
+        self.operations: Mapping[str, Operation] = {
+            operation.id: operation for operation in self._read()
+        }
 
     def _read(self) -> Iterator[Operation]:
         for path, item in self.schemas.document.get("paths", {}).items():
@@ -162,13 +162,13 @@ class Document:
         self, path: str, method: str, node: Node, at: str, shared: list[tuple[Node, str]]
     ) -> Operation:
         own = self._list(node.get("parameters", ()), f"{at}/parameters")
-        parameters = {(p["in"], p["name"]): (p, where) for p, where in [*shared, *own]}
+        parameters = {(p["in"], p["name"]): (p, pointer) for p, pointer in [*shared, *own]}
         body, body_at = self._at(node.get("requestBody", {}), f"{at}/requestBody")
         responses = {}
         for status, response in node.get("responses", {}).items():
             if str(status).isdigit():
-                where = f"{at}/responses/{status}"
-                responses[int(status)] = self._response(int(status), response, where)
+                pointer = f"{at}/responses/{status}"
+                responses[int(status)] = self._response(int(status), response, pointer)
         if not any(status < 400 for status in responses):
             raise ContractError(f"{self.name}: {method.upper()} {path} documents no success")
         responses = dict(sorted(responses.items()))
@@ -178,8 +178,8 @@ class Document:
             path=path,
             summary=node.get("summary") or node.get("description", ""),
             parameters=tuple(
-                self._parameter(p, where)
-                for (location, _), (p, where) in parameters.items()
+                self._parameter(p, pointer)
+                for (location, _), (p, pointer) in parameters.items()
                 if location in ("path", "query", "header")
             ),
             body_required=bool(body.get("required")),
@@ -191,8 +191,8 @@ class Document:
         )
 
     def _at(self, node: Node, at: str) -> tuple[Node, str]:
-        found, pointer = self.schemas.follow(node, at)
-        return (found if isinstance(found, dict) else {}), pointer
+        target, pointer = self.schemas.follow(node, at)
+        return (target if isinstance(target, dict) else {}), pointer
 
     def _list(self, nodes: Any, at: str) -> Iterator[tuple[Node, str]]:
         for i, node in enumerate(nodes):
@@ -211,10 +211,10 @@ class Document:
     def _response(self, status: int, node: Node, at: str) -> DocumentedResponse:
         node, at = self._at(node, at)
         headers = {}
-        for name, header in node.get("headers", {}).items():
-            found, where = self._at(header, f"{at}/headers/{escape(name)}")
-            if "schema" in found:
-                headers[name.lower()] = self.schemas.compile(f"{where}/schema")
+        for name, described in node.get("headers", {}).items():
+            header, pointer = self._at(described, f"{at}/headers/{escape(name)}")
+            if "schema" in header:
+                headers[name.lower()] = self.schemas.compile(f"{pointer}/schema")
         return DocumentedResponse(
             status, node.get("description", ""), self._contents(node, at), headers
         )
@@ -227,37 +227,35 @@ class Document:
 
     def _content(self, media_type: str, node: Node, at: str) -> MediaType:
         configured = [node["example"]] if "example" in node else []
-        configured += [each.get("value") for each in node.get("examples", {}).values()]
+        configured += [shown.get("value") for shown in node.get("examples", {}).values()]
         schema = self.schemas.compile(f"{at}/schema") if "schema" in node else None
         members = {}
-        if schema:  # from where it stands, so that rules are told to be where they are
+        if schema:  # from its own pointer, so that violations name the source of each rule
             members = self._members(self.schemas.node(schema.pointer), schema.pointer)
         fields = {}
         if media_type in FORMS:
-            fields = {n: self._field(n, sub, where) for n, (sub, where) in members.items()}
+            fields = {n: self._field(n, sub, pointer) for n, (sub, pointer) in members.items()}
         defaults = {
-            name: found["default"]
-            for name, (member, where) in members.items()
-            for found in (member, self._at(member, where)[0])
-            if "default" in found
+            name: node["default"]
+            for name, (member, pointer) in members.items()
+            for node in (member, self._at(member, pointer)[0])
+            if "default" in node
         }
         return MediaType(media_type, schema, fields, tuple(configured), defaults, self.schemas)
 
     def _members(self, node: Node, at: str) -> dict[str, tuple[Node, str]]:
-        """All members that a form's schema names, through references and choices."""
+        """Return the members of a form's schema, through references and choices."""
         node, at = self._at(node, at)
-        found = {
+        members = {
             name: (member, f"{at}/properties/{escape(name)}")
             for name, member in node.get("properties", {}).items()
         }
-        for word in ("allOf", "anyOf", "oneOf"):
-            for i, part in enumerate(node.get(word, ())):
-                chosen, step = part.get("then"), f"{at}/{word}/{i}"
-                more = (
-                    self._members(chosen, f"{step}/then") if chosen else self._members(part, step)
-                )
-                found = {**more, **found}
-        return found
+        for keyword in ("allOf", "anyOf", "oneOf"):
+            for i, part in enumerate(node.get(keyword, ())):
+                step = f"{at}/{keyword}/{i}"
+                inner, pointer = (part["then"], f"{step}/then") if "then" in part else (part, step)
+                members = {**self._members(inner, pointer), **members}
+        return members
 
     def _field(self, name: str, node: Node, at: str) -> Field:
         node, at = self._at(node, at)
@@ -268,7 +266,7 @@ class Document:
             formats = tuple(node.get("x-audio-formats", ()))
             rule = FileConstraints(formats, node.get("x-max-bytes"), f"{self.name}.yaml{at}")
             return Field(name, _TEXT, is_array, rule)
-        return Field(name, kinds(self.schemas, node), is_array)
+        return Field(name, kinds(self.schemas, node), is_array, format=node.get("format", ""))
 
     def _security_scheme(self, security: list[Node]) -> SecurityScheme | None:
         for requirement in security:
@@ -280,15 +278,19 @@ class Document:
                     return SecurityScheme("bearer", "authorization")
                 if scheme.get("type") == "apiKey" and scheme.get("in") == "header":
                     return SecurityScheme("header", scheme["name"].lower())
-                raise ContractError(f"{self.name}: security scheme {name!r} is of unknown kind")
+                raise ContractError(
+                    f"{self.name}: security scheme {name!r} is of an unsupported type"
+                )
         return None
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # C, if there
-    """The safe loader, in C where PyYAML has it, that leaves dates as the text they were."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
-    for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+def _load(name: str, text: str) -> Node:
+    try:
+        document = YAMLDocument(text)
+    except UnreadableFile as error:
+        raise ContractError(f"{name}.yaml:{error}") from None
+    if document.diagnostics:
+        raise ContractError("\n".join(f"{name}.yaml:{each}" for each in document.diagnostics))
+    if not isinstance(document.value, dict):
+        raise ContractError(f"{name}.yaml must be an OpenAPI document; got {brief(document.value)}")
+    return document.value

@@ -1,13 +1,13 @@
-"""A value that fits a schema, always the same one."""
+"""Make a value that a schema accepts, always the same one."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .normalize import JSON, Node
+from ..types import JSON, Node
 from .schema import SchemaStore
 
-_DEEP = 8  # members beyond this depth are left out unless required: schemas may contain themselves
+_MAX_DEPTH = 8  # of optional members: schemas may contain themselves
 
 _STRINGS = {
     "uuid": "00000000-0000-4000-8000-000000000000",
@@ -19,19 +19,19 @@ _STRINGS = {
 
 
 def example(schemas: SchemaStore, node: Any, depth: int = 0) -> JSON:
-    """The schema's own example, default or first choice, else a value built from its rules."""
+    """Return the schema's own example, default or first choice, or build a value from its rules."""
     node, _ = schemas.follow(node, "")
     if not isinstance(node, dict):
         return {}
-    for given in (node.get("examples"), node.get("enum")):
-        if isinstance(given, list) and given:
-            return given[0]
-    for word in ("example", "const", "default"):
-        if word in node:
-            return node[word]
-    for word in ("oneOf", "anyOf"):
-        if node.get(word):
-            return example(schemas, node[word][0], depth)
+    for choices in (node.get("examples"), node.get("enum")):
+        if isinstance(choices, list) and choices:
+            return choices[0]
+    for keyword in ("example", "const", "default"):
+        if keyword in node:
+            return node[keyword]
+    for keyword in ("oneOf", "anyOf"):
+        if node.get(keyword):
+            return example(schemas, node[keyword][0], depth)
     return _build(schemas, node, depth)
 
 
@@ -42,7 +42,7 @@ def _build(schemas: SchemaStore, node: Node, depth: int) -> JSON:
     if kind == "object" or "properties" in node or "allOf" in node:
         return _object(schemas, node, depth)
     if kind == "array":
-        count = max(node.get("minItems", 0), int(depth < _DEEP))
+        count = max(node.get("minItems", 0), int(depth < _MAX_DEPTH))
         return [example(schemas, node.get("items"), depth + 1)] * count
     if kind == "string":
         text = _STRINGS.get(node.get("format", ""), "text")
@@ -60,7 +60,7 @@ def _object(schemas: SchemaStore, node: Node, depth: int) -> JSON:
             built.update(value)
     required = node.get("required", ())
     for name, member in node.get("properties", {}).items():
-        if name in required or depth < _DEEP:
+        if name in required or depth < _MAX_DEPTH:
             built[name] = example(schemas, member, depth + 1)
     return built
 

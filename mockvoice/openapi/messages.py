@@ -1,18 +1,19 @@
-"""What a broken rule is called: our sentence for each keyword of JSON Schema."""
+"""Sentences for broken rules: one template for each keyword of JSON Schema."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
-from .normalize import JSON
+from ..text import brief as brief  # noqa: PLC0414 - importers outside this package move to text
+from ..text import did_you_mean as did_you_mean  # noqa: PLC0414 - as above
+from ..types import JSON
 
 _SENTENCES: Mapping[str, str] = {
     "required": "is required",
-    "additionalProperties": "is not a field here; known are {choices}",
-    "unevaluatedProperties": "is not a field here; known are {choices}",
+    "additionalProperties": "is not a known field; known fields: {choices}",
+    "unevaluatedProperties": "is not a known field; known fields: {choices}",
     "type": "must be {kind}; got {got}",
     "enum": "must be one of {choices}; got {got}",
     "const": "must be {choices}; got {got}",
@@ -27,13 +28,13 @@ _SENTENCES: Mapping[str, str] = {
     "multipleOf": "must be a multiple of {expected}; got {got}",
     "minItems": "must have at least {items}; got {length}",
     "maxItems": "must have at most {items}; got {length}",
-    "uniqueItems": "must not name anything twice",
+    "uniqueItems": "must not contain duplicates",
     "minProperties": "must have at least {members}; got {length}",
     "maxProperties": "must have at most {members}; got {length}",
-    "anyOf": "fits none of the forms that are allowed here; got {got}",
-    "oneOf": "must fit exactly one of the forms that are allowed here; got {got}",
-    "propertyNames": "is not a name that is allowed here",
-    "not": "is what must not be sent here; got {got}",
+    "anyOf": "matches none of the allowed forms; got {got}",
+    "oneOf": "must match exactly one of the allowed forms; got {got}",
+    "propertyNames": "is not an allowed name",
+    "not": "is not allowed; got {got}",
 }
 
 _KINDS = {
@@ -52,27 +53,30 @@ _KINDS = {
 }
 
 
-# What the SDKs for Node make of a Buffer: a part for each byte, or JSON.
+# Node SDKs send a Buffer as one part per byte, or as JSON.
 TO_FILE = "bytes must be sent as one file, in Node as toFile(bytes, 'a.wav')"
 
 
-def sentence(rule: str, expected: Any, got: JSON) -> str:
-    """What is wrong, without the name of the field: `must be at most 3 characters long; got 4`."""
+def sentence(rule: str, expected: Any, received: JSON) -> str:
+    """Return a broken rule as a sentence without its subject.
+
+    For example `must be at most 3 characters long; got 4`.
+    """
     if rule == "minLength" and expected == 1:
         return "must not be empty"
-    expected_kinds = expected if isinstance(expected, list) else [expected]
-    if rule == "type" and is_file(got) and "object" not in expected_kinds:
+    choices = expected if isinstance(expected, list) else [expected]
+    if rule == "type" and is_file(received) and "object" not in choices:
         return "must be text, not a file"
     values = {
         "expected": expected,
-        "got": brief(got),
-        "length": len(got) if isinstance(got, str | list | dict) else "",
+        "got": "a file" if is_file(received) else brief(received),
+        "length": len(received) if isinstance(received, str | list | dict) else "",
     }
     if rule in ("type", "format"):
-        by_name = sorted(expected_kinds, key=lambda each: each == "null")
-        values["kind"] = " or ".join(_KINDS.get(each, f"a {each}") for each in by_name)
+        by_name = sorted(choices, key=lambda name: name == "null")
+        values["kind"] = " or ".join(_KINDS.get(name, f"a {name}") for name in by_name)
     elif rule in ("enum", "const", "additionalProperties", "unevaluatedProperties"):
-        values["choices"] = ", ".join(_choice(each) for each in expected_kinds) or "none"
+        values["choices"] = ", ".join(_choice(choice) for choice in choices) or "none"
     elif isinstance(expected, int):
         for noun in ("character", "item", "member"):
             values[f"{noun}s"] = f"{expected} {noun}{'s' * (expected != 1)}"
@@ -83,36 +87,11 @@ def _choice(value: JSON) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def brief(value: JSON) -> str:
-    """A value as JSON, short enough for a sentence."""
-    if is_file(value):
-        return "a file"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def file_view(filename: str) -> JSON:
-    """What a schema sees where a file was sent: bytes are no JSON."""
+    """Return the object that stands for a file in a schema check, because JSON has no bytes."""
     return {"filename": filename}
 
 
 def is_file(value: JSON) -> bool:
-    """Whether a value stands for a file."""
+    """Return True for a value made by `file_view`."""
     return isinstance(value, dict) and value.keys() == {"filename"}
-
-
-def closest_match(name: str, candidates: list[str]) -> str:
-    """The candidate that a person may have meant by a name, or none."""
-    low = name.lower().replace("-", "_")
-    for each in candidates:
-        other = each.lower().replace("-", "_")
-        within = len(low) > 2 and (low in other or other in low)
-        if within or low.rstrip("s") == other.rstrip("s"):
-            return each
-    return next(iter(get_close_matches(name, candidates, 1, cutoff=0.65)), "")
-
-
-def did_you_mean(name: str, candidates: list[str]) -> str:
-    """The hint that asks for the candidate that may have been meant, or none."""
-    meant = closest_match(name, candidates)
-    return f"did you mean {meant}?" if meant else ""

@@ -1,26 +1,26 @@
-"""Lift a contract's schemas to one dialect: JSON Schema 2020-12 as OpenAPI 3.1 uses it.
+"""Rewrite the schemas of a contract as JSON Schema 2020-12, the dialect of OpenAPI 3.1.
 
-Every schema of a document, and nothing else in it, is rewritten in place, references untouched, so
-that what stands behind this module knows one dialect only.
+Only schemas are rewritten; references and the rest of the document stay as they are. All other
+modules see this one dialect.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
-JSON = Any
-Node = dict[str, Any]
+from ..text import did_you_mean
+from ..types import JSON as JSON  # noqa: PLC0414 - importers outside this package move to types
+from ..types import Node
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 class ContractError(ValueError):
-    """A contract says something that mockvoice does not understand."""
+    """A contract is not an OpenAPI document that mockvoice supports."""
 
 
-# What stands where in a document: "x" is one x, "[x]" a list of them, "{x}" a map to them.
+# The kind of each member of a document: "x" is one x, "[x]" a list of x, "{x}" a map of names to x.
 _GRAMMAR: Mapping[str, Mapping[str, str]] = {
     "document": {"paths": "{path item}", "components": "components"},
     "components": {
@@ -98,18 +98,19 @@ _KEYWORDS = _ASSERTIONS | _ANNOTATIONS | _GRAMMAR["schema"].keys()
 
 
 def normalize(document: Node) -> Node:
-    """The document with every schema in the dialect used inside; the original is not changed.
+    """Return a copy of the document with every schema in the internal dialect.
 
-    Raises ContractError for an edition or a schema keyword that is not known.
+    Raises ContractError for an unsupported OpenAPI version and for an unknown schema keyword.
     """
-    edition = str(document.get("openapi", ""))
-    if not edition.startswith(("3.0.", "3.1.")):
-        raise ContractError(f"openapi: {edition or 'missing'}; 3.0 and 3.1 are understood")
-    lifted: Node = _rewrite(document, "document", "#", old=edition.startswith("3.0."))
-    return lifted
+    version = str(document.get("openapi", ""))
+    if not version.startswith(("3.0.", "3.1.")):
+        received = f"got {version}" if version else "it is missing"
+        raise ContractError(f"openapi must be 3.0.x or 3.1.x; {received}")
+    normalized: Node = _rewrite(document, "document", "#", is_3_0=version.startswith("3.0."))
+    return normalized
 
 
-def _rewrite(node: Any, kind: str, at: str, *, old: bool) -> Any:
+def _rewrite(node: Any, kind: str, at: str, *, is_3_0: bool) -> Any:
     if not isinstance(node, dict):
         return node
     grammar = _GRAMMAR[kind]
@@ -119,37 +120,37 @@ def _rewrite(node: Any, kind: str, at: str, *, old: bool) -> Any:
         inner = shape.strip("[]{}")
         if shape.startswith("[") and isinstance(value, list):
             out[key] = [
-                _rewrite(each, inner, f"{here}/{i}", old=old) for i, each in enumerate(value)
+                _rewrite(item, inner, f"{here}/{i}", is_3_0=is_3_0) for i, item in enumerate(value)
             ]
         elif shape.startswith("{") and isinstance(value, dict):
             out[key] = {
-                name: _rewrite(each, inner, f"{here}/{name}", old=old)
-                for name, each in value.items()
+                name: _rewrite(item, inner, f"{here}/{name}", is_3_0=is_3_0)
+                for name, item in value.items()
             }
         elif shape:
-            out[key] = _rewrite(value, inner, here, old=old)
+            out[key] = _rewrite(value, inner, here, is_3_0=is_3_0)
         else:
             out[key] = value
-    return _lift_schema(out, at, old=old) if kind == "schema" else out
+    return _normalize_schema(out, at, is_3_0=is_3_0) if kind == "schema" else out
 
 
-def _lift_schema(node: Node, at: str, *, old: bool) -> Node:
+def _normalize_schema(node: Node, at: str, *, is_3_0: bool) -> Node:
     for keyword in node:
         if keyword not in _KEYWORDS and not keyword.startswith("x-"):
-            close = get_close_matches(keyword, _KEYWORDS, 1)
-            meant = f"; did you mean {close[0]}?" if close else ""
-            raise ContractError(f"{at}: unknown schema keyword {keyword!r}{meant}")
-    if old:
-        node = _lift_from_3_0(node)
+            hint = did_you_mean(keyword, sorted(_KEYWORDS))
+            message = f"{at}: unknown schema keyword {keyword!r}"
+            raise ContractError(f"{message}; {hint}" if hint else message)
+    if is_3_0:
+        node = _from_3_0(node)
     if "discriminator" in node:
-        node = _lift_discriminator(node, at)
+        node = _discriminator_to_conditions(node, at)
     if node.get("format") == "binary" or "contentMediaType" in node:
-        node = _lift_binary(node)
+        node = _binary_to_object(node)
     return node
 
 
-def _lift_from_3_0(node: Node) -> Node:
-    if "$ref" in node:  # 3.0 ignores whatever stands beside a reference
+def _from_3_0(node: Node) -> Node:
+    if "$ref" in node:  # OpenAPI 3.0 ignores the siblings of $ref
         return {"$ref": node["$ref"]}
     node = dict(node)
     if node.pop("nullable", False):
@@ -165,21 +166,22 @@ def _lift_from_3_0(node: Node) -> Node:
     return node
 
 
-def _lift_discriminator(node: Node, at: str) -> Node:
-    """Replace a choice that names its branch by `if this value, then that branch`.
+def _discriminator_to_conditions(node: Node, at: str) -> Node:
+    """Replace a choice with a discriminator by `if` this value `then` that branch.
 
-    JSON Schema alone would report every branch that does not fit; this reports only the chosen.
+    JSON Schema ignores discriminators and would report violations of every branch. The conditions
+    make it report those of the selected branch only.
     """
     node = dict(node)
     discriminator = node.pop("discriminator")
     branches = node.pop("oneOf", None) or node.pop("anyOf", None)
     if not branches or not all("$ref" in branch for branch in branches):
-        raise ContractError(f"{at}: a discriminator wants oneOf or anyOf with references")
+        raise ContractError(f"{at}: a discriminator requires oneOf or anyOf with references")
     name = discriminator["propertyName"]
     by_value = discriminator.get("mapping") or {
         branch["$ref"].rpartition("/")[2]: branch["$ref"] for branch in branches
     }
-    chosen = [
+    conditions = [
         {"if": {"properties": {name: {"const": value}}, "required": [name]}, "then": {"$ref": ref}}
         for value, ref in by_value.items()
     ]
@@ -188,16 +190,11 @@ def _lift_discriminator(node: Node, at: str) -> Node:
         "type": "object",
         "required": [*node.get("required", ()), name],
         "properties": {**node.get("properties", {}), name: {"enum": list(by_value)}},
-        "allOf": [*node.get("allOf", ()), *chosen],
+        "allOf": [*node.get("allOf", ()), *conditions],
     }
 
 
-def _lift_binary(node: Node) -> Node:
-    """Bytes are no JSON: a file is checked as the object that stands for it (see `file_view`)."""
-    kept = {k: v for k, v in node.items() if k.startswith("x-") or k == "description"}
-    return {"type": "object", "x-binary": True, **kept}
-
-
-def file_view(filename: str) -> Node:
-    """What a schema sees where a file was sent."""
-    return {"filename": filename}
+def _binary_to_object(node: Node) -> Node:
+    """Replace a schema for bytes by one for the object that stands for a file (`file_view`)."""
+    extensions = {k: v for k, v in node.items() if k.startswith("x-") or k == "description"}
+    return {"type": "object", "x-binary": True, **extensions}

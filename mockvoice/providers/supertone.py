@@ -452,9 +452,10 @@ async def get_usage(ctx: RequestContext) -> JSON:
 
 
 def _datetime(ctx: RequestContext, name: str) -> datetime:
-    """Return a date-time parameter, with a leap second as the second before it.
+    """Return a date-time parameter.
 
-    RFC 3339 allows leap seconds, lower-case letters and the year 0; `datetime` does not.
+    RFC 3339 allows two times that `datetime` does not: the year 0, and the leap second at the end
+    of the year 9999, which is taken as the second before it.
     """
     text = ctx.parameters[name]
     try:

@@ -255,8 +255,7 @@ def _page(ctx: RequestContext, records: list[Data]) -> JSON:
     if order.startswith("-"):
         records.reverse()
     records.sort(key=itemgetter(order.removeprefix("-")), reverse=order.startswith("-"))
-    # Numbers above 2**53 arrive as floats, which cannot be used as list indices.
-    number, size = int(ctx.parameters["page[number]"]), int(ctx.parameters["page[size]"])
+    number, size = ctx.parameters["page[number]"], ctx.parameters["page[size]"]
     return {
         "data": records[(number - 1) * size : number * size],
         "meta": {

@@ -186,7 +186,7 @@ def test_data_of_an_added_voice_overrides_defaults(box: Box) -> None:
         ({"provider": "retell", "data": {"voice_id": 5}}, "/data/voice_id", "must be text; got 5"),
         ({"provider": "retell", "data": []}, "/data", "data must be an object; got []"),
         ({"provider": "retell", "id": ""}, "/id", "id must not be empty"),
-        ({"provider": "retell", "name": "x"}, "/name", "name is not a field here"),
+        ({"provider": "retell", "name": "x"}, "/name", "name is not a known field"),
     ],
 )
 def test_invalid_voice_returns_400_and_adds_nothing(

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from mockvoice.config.settings import Settings
+from mockvoice.config.yaml import YAMLDocument
 from mockvoice.http.server import Server, bind
 from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.redact import mask_key
 
+from ..config.emitter import to_yaml
 from ..conftest import Box, Serve, internal_errors
 from ..contract.contracts import CONTRACTS
 from ..contract.strategies import values
@@ -229,7 +230,7 @@ quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_sc
 @given(fault=faults("Fault") | faults("Sequence"))
 def test_a_fault_is_told_as_it_was_given(box: Box, fault: dict[str, Any]) -> None:
     """Through YAML and JSON: all but the key it is to match, which is redacted."""
-    sent = yaml.safe_load(yaml.safe_dump(fault, allow_unicode=True))
+    sent = YAMLDocument(to_yaml(fault)).value
     made = box.control.post("/faults", json=sent)
     assert made.status_code == 201, made.text
     expected = json.loads(json.dumps(fault))

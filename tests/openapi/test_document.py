@@ -133,10 +133,10 @@ def test_an_operation_may_want_no_credential_where_the_document_wants_one() -> N
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("[{key: []}]", "[{basic: []}]", "security scheme 'basic' is of unknown kind"),
+        ("[{key: []}]", "[{basic: []}]", "security scheme 'basic' is of an unsupported type"),
         ("{'204': {description: done}}", "{'404': {description: x}}", "documents no success"),
-        ("'#/components/responses/Pet'", "'#/components/responses/Cat'", "nothing stands at"),
-        ("openapi: 3.1.0", "openapi: 2.0", "3.0 and 3.1 are understood"),
+        ("'#/components/responses/Pet'", "'#/components/responses/Cat'", "nothing is defined at"),
+        ("openapi: 3.1.0", "openapi: 2.0", "openapi must be 3.0.x or 3.1.x; got 2.0"),
     ],
 )
 def test_a_contract_that_is_not_understood_is_refused(old: str, new: str, told: str) -> None:

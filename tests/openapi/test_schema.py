@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import pytest
@@ -12,7 +13,14 @@ from hypothesis import strategies as st
 from mockvoice.errors import Violation
 from mockvoice.openapi.messages import TO_FILE, file_view
 from mockvoice.openapi.normalize import ContractError
-from mockvoice.openapi.schema import Schema, SchemaStore, coerce, kinds
+from mockvoice.openapi.schema import (
+    MAX_VALUES,
+    MAX_VIOLATIONS,
+    Schema,
+    SchemaStore,
+    coerce,
+    kinds,
+)
 
 
 def schemas(node: Any, **others: Any) -> SchemaStore:
@@ -53,12 +61,12 @@ def only(node: Any, value: Any, **others: Any) -> Violation:
         ({"multipleOf": 2}, 3, "must be a multiple of 2; got 3"),
         ({"minItems": 2}, [1], "must have at least 2 items; got 1"),
         ({"maxItems": 1}, [1, 2], "must have at most 1 item; got 2"),
-        ({"uniqueItems": True}, [1, 1], "must not name anything twice"),
+        ({"uniqueItems": True}, [1, 1], "must not contain duplicates"),
         ({"minProperties": 1}, {}, "must have at least 1 member; got 0"),
         ({"maxProperties": 0}, {"a": 1}, "must have at most 0 members; got 1"),
-        ({"not": {}}, 1, "is what must not be sent here; got 1"),
-        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, 1, "fits none of the forms"),
-        ({"oneOf": [{}, {}]}, 1, "must fit exactly one of the forms"),
+        ({"not": {}}, 1, "is not allowed; got 1"),
+        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, 1, "matches none of the allowed forms"),
+        ({"oneOf": [{}, {}]}, 1, "must match exactly one of the allowed forms"),
         ({"maxLength": 1}, "x" * 99, "must be at most 1 character long; got 99"),
         ({"enum": [1]}, "x" * 99, "must be one of 1; got"),
     ],
@@ -137,7 +145,7 @@ def test_all_that_is_wrong_in_the_branch_that_is_meant_is_reported() -> None:
 
 def test_a_choice_between_two_that_may_be_meant_is_reported_as_such() -> None:
     node = {"anyOf": [{"type": "object", "required": [name]} for name in "ab"]}
-    assert "fits none of the forms that are allowed here" in only(node, {}).message
+    assert "matches none of the allowed forms" in only(node, {}).message
 
 
 def test_a_discriminator_reports_the_chosen_branch_only() -> None:
@@ -159,7 +167,7 @@ def test_a_pattern_means_what_it_means_in_javascript() -> None:
     "pointer", ["#/components/schemas/Y", "#/paths/x", "#/components/schemas/X/1"]
 )
 def test_a_reference_to_nothing_is_refused(pointer: str) -> None:
-    with pytest.raises(ContractError, match="nothing stands at"):
+    with pytest.raises(ContractError, match="nothing is defined at"):
         schemas({}).follow({"$ref": pointer}, "")
 
 
@@ -230,3 +238,103 @@ def test_the_types_of_a_choice_are_those_of_its_branches() -> None:
         "string",
         "null",
     }
+
+
+def test_integral_floats_become_integers_where_the_schema_allows_integers() -> None:
+    node = {
+        "properties": {
+            "rate": {"type": "integer"},
+            "speed": {"type": "number"},
+            "limit": {"anyOf": [{"$ref": "#/components/schemas/Y"}, {"type": "null"}]},
+            "sizes": {"items": {"type": ["integer", "null"]}},
+        },
+        "additionalProperties": {"properties": {"count": {"type": "integer"}}},
+        "allOf": [{"if": {"required": ["rate"]}, "then": {"properties": {"x": Y}}}],
+    }
+    value = {
+        "rate": 24000.0, "speed": 1.0, "limit": 1e18, "sizes": [1.0, None, 1.5, "2.0"],
+        "other": {"count": 3.0, "free": 3.0}, "x": 2.0,
+    }  # fmt: skip
+    coerced = schema(node, Y=Y).coerce(value)
+    assert repr(coerced) == repr({
+        "rate": 24000, "speed": 1.0, "limit": 10**18, "sizes": [1, None, 1.5, "2.0"],
+        "other": {"count": 3, "free": 3.0}, "x": 2,
+    })  # fmt: skip
+    assert value["rate"] == coerced["rate"]
+    assert isinstance(value["rate"], float)
+
+
+Y = {"type": "integer"}
+
+
+@pytest.mark.parametrize("text", ["9223372036854775807", "1" * 25, "-9007199254740993"])
+def test_an_integer_is_read_exactly(text: str) -> None:
+    value = coerce(text, frozenset({"integer"}))
+    assert (type(value), str(value)) == (int, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("1e400", "number"),
+        ("-1e400", "integer"),
+        ("9" * 5000, "integer"),
+        ('{"a": 1e400}', "object"),
+        ("[NaN]", "array"),
+        ("[Infinity]", "array"),
+        ('["\\ud800"]', "array"),
+        ("[" * 65 + "]" * 65, "array"),
+        ("[" * 100_000, "array"),
+    ],
+)
+def test_text_that_json_cannot_represent_stays_text(text: str, kind: str) -> None:
+    assert coerce(text, frozenset({kind})) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2016-12-31T23:59:59z", "2016-12-31T23:59:59Z"),
+        ("2016-12-31t23:59:59.5+01:00", "2016-12-31T23:59:59.5+01:00"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00+00:00"),
+        ("2017-01-01t00:59:60+01:00", "2017-01-01T01:00:00+01:00"),
+        ("2016-12-31", "2016-12-31"),
+        ("today", "today"),
+    ],
+)
+def test_a_date_time_is_read_in_every_spelling_of_rfc_3339(text: str, value: str) -> None:
+    assert coerce(text, frozenset({"string"}), "date-time") == value
+
+
+def test_a_check_lists_100_violations_and_says_that_there_are_more() -> None:
+    node = {"properties": {"only": {"items": {"enum": ["a"]}}}, "additionalProperties": False}
+    for value in ({"only": [0] * 4000}, {f"x{i}": 0 for i in range(4000)}):
+        started = time.process_time()
+        violations = schema(node).violations(value, "body")
+        assert time.process_time() - started < 0.25
+        assert len(violations) == MAX_VIOLATIONS + 1
+        assert violations[-1].rule == "omitted"
+        assert violations[-1].sentence == (
+            "the body may have more violations; only the first 100 are listed"
+        )
+    assert len(schema(node).violations({"only": [0] * MAX_VIOLATIONS}, "body")) == MAX_VIOLATIONS
+    omitted = schema({"items": node}).violations([{"only": [0] * 4000}], "query", "/list")[-1]
+    assert omitted.sentence == "list may have more violations; only the first 100 are listed"
+
+
+def test_of_a_very_large_value_only_the_first_violation_is_looked_for() -> None:
+    node = {"items": {"anyOf": [{"enum": ["a"]}, {"type": "object"}]}}
+    assert schema(node).violations(["a"] * 1_000_000, "body") == []
+    started = time.process_time()
+    first, omitted = schema(node).violations([0] * 1_000_000, "body")
+    assert time.process_time() - started < 0.25
+    assert (first.pointer, omitted.rule) == ("/0", "omitted")
+    assert len(schema(node).violations([0] * (MAX_VALUES - 1), "body")) == MAX_VIOLATIONS + 1
+
+
+def test_a_suggestion_costs_little_however_many_names_were_sent() -> None:
+    node = {"required": ["voice_name"], "properties": {"voice_name": {}}}
+    value = {f"name{'x' * i}": 0 for i in range(4000)} | {"n" * 10**6: 0}
+    started = time.process_time()
+    assert schema(node).violations(value, "body")
+    assert time.process_time() - started < 0.25

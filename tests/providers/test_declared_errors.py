@@ -13,14 +13,15 @@ import pytest
 from mockvoice.config.settings import Settings
 from mockvoice.errors import Conflict, NotFound, PaymentRequired, Problem
 from mockvoice.http.server import Server, bind
-from mockvoice.openapi.normalize import JSON
-from mockvoice.provider import Handler, Mock, Provider, RequestContext, undeclared
+from mockvoice.mock import Mock
+from mockvoice.provider import Handler, Provider, RequestContext, undeclared
 from mockvoice.providers import built_in
+from mockvoice.types import JSON
 
 from ..conftest import Box, encoded
 from ..contract.contracts import check
 
-PROVIDERS = [provider for provider in built_in() if provider.journalled]
+PROVIDERS = built_in()
 DECLARED = {
     f"{provider.name} {operation_id} {type(problem).__name__}: {problem.detail}": (
         problem,

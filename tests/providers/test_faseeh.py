@@ -14,6 +14,7 @@ import pytest
 from ..conftest import Serve
 
 CLONE = "/faseeh/api/v1/voices/clone"
+VOICES = "/faseeh/api/v1/voices"
 KEY = {"x-api-key": "K"}
 FIELDS = {
     "text": "مرحبا بك في فصيح",
@@ -140,19 +141,21 @@ def test_an_empty_wallet_is_402_and_a_model_that_is_not_enabled_403(
         assert clone(http, wav, wav, key="mini", model="faseeh-mini-v1-preview").status_code == 200
 
 
-def test_more_requests_concurrency_than_the_plan_has_are_429_when_limits_are_on(
+def test_concurrent_requests_over_the_limit_of_the_plan_return_429(
     serve: Serve, wav: bytes
 ) -> None:
-    """Two uploads are under way and have not ended: a third is one too many on the Basic plan."""
+    """Two delayed requests are in progress; the Basic plan rejects the third."""
     server = serve(limits="documented")
     host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
-    head = f"POST {CLONE} HTTP/1.1\r\nHost: x\r\nx-api-key: K\r\nContent-Length: 10\r\n\r\n"
+    request = f"GET {VOICES} HTTP/1.1\r\nHost: x\r\nx-api-key: K\r\n\r\n"
     with ExitStack() as stack, httpx.Client(base_url=server.url) as http:
+        delay = {"kind": "delay", "seconds": 60, "operation": "GET /voices", "provider": "faseeh"}
+        assert http.post("/__mockvoice/faults", json={**delay, "times": 2}).status_code == 201
         for _ in range(2):
-            under_way = stack.enter_context(socket.create_connection((host, port)))
-            under_way.sendall(head.encode() + b"x")
+            connection = stack.enter_context(socket.create_connection((host, port)))
+            connection.sendall(request.encode())
         while (response := clone(http, wav, wav)).status_code == 200:
-            pass  # until the server has seen both
+            pass  # until the server has begun both
         assert response.status_code == 429
         assert error(response) == (42901, "Concurrency limit reached. Current: 3, Maximum: 2")
         assert clone(http, wav, wav, key="other").status_code == 200

@@ -233,8 +233,8 @@ def test_each_field_of_a_clone_from_a_design_is_required(http: httpx.Client, fie
         (b"{", "application/json", "the body is not valid JSON"),
         (b"", "application/json", "the body is empty"),  # telnyx-node 7, called as version 6
         (b"[]", "application/json", "the body must be an object; got []"),
-        (b"{}", "text/plain", "the body is of type text/plain; expected is application/json"),
-        (b"x", "", "the body is of no stated type; expected is application/json"),
+        (b"{}", "text/plain", "the body has the media type text/plain; expected application/json"),
+        (b"x", "", "the body has no media type; expected application/json"),
     ],
 )
 def test_what_is_no_json_is_422(
@@ -292,7 +292,7 @@ def test_a_wrong_method_is_405_and_names_the_right_one(http: httpx.Client) -> No
     response = http.put(UPLOAD, headers=KEY)
     assert response.status_code == 405
     assert response.headers["Allow"] == "POST"
-    assert only_error(response)["detail"] == "PUT is not possible here; possible is POST"
+    assert only_error(response)["detail"] == "PUT is not allowed here; allowed: POST"
 
 
 def test_what_was_cloned_is_there(serve: Serve, wav: bytes) -> None:
