@@ -21,6 +21,11 @@ from .state.store import Begun, Store
 _CACHED = 256  # sandboxes whose fault rules and configured records are remembered
 
 
+def control_document() -> Document:
+    """Return the contract of the control API."""
+    return Document("mockvoice", (SPECS / "mockvoice.yaml").read_text(encoding="utf-8"))
+
+
 class Mock:
     """What one server serves."""
 
@@ -30,7 +35,7 @@ class Mock:
         self.settings = settings
         self.store: Store = store or MemoryStore(settings)
         self.providers: Mapping[str, Provider] = {provider.name: provider for provider in providers}
-        self.control = Document("mockvoice", (SPECS / "mockvoice.yaml").read_text(encoding="utf-8"))
+        self.control = control_document()
         self.log = printer(settings.log)
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
         self._configured: OrderedDict[tuple[str, float], list[Record]] = OrderedDict()
@@ -46,7 +51,7 @@ class Mock:
         return cached[1]
 
     def base_records(
-        self, provider: Provider, account: str, collection: str, seed: str, started_at: float
+        self, provider: Provider, account: str, collection: str, seed: str, started_at: float | None
     ) -> list[Record]:
         """Return the presets of an account, and the configured records that it sees."""
         configured = [
@@ -65,9 +70,9 @@ class Mock:
         ]
         return [*presets, *configured]
 
-    def configured_records(self, seed: str, started_at: float) -> list[Record]:
+    def configured_records(self, seed: str, started_at: float | None) -> list[Record]:
         """Return the records of the settings as a sandbox has them at its start."""
-        if not self.settings.voices:
+        if not self.settings.voices or started_at is None:
             return []
         key = seed, started_at
         records = self._configured.get(key)
