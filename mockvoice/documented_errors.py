@@ -1,18 +1,18 @@
-"""With which statuses each operation refuses, and what provokes them: by its contract and code."""
+"""The documented errors of each operation, and what provokes them.
+
+Declarations name what handlers and `admit` raise; everything else follows from the contract.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from types import CodeType, FunctionType
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from .errors import (
-    Forbidden,
     InvalidAudio,
     InvalidPath,
     MalformedBody,
     PayloadTooLarge,
-    PaymentRequired,
     Problem,
     RateLimited,
     Unauthenticated,
@@ -21,17 +21,18 @@ from .errors import (
 )
 from .openapi.document import MediaType, Operation, Parameter
 from .provider import Provider, RateLimit
-from .state.accounts import STATE
 from .types import JSON
 
-_PROBES = ("x", "-1")  # texts that are no choice, no pattern, no number or one too small
+_PROBES = ("x", "-1")  # invalid for every enum, pattern, number and minimum of the contracts
+
+Cause = tuple[type[Problem], str]
 
 
 class DocumentedError(NamedTuple):
     """A documented error of an operation.
 
-    `example` is what the contract shows; `provoked_by` is what makes it come by itself, nothing
-    where it has to be asked for.
+    `example` is the body in the contract; `provoked_by` are the requests and accounts that cause
+    the error, none where only a fault does.
     """
 
     status: int
@@ -41,19 +42,19 @@ class DocumentedError(NamedTuple):
 
 
 def documented_errors(provider: Provider, operation: Operation) -> list[DocumentedError]:
-    """All documented errors of an operation, by status."""
-    ways: dict[type[Problem], dict[str, None]] = {}
-    for problem, detail in _ways(provider, operation):
-        ways.setdefault(problem, {}).update({detail: None} if detail else {})
+    """Return all documented errors of an operation, by status."""
+    details: dict[type[Problem], dict[str, None]] = {}
+    for problem, detail in _causes(provider, operation):
+        details.setdefault(problem, {}).update({detail: None} if detail else {})
     provoked: dict[int, list[str]] = {}
-    for problem, details in ways.items():
-        told = f"{problem.provoked_by} ({'; '.join(details)})" if details else problem.provoked_by
-        provoked.setdefault(problem().status(operation.responses), []).append(told)
+    for problem, texts in details.items():
+        cause = f"{problem.provoked_by} ({'; '.join(texts)})" if texts else problem.provoked_by
+        provoked.setdefault(problem().status(operation.responses), []).append(cause)
     return [
         DocumentedError(
             status,
             response.description,
-            next((each.example for each in response.content.values()), None),
+            next((content.example for content in response.content.values()), None),
             tuple(provoked.get(status, ())),
         )
         for status, response in operation.responses.items()
@@ -61,32 +62,34 @@ def documented_errors(provider: Provider, operation: Operation) -> list[Document
     ]
 
 
-def _ways(provider: Provider, operation: Operation) -> Iterator[tuple[type[Problem], str]]:
-    """The problems that a request to an operation may meet, in the order of the pipeline."""
+def _causes(provider: Provider, operation: Operation) -> Iterator[Cause]:
+    """Yield the errors that a request to an operation may get, in the order of the pipeline."""
     if operation.credential:
         yield Unauthenticated, operation.credential.example
     yield RateLimited, "its limits"
     for limit in provider.limits.values():
         if limit.matches(operation.id):
-            yield RateLimited, f"--limits documented: {_max_count(limit)}"
-    others = provider.document.operations.keys() - {operation.id}
-    for function in (provider.admit, provider.handlers.get(operation.id)):
-        yield from _named(function, operation.id, others)
+            yield RateLimited, f"--limits documented: {_described(limit)}"
+    declared = [(type(problem), problem.detail) for problem in provider.declared(operation.id)]
+    yield from declared
     for parameter in operation.parameters:
-        yield from _parameter(parameter)
+        yield from _parameter_causes(parameter)
     for content in operation.bodies.values():
-        yield from _body(content)
+        for cause in _body_causes(content):
+            # A handler that declares PayloadTooLarge has a limit below that of the contract.
+            if cause[0] is not PayloadTooLarge or PayloadTooLarge not in dict(declared):
+                yield cause
     if operation.bodies and 413 in operation.responses:
         yield PayloadTooLarge, "the whole body: over max_body_mb"
 
 
-def _max_count(limit: RateLimit) -> str:
+def _described(limit: RateLimit) -> str:
     tiers = {"": limit.max} if isinstance(limit.max, int) else limit.max
     max_count = ", ".join(f"{count} {tier}".rstrip() for tier, count in tiers.items())
     return f"{max_count} at once" if limit.per is None else f"{max_count} in {limit.per:g} s"
 
 
-def _parameter(parameter: Parameter) -> Iterator[tuple[type[Problem], str]]:
+def _parameter_causes(parameter: Parameter) -> Iterator[Cause]:
     if parameter.location != "path" and parameter.required:
         yield ValidationFailed, f"without {parameter.name}"
     for probe in _PROBES:
@@ -97,12 +100,12 @@ def _parameter(parameter: Parameter) -> Iterator[tuple[type[Problem], str]]:
             return
 
 
-def _body(content: MediaType) -> Iterator[tuple[type[Problem], str]]:
+def _body_causes(content: MediaType) -> Iterator[Cause]:
     yield UnsupportedMediaType, f"not {content.media_type}"
     yield MalformedBody, f"broken {content.media_type}"
     if content.schema:
-        wrong = content.schema.violations({}, "body")
-        missing = [each.name for each in wrong if each.rule == "required"]
+        violations = content.schema.violations({}, "body")
+        missing = [violation.name for violation in violations if violation.rule == "required"]
         if missing:
             yield ValidationFailed, f"without {', '.join(missing)}"
         elif not content.schema.is_valid([]):
@@ -113,49 +116,3 @@ def _body(content: MediaType) -> Iterator[tuple[type[Problem], str]]:
                 yield InvalidAudio, f"{field.name}: not {', '.join(field.file.formats)}"
             if field.file.max_bytes:
                 yield PayloadTooLarge, f"{field.name}: over {field.file.max_bytes} bytes"
-
-
-def _named(
-    function: Callable[..., Any] | None, operation: str, others: Collection[str]
-) -> Iterator[tuple[type[Problem], str]]:
-    """The problems whose names stand in a function, or in those of its module that it calls.
-
-    A function that names other operations, and not this one, is none for this one.
-    """
-    waiting = [function] if isinstance(function, FunctionType) else []
-    for each in waiting:
-        texts = {*_texts(each.__code__.co_consts)}
-        if operation not in texts and not texts.isdisjoint(others):
-            continue
-        for name in _names(each.__code__):
-            value = each.__globals__.get(name)
-            if isinstance(value, type) and issubclass(value, Problem):
-                yield value, _state(each) if value in (PaymentRequired, Forbidden) else ""
-            if (
-                isinstance(value, FunctionType)
-                and value.__module__ == each.__module__
-                and value not in waiting
-            ):
-                waiting.append(value)
-
-
-def _texts(constants: Iterable[object]) -> Iterator[str]:
-    for each in constants:
-        if isinstance(each, str):
-            yield each
-        elif isinstance(each, tuple | frozenset):
-            yield from _texts(each)
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for each in code.co_consts:
-        if isinstance(each, CodeType):  # a function in a function
-            yield from _names(each)
-
-
-def _state(function: FunctionType) -> str:
-    """What of an account's state a function looks at."""
-    names = {*function.__code__.co_names}
-    seen = [each for each in STATE if each in names or (each == "credit" and "spend" in names)]
-    return f"its {' or '.join(seen)}" if seen else ""

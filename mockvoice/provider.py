@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -262,21 +262,27 @@ class Collection(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Provider:
-    """A contract with a name, and what it leaves unsaid.
+    """A contract with a name, and plain functions for what the contract leaves open.
 
     `env` maps the environment variables that point official clients to the mock to "base_url" or
     "api_key"; None stands for NAME_BASE_URL and NAME_API_KEY. `base_url_argument` is the parameter
-    of the client for the base URL.
-    `error` words a problem for a status; `admit` raises for accounts that may not call the
-    operation; `account` is the state of a new key, and `presets` the records that it finds;
-    `limits` are documented ones, and `rate_headers` tells of them (most, left, seconds until one
-    is given back); `collections` are what may be planted, the cloned voices first.
+    of the client for the base URL. `error` words a problem for a status.
+    `admit` raises for accounts that may not call the operation, before the body is decoded; like a
+    handler, it is a plain or an async function.
+    `account` is the state of a new key, `presets` returns the records that it starts with. `limits`
+    are the documented rate limits, by name; `rate_headers` returns the headers that report one,
+    from its maximum, the number left and the seconds until the next is available. `collections` are
+    the kinds of records that may be seeded, cloned voices first.
+
+    `raises` are the errors that `admit` may raise for every operation; `declared_errors` are those
+    of the operations, by id.
     """
 
     name: str
     title: str = ""
     error: Callable[[Problem, int, RequestContext], JSON] = _documented_error
-    admit: Callable[[RequestContext], Awaitable[None]] | None = None
+    admit: Callable[[RequestContext], Any] | None = None
+    raises: Sequence[Problem] = ()
     env: Mapping[str, Literal["base_url", "api_key"]] | None = None
     base_url_argument: str = "base_url"
     account: Mapping[str, Any] = field(default_factory=dict)
@@ -287,29 +293,39 @@ class Provider:
     error_type: str = "application/json"
     contract: Path | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
+    declared_errors: dict[str, Sequence[Problem]] = field(default_factory=dict)
     stateful_operations: set[str] = field(default_factory=set)
 
     def operation(
-        self, operation_id: str, *, stateful: bool = True
+        self, operation_id: str, *, stateful: bool = True, raises: Sequence[Problem] = ()
     ) -> Callable[[Handler], Handler]:
-        """Make a function the handler of an operation of the contract.
+        """Register a function as the handler of an operation of the contract.
 
-        `remembers` tells people whether its answer depends on what was sent before.
+        `stateful` tells users that responses depend on earlier requests. `raises` declares the
+        errors of the function, and those that `admit` raises for this operation: one Problem for
+        each cause, which its detail names, as in `NotFound("unknown voice_id")`. Errors that follow
+        from the contract, such as a missing field, need no declaration.
         """
 
         def register(handler: Handler) -> Handler:
             self.handlers[operation_id] = handler
+            self.declared_errors[operation_id] = raises
             if stateful:
                 self.stateful_operations.add(operation_id)
             return handler
 
         return register
 
+    def declared(self, operation_id: str) -> list[Problem]:
+        """Return the errors that `admit` and the handler of an operation may raise."""
+        return [*self.raises, *self.declared_errors.get(operation_id, ())]
+
     @cached_property
     def document(self) -> Document:
         """The contract, read on first use.
 
-        Raises ContractError when it cannot be understood, or lacks an operation that has a handler.
+        Raises ContractError for an unreadable contract, or one that lacks an operation that has a
+        handler.
         """
         path = self.contract or SPECS / f"{self.name}.yaml"
         document = Document(self.name, path.read_text(encoding="utf-8"))
@@ -320,7 +336,7 @@ class Provider:
 
     @property
     def env_variables(self) -> Mapping[str, str]:
-        """Environment variables that clients read, with their meaning: see `env`."""
+        """The environment variables that clients read, with their meaning: see `env`."""
         if self.env is not None:
             return self.env
         prefix = self.name.upper().replace("-", "_")
@@ -328,5 +344,18 @@ class Provider:
 
     @property
     def base_path(self) -> str:
-        """Where the provider is served: `/telnyx/v2`."""
+        """The path that the provider is served under: `/telnyx/v2`."""
         return f"/{self.name}{self.document.base_path}"
+
+
+def undeclared(provider: Provider, operation_id: str, problem: Problem) -> str:
+    """Return the message for an error that an operation raises without declaring it, else ""."""
+    declared = tuple(type(error) for error in provider.declared(operation_id))
+    if isinstance(problem, declared):
+        return ""
+    name = type(problem).__name__
+    return (
+        f"{provider.name} {operation_id} raised {name}, which it does not declare: add"
+        f' {name}("<cause>") to raises in @provider.operation("{operation_id}", raises=[...]), or'
+        f" to raises of the Provider if admit raises it for every operation"
+    )

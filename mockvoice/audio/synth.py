@@ -16,7 +16,8 @@ from typing import NamedTuple
 CHARACTER_SECONDS = 0.06  # about a thousand characters a minute, as people speak
 MIN_SECONDS = 0.24
 SHORTEST = 0.06  # seconds, whatever is asked for
-MAX_CHARACTERS = 5000  # what follows is not said: five minutes are enough of a tone
+MAX_CHARACTERS = 5000  # the rest of a text is not spoken
+MAX_SECONDS = 300.0  # of an utterance, whatever speed or length is requested
 LOUDNESS = 8000  # of 32767
 
 
@@ -46,7 +47,7 @@ class Utterance(NamedTuple):
     def length(self) -> float:
         """How long it takes, in seconds."""
         natural = max(len(self._said) * CHARACTER_SECONDS, MIN_SECONDS) / self.speed
-        return round(max(self.seconds or natural, SHORTEST), 3)
+        return round(min(max(self.seconds or natural, SHORTEST), MAX_SECONDS), 3)
 
     @property
     def _said(self) -> str:
@@ -130,6 +131,7 @@ def wav(samples: bytes, rate: int) -> bytes:
 # 11172-3, 2.4.1.7 and Annex B, table B.7 (Huffman code 1).
 
 _LINES = 576
+_PIECE_FRAMES = 40  # a frame alone is too little to be sent by itself
 _KBITS = 64
 # Sample rate: version and rate as the header says them.
 _MP3_RATES = {
@@ -153,14 +155,16 @@ def mp3(utterance: Utterance, rate: int) -> bytes:
 
 
 def mp3_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
-    """The same, frame by frame. The rate is one of `mp3_rate`."""
+    """The same in pieces of about a second. The rate is one of `mp3_rate`."""
     version, _ = _MP3_RATES[rate]
     lines = _LINES * (2 if version == 3 else 1)
-    tones = [*utterance.tones()]
+    pitches = [tone.pitch for tone in utterance.tones()]
     frames = max(round(utterance.length * rate / lines), 1)
-    for frame in range(frames):
-        tone = tones[min(frame * len(tones) // frames, len(tones) - 1)]
-        yield _mp3_frame(rate, round(tone.pitch * 2 * _LINES / rate))
+    for start in range(0, frames, _PIECE_FRAMES):
+        yield b"".join(
+            _mp3_frame(rate, round(pitches[frame * len(pitches) // frames] * 2 * _LINES / rate))
+            for frame in range(start, min(start + _PIECE_FRAMES, frames))
+        )
 
 
 def mp3_rate(wanted: int) -> int:

@@ -34,7 +34,7 @@ from ..faults.rules import FaultRule, RequestFacts, matches
 from ..faults.validation import fault_violations
 from ..mock import Mock
 from ..openapi.document import Operation
-from ..provider import Provider, RequestContext
+from ..provider import Handler, Provider, RequestContext, undeclared
 from ..state.clock import http_date
 from ..state.ids import Ids, draw
 from ..state.journal import JournalEntry
@@ -261,9 +261,7 @@ def _reject(problem: Problem | None) -> None:
 async def authorize(ctx: RequestContext) -> None:
     """Let the provider reject the account."""
     if ctx.provider.admit:
-        result = ctx.provider.admit(ctx)
-        if isawaitable(result):
-            await result
+        await _call(ctx, ctx.provider.admit)
 
 
 async def handle(ctx: RequestContext, decoded: Decoded) -> RawResponse:
@@ -273,10 +271,23 @@ async def handle(ctx: RequestContext, decoded: Decoded) -> RawResponse:
     handler = ctx.provider.handlers.get(ctx.operation.id)
     if handler is None:
         return render_example(ctx)
-    result = handler(ctx)
-    if isawaitable(result):
-        result = await result
-    return render(ctx, result)
+    return render(ctx, await _call(ctx, handler))
+
+
+async def _call(ctx: RequestContext, function: Handler) -> Any:
+    """Return the result of a handler or of `admit`.
+
+    Raises InternalError in place of an error that the operation does not declare.
+    """
+    try:
+        result = function(ctx)
+        return await result if isawaitable(result) else result
+    except Problem as problem:
+        message = undeclared(ctx.provider, ctx.operation.id, problem)
+        if not message:
+            raise
+    ctx.record_internal_error(message)
+    raise InternalError("mockvoice has an internal error; its log has the message")
 
 
 def _headers(ctx: RequestContext, faults: Sequence[Fault], response: RawResponse) -> dict[str, str]:

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import RequestLocation, Violation
 from ..redact import is_secret, mask, redact
-from ..text import closest_match, did_you_mean, unescape
+from ..text import brief, closest_match, did_you_mean, unescape
 from ..text import escape as escape  # noqa: PLC0414 - importers outside this package move to text
 from ..types import JSON, Node
 from .messages import TO_FILE, sentence
@@ -234,6 +234,8 @@ def _offenders(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str | Non
 def _message(rule: str, expected: Any, received: JSON, parent: Node) -> str:
     if rule == "type" and parent.get("x-binary"):
         expected = "file"
+    if rule in parent.get("x-messages", {}):  # a pattern alone tells a person little
+        return f"{parent['x-messages'][rule]}; got {brief(received)}"
     return sentence(rule, expected, received)
 
 

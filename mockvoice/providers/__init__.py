@@ -1,4 +1,4 @@
-"""What each contract leaves unsaid; this finds the modules of its folder, and other people's."""
+"""The built-in providers, one module each, and the loading of custom ones."""
 
 from __future__ import annotations
 
@@ -18,65 +18,65 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
 def built_in() -> list[Provider]:
-    """The providers of this folder by name, the control API last."""
-    modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
-    found: list[Provider] = [module.provider for module in modules]
-    return sorted(found, key=lambda provider: provider.name)
+    """Return the providers of this package by name."""
+    modules = [import_module(f"{__name__}.{info.name}") for info in iter_modules(__path__)]
+    providers: list[Provider] = [module.provider for module in modules]
+    return sorted(providers, key=lambda provider: provider.name)
 
 
-def served(own: Iterable[Provider | str] = ()) -> list[Provider]:
-    """Other people's providers, or what `custom` makes of their texts, before the built-in ones.
+def served(additional: Iterable[Provider | str] = ()) -> list[Provider]:
+    """Return additional providers, or those that their texts describe, before the built-in ones.
 
-    Raises ContractError for what is none, and for a name that is taken.
+    Raises ContractError for an invalid text and for a duplicate name.
     """
-    known = built_in()
-    for each in reversed([*own]):
-        provider = custom(each) if isinstance(each, str) else each
-        if provider.name in {other.name for other in known}:
+    providers = built_in()
+    for item in reversed([*additional]):
+        provider = custom(item) if isinstance(item, str) else item
+        if provider.name in {other.name for other in providers}:
             raise ContractError(f"there is a provider {provider.name} already; choose another name")
-        known.insert(0, provider)
-    return known
+        providers.insert(0, provider)
+    return providers
 
 
 def custom(text: str) -> Provider:
-    """The provider of `acme=path.yaml`, or of `acme=path.yaml:module` with a module of functions.
+    """Return the provider of `acme=path.yaml` or `acme=path.yaml:module`.
 
-    The module (`package.module`, or `path.py`) has a Provider by the name of `provider`; its name
-    and contract are those of the text. Raises ContractError.
+    The module (`package.module` or `path.py`) has a Provider named `provider`; name and contract
+    are those of the text. Raises ContractError.
     """
     name, equals, rest = text.partition("=")
     path, _, module = (rest, "", "") if Path(rest).is_file() else rest.rpartition(":")
     if not equals or not _NAME.fullmatch(name):
         raise ContractError(
-            f"a provider is given as acme=path.yaml or acme=path.yaml:module, with a name of small"
+            "a provider must be acme=path.yaml or acme=path.yaml:module, with a name of lower-case"
             f" letters, digits and dashes; got {text}"
         )
     contract = Path(path or rest)
     if not contract.is_file():
-        raise ContractError(f"the contract of {name} is not there: no file {contract}")
+        raise ContractError(f"the contract of {name} does not exist: {contract}")
     if not module:
         return Provider(name, contract=contract)
-    found = getattr(_imported(name, module), "provider", None)
-    if not isinstance(found, Provider):
+    provider = getattr(_import(name, module), "provider", None)
+    if not isinstance(provider, Provider):
         raise ContractError(f"{module} has no `provider = Provider({name!r}, ...)`")
-    return replace(found, name=name, contract=contract)
+    return replace(provider, name=name, contract=contract)
 
 
-def _imported(name: str, module: str) -> ModuleType:
+def _import(name: str, module: str) -> ModuleType:
     try:
-        return _from_file(name, module) if module.endswith(".py") else import_module(module)
+        return _import_file(name, module) if module.endswith(".py") else import_module(module)
     except (ImportError, OSError) as error:
         raise ContractError(f"the module of {name} cannot be imported: {error}") from None
     except Exception as error:
-        wrong = f"{type(error).__name__}: {error}"
-        raise ContractError(f"the module of {name} cannot be imported: {wrong}") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise ContractError(f"the module of {name} cannot be imported: {reason}") from error
 
 
-def _from_file(name: str, path: str) -> ModuleType:
+def _import_file(name: str, path: str) -> ModuleType:
     spec = util.spec_from_file_location(f"mockvoice_{name}", path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
-    found = util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
+        raise ImportError(f"{path} is not a Python file")
+    module = util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,39 +1,29 @@
-"""Faseeh (Munsit): voices previewed, cloned from a preview, and heard.
+"""Faseeh (Munsit): voices previewed, cloned from a preview, and used for speech.
 
-What the contract leaves unsaid:
+What the contract leaves open; facts and sources are in docs/providers/faseeh.md:
 
-- an empty wallet answers 402, a model that is not enabled 403, more requests at once than the
-  account's plan has 429 (fact sheet "Faseeh / Munsit", section 3);
-- speech and previews cost the characters of their text times the cost of the model (section 4);
-  the models' costs are ours, in the size of the published example;
-- an unknown model is 400 for speech (section 3) and, by analogy, for a preview; what a clone does
-  with one is not told, so it is taken;
-- lists come in as text with commas and go out as arrays (seed);
-- what a new voice looks like (seed; ids are opaque, section 2).
+- an empty wallet is a 402, a model that is not enabled a 403, more concurrent requests than the
+  plan allows a 429 (#errors, #samples-and-limits);
+- speech and previews cost their characters times the cost of the model (#samples-and-limits);
+- an unknown model is a 400 for speech and previews, and accepted for clones; an unknown voice is a
+  404 (#what-the-documentation-leaves-open);
+- lists are comma-separated text in requests and arrays in responses (#operations);
+- values of new voices, preset voices, models and their costs (#what-the-documentation-leaves-open).
 """
 
 from __future__ import annotations
 
 from ..audio.synth import Utterance, pcm, pcm_pieces, wav
-from ..errors import (
-    Forbidden,
-    NotFound,
-    PaymentRequired,
-    Problem,
-    UnknownVoice,
-    ValidationFailed,
-    Violation,
-)
+from ..errors import Forbidden, NotFound, PaymentRequired, Problem, UnknownVoice
 from ..provider import Collection, Provider, RateLimit, RequestContext, Response
 from ..types import JSON
 
 VOICES = "voices"
-AT_ONCE = {"basic": 2, "starter": 5, "growth": 10}  # requests by plan (fact sheet, section 3)
-PREVIEW_WORDS = 3  # at least (fact sheet, section 2)
-PREVIEW_RATE = 24_000  # Hz (fact sheet, section 2)
-SILENT = {"Cache-Control": "no-cache"}
+MAX_CONCURRENT = {"basic": 2, "starter": 5, "growth": 10}  # requests, by plan
+PREVIEW_RATE = 24_000  # Hz
+HEADERS = {"Cache-Control": "no-cache"}
 
-# Status: code, text where the contract of an operation has none (fact sheet, section 3).
+# Status: code, message for operations whose contract has none.
 CODES = {
     400: (40001, "Invalid request"),
     401: (40101, "Invalid or missing API key"),
@@ -44,8 +34,7 @@ CODES = {
     500: (50001, "Internal server error"),
 }
 
-# model_id: id, model_name, cost of a character in dollars, description. The ids are those that were
-# seen and those of the published examples (fact sheet, section 2).
+# model_id: id, model_name, cost per character in dollars, description.
 MODELS = {
     "faseeh-v1-preview": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a01", "Faseeh V1", 0.0001, None),
     "faseeh-mini-v1-preview": (
@@ -57,8 +46,8 @@ MODELS = {
     "faseeh-arabic-v1": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a03", "Arabic V1", 0.0001, None),
     "faseeh-arabic-fast": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a04", "Arabic Fast", 0.00005, None),
 }
-# voice_id: id, name, gender, age, languages, dialects. Ids as the published examples have them.
-STOCK = {
+# Voices of every account. voice_id: id, name, gender, age, languages, dialects.
+PRESET_VOICES = {
     "ar-najdi-male-2": (
         "5f1c2b6a-1f0b-4c57-8a53-2d9f6a7b8c01",
         "Faisal",
@@ -79,16 +68,16 @@ STOCK = {
 
 
 def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
-    """The code of the status and, where the client can mend something, what is wrong."""
+    """Return the code of the status and the violations, or the documented message."""
     documented = ctx.operation.documented(status) or {}
-    code, usual = CODES.get(status, (status * 100 + 1, f"Request failed with status {status}"))
-    message = documented.get("errorMessage", usual)
+    code, message = CODES.get(status, (status * 100 + 1, f"Request failed with status {status}"))
+    message = documented.get("errorMessage", message)
     if status != 401 and problem.sentences:
         message = problem.sentences
     return {"errorCode": documented.get("errorCode", code), "errorMessage": message}
 
 
-async def admit(ctx: RequestContext) -> None:
+def admit(ctx: RequestContext) -> None:
     credit = ctx.account.credit
     if ctx.operation.method == "POST" and credit is not None and credit <= 0:
         raise PaymentRequired
@@ -101,22 +90,27 @@ provider = Provider(
     admit,
     env={},  # first-party plugins read variables for the key, but not for the base URL
     account={"tier": "basic", "credit": 1000.0},
-    limits={"concurrency": RateLimit(max=AT_ONCE)},
+    limits={"concurrency": RateLimit(max=MAX_CONCURRENT)},
     collections={
         VOICES: Collection(
             "#/components/schemas/Voice",
             "voice_id",
-            lambda ids: ids.word("faseeh planted", 24),
+            lambda ids: ids.word("faseeh seeded", 24),
             sound="sample_url",
         )
     },
 )
 
+NO_CREDIT = PaymentRequired("credit is 0")
+LOW_CREDIT = PaymentRequired("credit is less than the cost of the text")
+NO_MODEL = UnknownVoice("unknown model_id")
+DISABLED_MODEL = Forbidden("models does not list the model")
 
-@provider.operation("cloneVoice")
-async def clone_voice(ctx: RequestContext) -> JSON:
+
+@provider.operation("cloneVoice", raises=[NO_CREDIT, DISABLED_MODEL])
+def clone_voice(ctx: RequestContext) -> JSON:
     fields, ids = ctx.fields, ctx.ids
-    _enabled(ctx, fields["model"])
+    _check_enabled(ctx, fields["model"])
     voice_id = ids.word("faseeh voice", 24)
     data = {
         "id": ids.uuid("faseeh record"),
@@ -125,8 +119,8 @@ async def clone_voice(ctx: RequestContext) -> JSON:
         "description": fields.get("description"),
         "gender": fields.get("gender"),
         "age": fields.get("age"),
-        "languages": _list(fields.get("languages", "")),
-        "dialect": _list(fields.get("dialects", "")),
+        "languages": _split(fields.get("languages", "")),
+        "dialect": _split(fields.get("dialects", "")),
         "type": None,
         "sample_url": ctx.sample_url(voice_id),
         "avatar_url": fields.get("avatar_url"),
@@ -136,21 +130,23 @@ async def clone_voice(ctx: RequestContext) -> JSON:
     return data
 
 
-def _list(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _enabled(ctx: RequestContext, model: str) -> None:
-    if ctx.account.models is not None and model not in ctx.account.models:
-        raise Forbidden(f"Model is not enabled for this account: {model}")
+def _check_model(model_id: str) -> None:
+    if model_id not in MODELS:
+        raise UnknownVoice(f"Model not found: {model_id}")
 
 
-async def _pay(ctx: RequestContext, model: str, text: str) -> None:
-    """Take the cost of a text from the wallet; raise where the model or the money is missing."""
-    if model not in MODELS:
-        raise UnknownVoice(f"Model not found: {model}")
-    _enabled(ctx, model)
-    cost = len(text) * MODELS[model][2]
+def _check_enabled(ctx: RequestContext, model_id: str) -> None:
+    if ctx.account.models is not None and model_id not in ctx.account.models:
+        raise Forbidden(f"Model is not enabled for this account: {model_id}")
+
+
+def _charge(ctx: RequestContext, model_id: str, text: str) -> None:
+    """Take the cost of a text from the wallet."""
+    cost = len(text) * MODELS[model_id][2]
     if not ctx.spend(cost):
         raise PaymentRequired(
             "Insufficient wallet balance."
@@ -158,28 +154,24 @@ async def _pay(ctx: RequestContext, model: str, text: str) -> None:
         )
 
 
-@provider.operation("previewVoice")
-async def preview_voice(ctx: RequestContext) -> Response:
-    fields = ctx.fields
-    words = len(fields["text"].split())
-    if words < PREVIEW_WORDS:
-        message = f"must have at least {PREVIEW_WORDS} words; got {words}"
-        raise ValidationFailed(
-            "", Violation("body", "/text", "minWords", message, PREVIEW_WORDS, words)
-        )
-    await _pay(ctx, fields["model_id"], fields["text"])
+@provider.operation("previewVoice", raises=[NO_CREDIT, NO_MODEL, DISABLED_MODEL, LOW_CREDIT])
+def preview_voice(ctx: RequestContext) -> Response:
+    fields, model_id = ctx.fields, ctx.fields["model_id"]
+    _check_model(model_id)
+    _check_enabled(ctx, model_id)
+    _charge(ctx, model_id, fields["text"])
     voice = str(fields["file"].sha256)
     return _raw(Utterance(fields["text"], voice, fields["speed"]), PREVIEW_RATE)
 
 
 def _raw(utterance: Utterance, rate: int) -> Response:
     media_type = f"audio/raw;codec=pcm16;rate={rate};channels=1"
-    return Response(pcm_pieces(utterance, rate), media_type=media_type, headers=SILENT)
+    return Response(pcm_pieces(utterance, rate), media_type=media_type, headers=HEADERS)
 
 
 @provider.operation("listVoices")
 async def list_voices(ctx: RequestContext) -> JSON:
-    stock = [
+    presets = [
         {
             "id": id,
             "voice_id": voice_id,
@@ -194,13 +186,13 @@ async def list_voices(ctx: RequestContext) -> JSON:
             "avatar_url": None,
             "stability": 0.5,
         }
-        for voice_id, (id, name, gender, age, languages, dialects) in STOCK.items()
+        for voice_id, (id, name, gender, age, languages, dialects) in PRESET_VOICES.items()
     ]
-    return stock + [record.data for record in await ctx.all(VOICES)]
+    return presets + [record.data for record in await ctx.all(VOICES)]
 
 
 @provider.operation("listModels", stateful=False)
-async def list_models(ctx: RequestContext) -> JSON:
+def list_models(ctx: RequestContext) -> JSON:
     return [
         {
             "id": id,
@@ -213,16 +205,19 @@ async def list_models(ctx: RequestContext) -> JSON:
     ]
 
 
-@provider.operation("textToSpeech")
+@provider.operation(
+    "textToSpeech",
+    raises=[NO_CREDIT, NO_MODEL, NotFound("unknown voice_id"), DISABLED_MODEL, LOW_CREDIT],
+)
 async def text_to_speech(ctx: RequestContext) -> Response:
-    fields, voice = ctx.fields, ctx.fields["voice_id"]
-    if ctx.parameters["model_id"] not in MODELS:
-        raise UnknownVoice(f"Model not found: {ctx.parameters['model_id']}")
-    if voice not in STOCK and await ctx.find(VOICES, voice) is None:
-        raise NotFound(f"Voice not found: {voice}")
-    await _pay(ctx, ctx.parameters["model_id"], fields["text"])
-    utterance = Utterance(fields["text"], voice, fields["speed"])
-    rate = fields["sample_rate"]
+    fields, model_id, voice_id = ctx.fields, ctx.parameters["model_id"], ctx.fields["voice_id"]
+    _check_model(model_id)
+    if voice_id not in PRESET_VOICES and await ctx.find(VOICES, voice_id) is None:
+        raise NotFound(f"Voice not found: {voice_id}")
+    _check_enabled(ctx, model_id)
+    _charge(ctx, model_id, fields["text"])
+    utterance = Utterance(fields["text"], voice_id, fields["speed"])
+    rate = int(fields["sample_rate"])  # 24000.0 is an integer in JSON Schema
     if fields["streaming"]:
         return _raw(utterance, rate)
-    return Response(wav(pcm(utterance, rate), rate), media_type="audio/wav", headers=SILENT)
+    return Response(wav(pcm(utterance, rate), rate), media_type="audio/wav", headers=HEADERS)

@@ -1,13 +1,12 @@
 """Retell: voices cloned from audio files or added from a community.
 
-What the contract leaves unsaid:
+What the contract leaves open; facts and sources are in docs/providers/retell.md:
 
-- how many files each voice provider takes (seed, text of `files`);
-- an account whose trial has ended answers 402 (seed, example of 402);
-- what a new voice looks like (fact sheet "Retell", section 2: `custom_voice_...`, a gender though
-  none was sent);
-- which voices are there for everybody, and which a community offers: some of ours, in the form of
-  the published examples.
+- the number of files by voice provider (#samples-and-limits);
+- an account whose trial has ended may not clone: 402 (#errors);
+- values of a new voice, such as its id and its gender, and the voices of every account and of the
+  community (#what-the-documentation-leaves-open);
+- messages of statuses that an operation does not document (#errors).
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from ..provider import Collection, Provider, RequestContext
 from ..types import JSON
 
 VOICES = "voices"
-MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # seed; the others take 25
+MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # others have the limit of the contract
+CONCURRENCY = 20  # calls of an account that has bought none
+PURCHASABLE = 100  # calls
 
-# Statuses that the contract of an operation may lack (fact sheet, section 3).
 MESSAGES = {
     402: "Trial has ended, please add payment method.",
     403: "Forbidden",
@@ -31,8 +31,8 @@ MESSAGES = {
     500: "An unexpected server error occurred.",
 }
 
-# voice_id: voice_name, provider, gender, accent, age.
-STOCK = {
+# Voices of every account. voice_id: voice_name, provider, gender, accent, age.
+PRESET_VOICES = {
     "retell-Cimo": ("Cimo", "platform", "female", "American", "Young"),
     "11labs-Adrian": ("Adrian", "elevenlabs", "male", "American", "Young"),
     "openai-Alloy": ("Alloy", "openai", "female", "American", "Young"),
@@ -47,12 +47,10 @@ COMMUNITY = {
     "English_Trustworth_Man": ("minimax", "Trustworthy Man", "Deep and warm", ""),
     "7f92f8afb8ec43bf81429cc1c9199cb1": ("fish_audio", "AD", "Narrator of films", ""),
 }
-CONCURRENCY = 20  # calls at once that cost nothing (fact sheet, section 4)
-PURCHASABLE = 100  # example of the contract
 
 
 def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
-    """One flat envelope; what is wrong stands behind the documented sentence."""
+    """Return the documented message, followed by the violations for statuses such as 400."""
     documented = ctx.operation.documented(status)
     message = documented["message"] if documented else MESSAGES.get(status, "")
     if status not in MESSAGES and status != 401 and problem.sentences:
@@ -60,7 +58,7 @@ def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     return {"status": "error", "message": message or f"Request failed with status {status}."}
 
 
-async def admit(ctx: RequestContext) -> None:
+def admit(ctx: RequestContext) -> None:
     if ctx.operation.id == "cloneVoice" and ctx.account.trial_ended:
         raise PaymentRequired
 
@@ -75,43 +73,47 @@ provider = Provider(
         VOICES: Collection(
             "#/components/schemas/VoiceResponse",
             "voice_id",
-            lambda ids: f"custom_voice_{ids.token('retell planted', 24)}",
+            lambda ids: f"custom_voice_{ids.token('retell seeded', 24)}",
             sound="preview_audio_url",
         )
     },
 )
 
 
-@provider.operation("cloneVoice")
-async def clone_voice(ctx: RequestContext) -> JSON:
+@provider.operation(
+    "cloneVoice",
+    raises=[
+        PaymentRequired("trial_ended is true"),
+        ValidationFailed("files: over 1 for cartesia and minimax, over 3 for inworld"),
+    ],
+)
+def clone_voice(ctx: RequestContext) -> JSON:
     service, files = ctx.fields["voice_provider"], ctx.fields["files"]
-    most = MAX_FILES.get(service)
-    if most and len(files) > most:
-        message = f"must have at most {most} item{'s' * (most > 1)} for {service}"
+    max_files = MAX_FILES.get(service)
+    if max_files and len(files) > max_files:
+        items = f"{max_files} item{'s' * (max_files > 1)}"
+        message = f"must have at most {items} for {service}; got {len(files)}"
         raise ValidationFailed(
-            "", Violation("body", "/files", "maxItems", f"{message}; got {len(files)}", most)
+            "", Violation("body", "/files", "maxItems", message, max_files, len(files))
         )
-    return await _add_voice(ctx, service, voice_type="custom")
+    return _add_voice(ctx, service, voice_type="custom")
 
 
 @provider.operation("addCommunityVoice")
-async def add_community_voice(ctx: RequestContext) -> JSON:
-    known = COMMUNITY.get(ctx.fields["provider_voice_id"])
-    service = ctx.fields.get("voice_provider") or (known[0] if known else "elevenlabs")
-    if service == "elevenlabs" and not ctx.fields.get("public_user_id"):
-        message = "is required for elevenlabs"
-        raise ValidationFailed("", Violation("body", "/public_user_id", "required", message))
-    return await _add_voice(ctx, service, voice_type="community")
+def add_community_voice(ctx: RequestContext) -> JSON:
+    voice = COMMUNITY.get(ctx.fields["provider_voice_id"])
+    service = ctx.fields.get("voice_provider") or (voice[0] if voice else "elevenlabs")
+    return _add_voice(ctx, service, voice_type="community")
 
 
-async def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
-    number = ctx.ids.token("retell voice", 24)
-    voice_id = f"custom_voice_{number}"
+def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
+    token = ctx.ids.token("retell voice", 24)
+    voice_id = f"custom_voice_{token}"
     data = {
         "voice_id": voice_id,
         "voice_name": ctx.fields["voice_name"],
         "provider": service,
-        "gender": "female" if int(number, 16) % 2 else "male",
+        "gender": "female" if int(token, 16) % 2 else "male",
         "voice_type": voice_type,
         "preview_audio_url": ctx.sample_url(voice_id),
     }
@@ -119,8 +121,9 @@ async def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON
     return data
 
 
-def _stock(ctx: RequestContext) -> list[dict[str, JSON]]:
-    return [
+@provider.operation("listVoices")
+async def list_voices(ctx: RequestContext) -> JSON:
+    presets = [
         {
             "voice_id": voice_id,
             "voice_name": name,
@@ -130,41 +133,35 @@ def _stock(ctx: RequestContext) -> list[dict[str, JSON]]:
             "age": age,
             "preview_audio_url": ctx.sample_url(voice_id),
         }
-        for voice_id, (name, service, gender, accent, age) in STOCK.items()
+        for voice_id, (name, service, gender, accent, age) in PRESET_VOICES.items()
     ]
+    return presets + [record.data for record in await ctx.all(VOICES)]
 
 
-@provider.operation("listVoices")
-async def list_voices(ctx: RequestContext) -> JSON:
-    return _stock(ctx) + [record.data for record in await ctx.all(VOICES)]
-
-
-@provider.operation("getVoice")
+@provider.operation("getVoice", raises=[NotFound("unknown voice_id")])
 async def get_voice(ctx: RequestContext) -> JSON:
-    wanted = ctx.parameters["voice_id"]
     for voice in await list_voices(ctx):
-        if voice["voice_id"] == wanted:
+        if voice["voice_id"] == ctx.parameters["voice_id"]:
             return voice
     raise NotFound
 
 
 @provider.operation("searchCommunityVoice", stateful=False)
-async def search_community_voice(ctx: RequestContext) -> JSON:
-    """Search name, description and id, as published; all providers unless one is named."""
-    query = ctx.fields["search_query"].lower()
-    wanted = ctx.fields.get("voice_provider")
+def search_community_voice(ctx: RequestContext) -> JSON:
+    """Search id, name and description, in all providers unless the request names one."""
+    query, service = ctx.fields["search_query"].lower(), ctx.fields.get("voice_provider")
     voices = []
-    for voice_id, (service, name, description, user) in COMMUNITY.items():
-        said = f"{voice_id} {name} {description}".lower()
-        if query in said and wanted in (None, service):
-            found = {"provider_voice_id": voice_id, "name": name, "description": description}
-            voices.append({**found, **({"public_user_id": user} if user else {})})
+    for voice_id, (voice_provider, name, description, user_id) in COMMUNITY.items():
+        text = f"{voice_id} {name} {description}".lower()
+        if query in text and service in (None, voice_provider):
+            voice = {"provider_voice_id": voice_id, "name": name, "description": description}
+            voices.append({**voice, **({"public_user_id": user_id} if user_id else {})})
     return {"voices": voices}
 
 
 @provider.operation("getConcurrency", stateful=False)
-async def get_concurrency(ctx: RequestContext) -> JSON:
-    """Nobody calls anybody here, so nothing is going on."""
+def get_concurrency(ctx: RequestContext) -> JSON:
+    """Return the counters of an account without calls: the mock places none."""
     return {
         "current_concurrency": 0,
         "concurrency_limit": CONCURRENCY,

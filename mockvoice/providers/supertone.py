@@ -1,14 +1,13 @@
-"""Supertone: custom voices cloned from an audio file, preset voices, speech and what it costs.
+"""Supertone: custom voices cloned from an audio file, preset voices, speech and usage.
 
-What the contract leaves unsaid:
+What the contract leaves open; facts and sources are in docs/providers/supertone.md:
 
-- 400 and 415 carry a sentence up to edition 0.9.0 and an object from 0.9.6 on; the SDKs name their
-  edition in the User-Agent (fact sheet "Supertone", section 3);
-- cloning wants the Starter tier or a higher one, and 10 clones in 60 s are the limit (seed); so
-  many texts a minute may be said by each tier (section 4);
-- a voice of another account answers 403 (section 2);
-- speech costs one credit a second: what a credit is worth is not published;
-- which preset voices there are: some of ours, in the form of the published example.
+- 400 and 415 have a plain string as message for clients of editions before 0.9.6, which the
+  User-Agent of the SDKs names (#errors);
+- cloning requires the Starter tier; rates of cloning and speech (#samples-and-limits);
+- speech with a custom voice of another account is a 403 (#errors);
+- speech costs one credit per second (#what-the-documentation-leaves-open);
+- preset voices: the published example and invented ones (#what-the-documentation-leaves-open).
 """
 
 from __future__ import annotations
@@ -37,16 +36,17 @@ from ..state.records import Data, Record
 from ..types import JSON
 
 CUSTOM = "custom-voices"
-CLONES, CLONES_PER = 10, 60.0  # seed, description of 429
-SPEECHES, SPEECHES_PER = {"free": 20, "starter": 20, "creator": 30, "pro": 60}, 60.0  # section 4
-RATE = 24_000  # Hz: not published
-OBJECTS_SINCE = (0, 9, 6)  # the edition in which 400 and 415 became objects
+MAX_CLONES = 10  # per minute
+MAX_SPEECHES = {"free": 20, "starter": 20, "creator": 30, "pro": 60}  # per minute, by tier
+RATE = 24_000  # Hz; not documented
+OBJECTS_SINCE = (0, 9, 6)  # edition in which the messages of 400 and 415 became objects
+PHRASES = {413: "Payload Too Large"}  # differs from http.HTTPStatus in Python 3.13
 _EDITION = re.compile(r"speakeasy-sdk/\S+ \S+ \S+ (\d+)\.(\d+)\.(\d+)")
 
 LANGUAGES = ["ar", "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "hi", "hu", "id"]
 LANGUAGES += ["it", "ja", "ko", "nl", "pl", "pt", "ro", "ru", "vi"]
 MODELS = ["sona_speech_1", "sona_speech_2", "supertonic_api_1"]
-STOCK: tuple[Data, ...] = tuple(
+PRESET_VOICES: tuple[Data, ...] = tuple(
     {
         "voice_id": voice_id,
         "name": name,
@@ -60,7 +60,7 @@ STOCK: tuple[Data, ...] = tuple(
         "models": models,
     }
     for voice_id, name, description, age, gender, uses, languages, styles, models in (
-        # The published example, then voices like it; more than a page of them.
+        # The published example, then invented voices: more than fit on a page of 10.
         ("a4cf2a1b8e7d", "Agatha", "", "young-adult", "female", ["narration", "storytelling"],
          LANGUAGES, ["kind-default", "normal", "serene"], MODELS),
         ("b91e77d0c5f2", "Bruno", "Deep and steady", "middle-aged", "male", ["announcement"],
@@ -80,20 +80,19 @@ STOCK: tuple[Data, ...] = tuple(
 
 
 def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
-    """The documented message, or what is wrong where the client can mend it."""
+    """Return the documented message, or the violations for statuses such as 400."""
     message = _message(problem, status, ctx)
-    if status in (400, 415) and not _wants_object(ctx):
+    if status in (400, 415) and not _reads_objects(ctx):
         return {"status": "error", "message": message}
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "Error"
-    phrase = {413: "Payload Too Large"}.get(status, phrase)  # seed; Python 3.13 words it anew
     return {
         "status": "error",
         "message": {
             "message": message,
-            "error": phrase,
+            "error": PHRASES.get(status, phrase),
             "status_code": status,
             "statusCode": status,
         },
@@ -102,8 +101,8 @@ def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
 
 def _message(problem: Problem, status: int, ctx: RequestContext) -> str:
     if isinstance(problem, InvalidAudio | UnsupportedMediaType) and status == 415:
-        sent = problem.violations[0].received or "no media type"
-        return f"Unsupported audio format. Supported formats: WAV, MP3. Received: {sent}"
+        received = problem.violations[0].received or "no media type"
+        return f"Unsupported audio format. Supported formats: WAV, MP3. Received: {received}"
     if status in (400, 404, 405, 413) and problem.sentences:
         return problem.sentences
     documented = ctx.operation.documented(status)
@@ -111,12 +110,13 @@ def _message(problem: Problem, status: int, ctx: RequestContext) -> str:
     return message["message"] if isinstance(message, dict) else message or f"status {status}"
 
 
-def _wants_object(ctx: RequestContext) -> bool:
-    found = _EDITION.search(ctx.headers.get("user-agent"))
-    return found is not None and tuple(map(int, found.groups())) >= OBJECTS_SINCE
+def _reads_objects(ctx: RequestContext) -> bool:
+    """Return whether the client's edition has an object as the message of 400 and 415."""
+    edition = _EDITION.search(ctx.headers.get("user-agent"))
+    return edition is not None and tuple(map(int, edition.groups())) >= OBJECTS_SINCE
 
 
-async def admit(ctx: RequestContext) -> None:
+def admit(ctx: RequestContext) -> None:
     if ctx.operation.id == "create_cloned_voice" and ctx.account.tier == "free":
         raise Forbidden
 
@@ -130,24 +130,29 @@ provider = Provider(
     base_url_argument="server_url",
     account={"tier": "starter", "credit": 100_000.0},
     limits={
-        "clones": RateLimit(("create_cloned_voice",), CLONES, CLONES_PER),
-        "speeches": RateLimit(("create_speech", "stream_speech"), SPEECHES, SPEECHES_PER),
+        "clones": RateLimit(("create_cloned_voice",), MAX_CLONES, 60.0),
+        "speeches": RateLimit(("create_speech", "stream_speech"), MAX_SPEECHES, 60.0),
     },
     collections={
         CUSTOM: Collection(
             "#/components/schemas/CustomVoice",
             "voice_id",
-            lambda ids: f"voice_{ids.token('supertone planted', 20)}",
+            lambda ids: f"voice_{ids.token('supertone seeded', 20)}",
         )
     },
 )
+
+NO_VOICE = NotFound("unknown voice_id")
+NO_CREDIT = PaymentRequired("credit is 0")
+LOW_CREDIT = PaymentRequired("credit is less than the seconds of speech")
+OTHER_ACCOUNT = Forbidden("voice_id of another account's custom voice")
 
 
 # --- custom voices -------------------------------------------------------------------------------
 
 
-@provider.operation("create_cloned_voice")
-async def create_cloned_voice(ctx: RequestContext) -> JSON:
+@provider.operation("create_cloned_voice", raises=[Forbidden("tier is free")])
+def create_cloned_voice(ctx: RequestContext) -> JSON:
     voice_id = f"voice_{ctx.ids.token('supertone voice', 20)}"
     description = ctx.fields.get("description", "")
     data = {"voice_id": voice_id, "name": ctx.fields["name"], "description": description}
@@ -157,27 +162,27 @@ async def create_cloned_voice(ctx: RequestContext) -> JSON:
 
 @provider.operation("list_custom_voices")
 async def list_custom_voices(ctx: RequestContext) -> JSON:
-    return _offset_page(ctx, "items", [each.data for each in await ctx.all(CUSTOM)])
+    return _offset_page(ctx, [voice.data for voice in await ctx.all(CUSTOM)])
 
 
 @provider.operation("search_custom_voices")
 async def search_custom_voices(ctx: RequestContext) -> JSON:
-    found = [each.data for each in await ctx.all(CUSTOM) if _says(ctx, each.data)]
-    return _offset_page(ctx, "items", found)
+    voices = [voice.data for voice in await ctx.all(CUSTOM)]
+    return _offset_page(ctx, [voice for voice in voices if _contains_words(ctx, voice)])
 
 
-def _offset_page(ctx: RequestContext, name: str, found: list[Data]) -> JSON:
-    """One page; the token of the next is the number of what comes before it."""
-    begin = int(ctx.parameters.get("next_page_token", 0))
-    end = begin + int(ctx.parameters["page_size"])
-    page: Data = {name: found[begin:end], "total": len(found)}
-    return {**page, "next_page_token": str(end)} if end < len(found) else page
+def _offset_page(ctx: RequestContext, voices: list[Data]) -> JSON:
+    """Return one page of the voices; the next page token is the offset of its first voice."""
+    start = int(ctx.parameters.get("next_page_token", 0))
+    end = start + int(ctx.parameters["page_size"])
+    page: Data = {"items": voices[start:end], "total": len(voices)}
+    return {**page, "next_page_token": str(end)} if end < len(voices) else page
 
 
-def _says(ctx: RequestContext, data: Data) -> bool:
-    """Whether name and description hold all the words that are searched for."""
+def _contains_words(ctx: RequestContext, voice: Data) -> bool:
+    """Return whether name and description contain all words of the parameters of that name."""
     return all(
-        word in data[member].lower()
+        word in voice[member].lower()
         for member in ("name", "description")
         for word in ctx.parameters.get(member, "").lower().split()
     )
@@ -190,19 +195,19 @@ async def _find(ctx: RequestContext) -> Record:
     return voice
 
 
-@provider.operation("get_custom_voice")
+@provider.operation("get_custom_voice", raises=[NO_VOICE])
 async def get_custom_voice(ctx: RequestContext) -> JSON:
     return (await _find(ctx)).data
 
 
-@provider.operation("edit_custom_voice")
+@provider.operation("edit_custom_voice", raises=[NO_VOICE])
 async def edit_custom_voice(ctx: RequestContext) -> JSON:
     voice = await _find(ctx)
-    changed = {k: v for k, v in ctx.fields.items() if k in ("name", "description")}
-    return ctx.update(voice, **changed)
+    changes: Data = {n: ctx.fields[n] for n in ("name", "description") if n in ctx.fields}
+    return ctx.update(voice, **changes)
 
 
-@provider.operation("delete_custom_voice")
+@provider.operation("delete_custom_voice", raises=[NO_VOICE])
 async def delete_custom_voice(ctx: RequestContext) -> None:
     ctx.remove(await _find(ctx))
 
@@ -211,37 +216,38 @@ async def delete_custom_voice(ctx: RequestContext) -> None:
 
 
 @provider.operation("list_voices", stateful=False)
-async def list_voices(ctx: RequestContext) -> JSON:
-    return _token_page(ctx, [*STOCK])
+def list_voices(ctx: RequestContext) -> JSON:
+    return _token_page(ctx, [*PRESET_VOICES])
 
 
 @provider.operation("search_voices", stateful=False)
-async def search_voices(ctx: RequestContext) -> JSON:
-    return _token_page(ctx, [each for each in STOCK if _says(ctx, each) and _matches(ctx, each)])
+def search_voices(ctx: RequestContext) -> JSON:
+    voices = [voice for voice in PRESET_VOICES if _contains_words(ctx, voice)]
+    return _token_page(ctx, [voice for voice in voices if _matches(ctx, voice)])
 
 
 def _matches(ctx: RequestContext, voice: Data) -> bool:
-    """Whether a voice has what is filtered for: with commas any of it, with semicolons all."""
+    """Return whether a voice matches all filters: commas mean "any of", semicolons "all of"."""
     members = {"style": "styles", "model": "models"}
     for name in ("language", "gender", "age", "use_case", "use_cases", "style", "model"):
-        wanted = ctx.parameters.get(name)
-        if wanted is not None:
-            has = voice[members.get(name, name)]
-            has = set(has) if isinstance(has, list) else {has}
-            every = name == "style" and ";" in wanted
-            asked = {part.strip() for part in wanted.split(";" if every else ",")}
-            if not (asked <= has if every else asked & has):
+        text = ctx.parameters.get(name)
+        if text is not None:
+            value = voice[members.get(name, name)]
+            values = set(value) if isinstance(value, list) else {value}
+            requires_all = name == "style" and ";" in text
+            choices = {part.strip() for part in text.split(";" if requires_all else ",")}
+            if not (choices <= values if requires_all else choices & values):
                 return False
     return True
 
 
-def _token_page(ctx: RequestContext, found: list[Data]) -> JSON:
-    """One page; the token of the next is opaque, and made of the last id."""
+def _token_page(ctx: RequestContext, voices: list[Data]) -> JSON:
+    """Return one page of the voices; the token of the next page is made of the last id."""
     token, size = ctx.parameters.get("next_page_token"), int(ctx.parameters["page_size"])
-    begin = next((i + 1 for i, each in enumerate(found) if _token(each) == token), 0)
-    items = found[begin : begin + size]
-    page = {"items": [_with_samples(ctx, each) for each in items], "total": len(found)}
-    return page | ({"next_page_token": _token(items[-1])} if begin + size < len(found) else {})
+    start = next((i + 1 for i, voice in enumerate(voices) if _token(voice) == token), 0)
+    items = voices[start : start + size]
+    page = {"items": [_with_samples(ctx, voice) for voice in items], "total": len(voices)}
+    return page | ({"next_page_token": _token(items[-1])} if start + size < len(voices) else {})
 
 
 def _token(voice: Data) -> str:
@@ -257,9 +263,9 @@ def _with_samples(ctx: RequestContext, voice: Data) -> Data:
     return {**voice, "samples": samples}
 
 
-@provider.operation("get_voice", stateful=False)
-async def get_voice(ctx: RequestContext) -> JSON:
-    for voice in STOCK:
+@provider.operation("get_voice", stateful=False, raises=[NO_VOICE])
+def get_voice(ctx: RequestContext) -> JSON:
+    for voice in PRESET_VOICES:
         if voice["voice_id"] == ctx.parameters["voice_id"]:
             return _with_samples(ctx, voice)
     raise NotFound("Voice not found")
@@ -268,10 +274,10 @@ async def get_voice(ctx: RequestContext) -> JSON:
 # --- speech --------------------------------------------------------------------------------------
 
 
-async def _speaker(ctx: RequestContext) -> str:
-    """The name of the voice that is to speak; another account's is forbidden, others unknown."""
+async def _find_speaker(ctx: RequestContext) -> str:
+    """Return the name of the voice that speaks."""
     voice_id = ctx.parameters["voice_id"]
-    for voice in STOCK:
+    for voice in PRESET_VOICES:
         if voice["voice_id"] == voice_id:
             return str(voice["name"])
     custom = await ctx.find(CUSTOM, voice_id)
@@ -293,12 +299,12 @@ def _utterance(ctx: RequestContext) -> Utterance:
     )
 
 
-async def _say(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
-    """What is said, paid for and written down, and the headers that come with it."""
-    name, utterance = await _speaker(ctx), _utterance(ctx)
+async def _speak(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
+    """Charge for a speech and record its usage; return the speech and its headers."""
+    name, utterance = await _find_speaker(ctx), _utterance(ctx)
     if not ctx.spend(utterance.length):
         raise PaymentRequired
-    used = {
+    usage = {
         "at": ctx.now,
         "voice_id": ctx.parameters["voice_id"],
         "voice_name": name,
@@ -308,7 +314,7 @@ async def _say(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
         "model": ctx.fields["model"],
         "minutes": utterance.length / 60,
     }
-    ctx.add_usage(used)
+    ctx.add_usage(usage)
     return utterance, {"X-Audio-Length": f"{utterance.length:g}"}
 
 
@@ -332,22 +338,22 @@ def _audio_type(ctx: RequestContext) -> str:
     return "audio/mpeg" if ctx.fields["output_format"] == "mp3" else "audio/wav"
 
 
-@provider.operation("create_speech")
+@provider.operation("create_speech", raises=[NO_VOICE, OTHER_ACCOUNT, LOW_CREDIT])
 async def create_speech(ctx: RequestContext) -> Response:
-    utterance, headers = await _say(ctx)
-    sound = b"".join(_pieces(utterance, ctx.fields["output_format"]))
+    utterance, headers = await _speak(ctx)
+    audio = b"".join(_pieces(utterance, ctx.fields["output_format"]))
     if not ctx.fields["include_phonemes"]:
-        return Response(sound, media_type=_audio_type(ctx), headers=headers)
+        return Response(audio, media_type=_audio_type(ctx), headers=headers)
     body = {
-        "audio_base64": b64encode(sound).decode(),
+        "audio_base64": b64encode(audio).decode(),
         "phonemes": _phonemes([*utterance.tones()]),
     }
     return Response(body, media_type="application/json", headers=headers)
 
 
-@provider.operation("stream_speech")
+@provider.operation("stream_speech", raises=[NO_VOICE, OTHER_ACCOUNT, LOW_CREDIT])
 async def stream_speech(ctx: RequestContext) -> Response:
-    utterance, headers = await _say(ctx)
+    utterance, headers = await _speak(ctx)
     headers |= {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     pieces = _pieces(utterance, ctx.fields["output_format"])
     if not ctx.fields["include_phonemes"]:
@@ -357,23 +363,23 @@ async def stream_speech(ctx: RequestContext) -> Response:
 
 
 def _lines(pieces: Iterator[bytes], tones: list[Tone]) -> Iterator[bytes]:
-    """Sound and phonemes in turn, a line each: one of the two is null."""
+    """Yield audio and phonemes in turn, one line each; the other of the two is null."""
     for number, piece in enumerate(pieces):
         yield _line(audio_base64=b64encode(piece).decode(), phonemes=None)
         if number < len(tones):
             yield _line(audio_base64=None, phonemes=_phonemes([tones[number]]))
-    rest = tones[number + 1 :]
-    if rest:
-        yield _line(audio_base64=None, phonemes=_phonemes(rest))
+    remaining = tones[number + 1 :]
+    if remaining:
+        yield _line(audio_base64=None, phonemes=_phonemes(remaining))
 
 
 def _line(**members: Any) -> bytes:
     return dumps(members, ensure_ascii=False).encode() + b"\n"
 
 
-@provider.operation("predict_duration")
+@provider.operation("predict_duration", raises=[NO_VOICE, OTHER_ACCOUNT, NO_CREDIT])
 async def predict_duration(ctx: RequestContext) -> JSON:
-    await _speaker(ctx)
+    await _find_speaker(ctx)
     if ctx.account.credit is not None and ctx.account.credit <= 0:
         raise PaymentRequired
     return {"duration": _utterance(ctx).length}
@@ -383,66 +389,92 @@ async def predict_duration(ctx: RequestContext) -> JSON:
 
 
 @provider.operation("get_credit_balance")
-async def get_credit_balance(ctx: RequestContext) -> JSON:
+def get_credit_balance(ctx: RequestContext) -> JSON:
     return {"balance": ctx.account.credit}
 
 
 @provider.operation("get_voice_usage")
 async def get_voice_usage(ctx: RequestContext) -> JSON:
     first, last = ctx.parameters["start_date"], ctx.parameters["end_date"]
-    days: dict[tuple[str, ...], Data] = {}
-    for used in await ctx.usage():
-        date = datetime.fromtimestamp(used["at"], UTC).date().isoformat()
+    rows: dict[tuple[str, ...], Data] = {}
+    for usage in await ctx.usage():
+        date = datetime.fromtimestamp(usage["at"], UTC).date().isoformat()
         if first <= date <= last:
-            key = (date, *(used[name] for name in ("voice_id", "style", "language", "model")))
-            row = days.setdefault(
+            key = (date, *(usage[name] for name in ("voice_id", "style", "language", "model")))
+            row = rows.setdefault(
                 key,
                 {
                     "date": date,
-                    "voice_id": used["voice_id"],
-                    "name": used["voice_name"],
-                    "style": used["style"],
-                    "language": used["language"],
-                    "model": used["model"],
+                    "voice_id": usage["voice_id"],
+                    "name": usage["voice_name"],
+                    "style": usage["style"],
+                    "language": usage["language"],
+                    "model": usage["model"],
                     "total_minutes_used": 0.0,
                 },
             )
-            row["total_minutes_used"] += used["minutes"]
-    return {"usages": [*days.values()]}
+            row["total_minutes_used"] += usage["minutes"]
+    return {"usages": [*rows.values()]}
 
 
-@provider.operation("get_usage")
+@provider.operation(
+    "get_usage",
+    raises=[
+        ValidationFailed("end_time before start_time"),
+        ValidationFailed("start_time or end_time in the year 0000"),
+    ],
+)
 async def get_usage(ctx: RequestContext) -> JSON:
-    first, last = (datetime.fromisoformat(ctx.parameters[n]) for n in ("start_time", "end_time"))
+    first, last = _datetime(ctx, "start_time"), _datetime(ctx, "end_time")
     if last < first:
         message = "must not be before start_time"
-        raise ValidationFailed("", Violation("query", "/end_time", "minimum", message))
+        received = ctx.parameters["end_time"]
+        raise ValidationFailed(
+            "", Violation("query", "/end_time", "minimum", message, received=received)
+        )
     width = timedelta(hours=1) if ctx.parameters["bucket_width"] == "hour" else timedelta(days=1)
     names = ctx.parameters.get("breakdown_type", [])
     total = max(-(-(last - first) // width), 1)
-    begin = int(ctx.parameters.get("next_page_token", 0))
-    end = min(begin + int(ctx.parameters["page_size"]), total)
-    usage = await ctx.usage()
+    start = int(ctx.parameters.get("next_page_token", 0))
+    end = min(start + int(ctx.parameters["page_size"]), total)
+    usages = await ctx.usage()
     buckets = []
-    for number in range(begin, end):
+    for number in range(start, end):
         starting = first + number * width
-        ending = min(starting + width, last) if number == total - 1 else starting + width
+        ending = last if number == total - 1 else starting + width
         buckets.append({
             "starting_at": starting.isoformat(),
             "ending_at": ending.isoformat(),
-            "results": _results(usage, starting, ending, names),
+            "results": _results(usages, starting.timestamp(), ending.timestamp(), names),
         })  # fmt: skip
     page: Data = {"data": buckets, "total": total}
     return {**page, "next_page_token": str(end)} if end < total else page
 
 
+def _datetime(ctx: RequestContext, name: str) -> datetime:
+    """Return a date-time parameter.
+
+    RFC 3339 allows two times that `datetime` does not: the year 0, and the leap second at the end
+    of the year 9999, which is taken as the second before it.
+    """
+    text = ctx.parameters[name]
+    try:
+        return datetime.fromisoformat(text.upper().replace(":60", ":59"))
+    except ValueError:
+        message = f"must be in the years 1 to 9999; got {text}"
+        raise ValidationFailed(
+            "", Violation("query", f"/{name}", "minimum", message, received=text)
+        ) from None
+
+
 def _results(
-    usage: Sequence[Mapping[str, Any]], starting: datetime, ending: datetime, names: list[str]
+    usages: Sequence[Mapping[str, Any]], starting: float, ending: float, names: list[str]
 ) -> list[Data]:
+    """Return the minutes used from one time to another (seconds since the epoch), by names."""
     rows: dict[tuple[str, ...], Data] = {}
-    for used in usage:
-        if starting.timestamp() <= used["at"] < ending.timestamp():
-            what = {name: used[name] for name in names}
-            row = rows.setdefault(tuple(what.values()), {**what, "minutes_used": 0.0})
-            row["minutes_used"] += used["minutes"]
+    for usage in usages:
+        if starting <= usage["at"] < ending:
+            group = {name: usage[name] for name in names}
+            row = rows.setdefault(tuple(group.values()), {**group, "minutes_used": 0.0})
+            row["minutes_used"] += usage["minutes"]
     return [*rows.values()]

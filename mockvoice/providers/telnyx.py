@@ -1,16 +1,18 @@
-"""Telnyx: voice designs, clones of them or of samples, and speech.
+"""Telnyx: voice clones, voice designs and speech.
 
-What the contract leaves unsaid:
+What the contract leaves open; facts and sources are in docs/providers/telnyx.md:
 
-- error codes, titles and texts (fact sheet "Telnyx", section 3);
-- the size of a sample depends on the provider field: 5 MB, 20 MB for minimax (seed, field text);
-- what new clones and designs look like (seed and fact sheet, examples);
-- every account has the design that the documented samples clone (seed, example of the request);
-- a design is found by id or name, has 50 versions at most, and its name is no UUID (section 2);
-- a clone's sample is what was uploaded when that was WAV, else a WAV made for it;
-- `Telnyx.Qwen3TTS.X` speaks when X is the id or the name of a clone or a design of the account, a
-  Minimax voice whose id looks like that of a clone when it is one; what other voices there are is
-  not known here, so they all speak (section 2, TTS).
+- error codes, titles and details (#errors);
+- a sample may have 5 MB for telnyx, and the 20 MB of the contract for minimax
+  (#samples-and-limits);
+- values of new clones and designs, and the design that every account starts with
+  (#what-the-documentation-leaves-open);
+- a design is found by id or by name and has at most 50 versions (#operations, #samples-and-limits);
+- the sample of a clone is the uploaded file if that was WAV, otherwise a synthesized WAV
+  (#what-the-documentation-leaves-open);
+- `Telnyx.Qwen3TTS.X` speaks if X is the id or name of a clone or design of the account, a Minimax
+  voice with an id of the form of a clone's if that clone exists, and every other voice always
+  (#what-the-documentation-leaves-open).
 """
 
 from __future__ import annotations
@@ -21,34 +23,38 @@ from collections.abc import Iterator
 from math import ceil
 from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
 from ..audio.synth import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
-from ..errors import (
-    Conflict,
-    NotFound,
-    PayloadTooLarge,
-    Problem,
-    UnknownVoice,
-    ValidationFailed,
-    Violation,
-)
+from ..errors import Conflict, NotFound, PayloadTooLarge, Problem, UnknownVoice, Violation
 from ..provider import Collection, Provider, RequestContext, Response
 from ..state.clock import timestamp
 from ..state.records import Data, Record
 from ..types import JSON
 
 CLONES, DESIGNS, VERSIONS, SPEECHES = "voice_clones", "voice_designs", "design_versions", "speeches"
-DESIGN = "550e8400-e29b-41d4-a716-446655440000"  # seed: the design of the documented samples
-MAX_BYTES = {"telnyx": 5 * 1024 * 1024, "minimax": 20 * 1024 * 1024}  # seed: audio_file
-MAX_VERSIONS = 50  # fact sheet, section 2
-MODELS = {"telnyx": ["Qwen3TTS"], "minimax": ["speech-2.8-turbo"]}  # fact sheet, section 2
-SAMPLE_RATE = 24_000  # Hz, fact sheet, section 2: sampling_rate
-SAMPLE_SECONDS = 5.0  # of a sample made for an upload whose length cannot be told
+TELNYX_MAX_BYTES = 5 * 1024 * 1024  # of a sample; minimax has the limit of the contract
+MAX_VERSIONS = 50  # of a design
+MODELS = {"telnyx": ["Qwen3TTS"], "minimax": ["speech-2.8-turbo"]}
+MINIMAX_CLONE = re.compile(r"[A-Za-z0-9]{43}")  # provider_voice_id of a clone
+SAMPLE_RATE = 24_000  # Hz
+SAMPLE_SECONDS = 5.0  # sample of an upload of unknown length
+MAX_SAMPLE_SECONDS = 60.0  # sample of a longer upload
 MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "pcm": "audio/pcm"}
-MINIMAX_CLONE = re.compile(r"[A-Za-z0-9]{43}")  # fact sheet, section 2: provider_voice_id
 
-# Status: code, title, detail (fact sheet, section 3). Titles of 10027 and 10037 are not published.
+# The design that the documented samples clone, as their responses describe it.
+PRESET_DESIGN = "550e8400-e29b-41d4-a716-446655440000"
+PRESET_CREATED = 1_704_067_200.0  # 2024-01-01
+PRESET_TEXT = "Hello, welcome to our service."
+PRESET_PROMPT = "Speak in a warm, friendly tone"
+
+# Speech settings that the mock applies, by speech provider: names of speed and sample rate.
+SETTINGS = {
+    "telnyx": ("voice_speed", "sampling_rate"),
+    "rime": ("voice_speed", "sampling_rate"),
+    "minimax": ("speed", None),
+}
+
+# Status: code, title, detail.
 ERRORS = {
     400: ("10015", "Bad Request", "The request cannot be processed."),
     401: (
@@ -71,11 +77,11 @@ ERRORS = {
     500: ("10007", "Unexpected error", "An unexpected error occurred."),
     502: ("10037", "Bad Gateway", "Voice clone service unavailable"),
 }
-# Where the code depends on the operation (fact sheet, section 3).
+# Codes that depend on the operation.
 CODES = {("generateSpeech", 400): "90103", ("listVoices", 400): "90104"}
 
-# A few of the voices that are there for everybody: provider, voice_id, language, gender.
-STOCK = (
+# Voices of every account: provider, voice_id, language, gender.
+PRESET_VOICES = (
     ("telnyx", "Telnyx.NaturalHD.Alloy", "en-US", "female"),
     ("telnyx", "Telnyx.Natural.Armon", "en-US", "male"),
     ("aws", "aws.Polly.Generative.Lucia", "es-ES", "female"),
@@ -85,12 +91,12 @@ STOCK = (
 
 
 def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
-    """One error for each violation, with a pointer to its field; a 422 of speech by field."""
+    """Return one error for each violation, or the errors by field for a 422 of speech."""
     if ctx.operation.id == "generateSpeech" and status == 422:
-        told: dict[str, list[str]] = {}
-        for each in problem.violations:
-            told.setdefault(each.name or "body", []).append(each.message)
-        return {"errors": told or {"body": [problem.detail or "is invalid"]}}
+        messages: dict[str, list[str]] = {}
+        for violation in problem.violations:
+            messages.setdefault(violation.name or "body", []).append(violation.message)
+        return {"errors": messages or {"body": [problem.detail or "is invalid"]}}
     documented = ctx.operation.documented(status)
     if documented and not problem.sentences:
         return documented
@@ -100,8 +106,8 @@ def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
         return {"errors": [{**error, "detail": (status != 401 and problem.detail) or detail}]}
     return {
         "errors": [
-            {**error, "detail": _detail(each), "source": {"pointer": each.pointer}}
-            for each in problem.violations
+            {**error, "detail": _detail(violation), "source": {"pointer": violation.pointer}}
+            for violation in problem.violations
         ]
     }
 
@@ -113,30 +119,35 @@ def _detail(violation: Violation) -> str:
 
 
 def presets(key: str) -> list[Record]:
-    """The design of the documented samples, with the values of their examples."""
-    created = 1_704_067_200.0  # 2024-01-01
-    summary = _summary(DESIGN, "friendly-narrator", "telnyx", timestamp(created))
-    text, prompt = "Hello, welcome to our service.", "Speak in a warm, friendly tone"
-    version = _version(1, DESIGN, text, prompt, timestamp(created))
+    """Return the design that every account starts with, and its version."""
+    created = timestamp(PRESET_CREATED)
+    summary = _summary(PRESET_DESIGN, "friendly-narrator", "telnyx", created)
+    version = _version(1, PRESET_DESIGN, PRESET_TEXT, PRESET_PROMPT, created)
+    version_id = _version_id(PRESET_DESIGN, 1)
     return [
-        Record("telnyx", DESIGNS, key, DESIGN, summary, created, preset=True, base=True),
-        Record("telnyx", VERSIONS, key, f"{DESIGN}:1", version, created, preset=True, base=True),
+        Record(
+            "telnyx", DESIGNS, key, PRESET_DESIGN, summary, PRESET_CREATED, preset=True, base=True
+        ),
+        Record(
+            "telnyx", VERSIONS, key, version_id, version, PRESET_CREATED, preset=True, base=True
+        ),
     ]
 
 
 def first_version(design: Record) -> list[Record]:
-    """The version without which a planted design would not be found."""
-    moment = timestamp(design.created_at)
-    said = {"text": "Hello, welcome to our service.", "prompt": "Speak in a warm, friendly tone"}
-    said |= {name: design.data.pop(name) for name in said if name in design.data}
-    version = _version(1, design.id, said["text"], said["prompt"], moment)
-    return [
-        Record("telnyx", VERSIONS, design.account, f"{design.id}:1", version, design.created_at)
-    ]
+    """Return the version of a seeded design, without which requests would not find the design.
+
+    The members `text` and `prompt` of the design move to the version.
+    """
+    text = str(design.data.pop("text", PRESET_TEXT))
+    prompt = str(design.data.pop("prompt", PRESET_PROMPT))
+    version = _version(1, design.id, text, prompt, timestamp(design.created_at))
+    version_id = _version_id(design.id, 1)
+    return [Record("telnyx", VERSIONS, design.account, version_id, version, design.created_at)]
 
 
 def rate_headers(max_count: int, left: int, reset: float) -> dict[str, str]:
-    """What comes with a reply while a limit holds (fact sheet, section 3); the reset in seconds."""
+    """Return the headers of a response to which a rate limit applies; `reset` is in seconds."""
     return {
         "x-ratelimit-limit": str(max_count),
         "x-ratelimit-remaining": str(left),
@@ -153,43 +164,49 @@ provider = Provider(
     rate_headers=rate_headers,
     collections={
         CLONES: Collection(
-            "#/components/schemas/VoiceCloneData", "id", lambda ids: ids.uuid("telnyx planted")
+            "#/components/schemas/VoiceCloneData", "id", lambda ids: ids.uuid("telnyx seeded")
         ),
         DESIGNS: Collection(
             "#/components/schemas/VoiceDesignSummary",
             "id",
-            lambda ids: ids.uuid("telnyx planted"),
+            lambda ids: ids.uuid("telnyx seeded"),
             beside=first_version,
         ),
     },
 )
 
+NO_CLONE = NotFound("unknown id")
+NO_DESIGN = NotFound("unknown id or name")
+NO_VERSION = NotFound("unknown version")
+
 
 # --- clones --------------------------------------------------------------------------------------
 
 
-@provider.operation("createVoiceCloneFromUpload")
-async def create_voice_clone_from_upload(ctx: RequestContext) -> JSON:
-    service = ctx.fields["provider"].lower()
-    sample = ctx.fields["audio_file"]
-    max_count = ctx.max_bytes(MAX_BYTES[service])
-    if max_count is not None and sample.size > max_count:
-        message = f"must have at most {max_count} bytes for {service}; got {sample.size}"
+@provider.operation(
+    "createVoiceCloneFromUpload",
+    raises=[PayloadTooLarge("audio_file: over 5 MB, with provider minimax over 20 MB")],
+)
+def create_voice_clone_from_upload(ctx: RequestContext) -> JSON:
+    service, sample = ctx.fields["provider"].lower(), ctx.fields["audio_file"]
+    max_bytes = ctx.max_bytes(TELNYX_MAX_BYTES)
+    if service == "telnyx" and max_bytes is not None and sample.size > max_bytes:
+        message = f"must have at most {max_bytes} bytes for telnyx; got {sample.size}"
         raise PayloadTooLarge(
-            "", Violation("body", "/audio_file", "x-max-bytes", message, max_count, sample.size)
+            "", Violation("body", "/audio_file", "x-max-bytes", message, max_bytes, sample.size)
         )
-    return await _add_clone(ctx, service, ctx.fields.get("label"))
+    return _add_clone(ctx, service, ctx.fields.get("label"))
 
 
-@provider.operation("createVoiceClone")
+@provider.operation("createVoiceClone", raises=[NotFound("unknown voice_design_id"), NO_VERSION])
 async def create_voice_clone(ctx: RequestContext) -> JSON:
-    design = await _find_design(ctx, ctx.fields["voice_design_id"].lower())
+    design = await _find_design(ctx, ctx.fields["voice_design_id"])
     version = await _find_version(ctx, design, ctx.fields.get("version"))
     service = ctx.fields["provider"].lower()
-    return await _add_clone(ctx, service, version.data["prompt"], design, version)
+    return _add_clone(ctx, service, version.data["prompt"], design, version)
 
 
-async def _add_clone(
+def _add_clone(
     ctx: RequestContext,
     service: str,
     label: str | None,
@@ -198,7 +215,7 @@ async def _add_clone(
 ) -> JSON:
     ids, fields = ctx.ids, ctx.fields
     clone_id = ids.uuid("telnyx clone")
-    moment = timestamp(ctx.now)
+    now = timestamp(ctx.now)
     data = {
         "record_type": "voice_clone",
         "id": clone_id,
@@ -208,8 +225,8 @@ async def _add_clone(
         "language": fields["language"],
         "gender": fields.get("gender"),
         "label": label,
-        "created_at": moment,
-        "updated_at": moment,
+        "created_at": now,
+        "updated_at": now,
         "provider": service.capitalize(),
         "provider_supported_models": MODELS[service],
         "provider_voice_id": clone_id if service == "telnyx" else ids.word("minimax voice", 43),
@@ -222,32 +239,30 @@ async def _add_clone(
 
 @provider.operation("listVoiceClones")
 async def list_voice_clones(ctx: RequestContext) -> JSON:
-    service = ctx.parameters.get("filter[provider]")
-    clones = [
-        each.data
-        for each in await ctx.all(CLONES)
-        if not service or each.data["provider"].lower() == service.lower()
-    ]
-    return _page(ctx, clones)
+    service = ctx.parameters.get("filter[provider]", "").lower()
+    clones = [record.data for record in await ctx.all(CLONES)]
+    return _page(ctx, [data for data in clones if service in ("", data["provider"].lower())])
 
 
-def _page(ctx: RequestContext, found: list[Data]) -> JSON:
-    """One page of what was found, filtered by name and sorted."""
+def _page(ctx: RequestContext, records: list[Data]) -> JSON:
+    """Return one page of the records whose name matches the filter; the records are oldest first.
+
+    Sorting is stable: of two records of the same moment, the older one is first, or last.
+    """
     name = ctx.parameters.get("filter[name]", "").lower()
-    found = [each for each in found if name in each["name"].lower()]
+    records = [data for data in records if name in data["name"].lower()]
     order = ctx.parameters["sort"]
-    # Stable and oldest first before: of two made in one moment the older comes first, or last.
     if order.startswith("-"):
-        found.reverse()
-    found.sort(key=itemgetter(order.removeprefix("-")), reverse=order.startswith("-"))
+        records.reverse()
+    records.sort(key=itemgetter(order.removeprefix("-")), reverse=order.startswith("-"))
     number, size = ctx.parameters["page[number]"], ctx.parameters["page[size]"]
     return {
-        "data": found[(number - 1) * size : number * size],
+        "data": records[(number - 1) * size : number * size],
         "meta": {
             "page_number": number,
             "page_size": size,
-            "total_pages": -(-len(found) // size),
-            "total_results": len(found),
+            "total_pages": -(-len(records) // size),
+            "total_results": len(records),
         },
     }
 
@@ -259,36 +274,36 @@ async def _find_clone(ctx: RequestContext) -> Record:
     return clone
 
 
-@provider.operation("getVoiceClone")
+@provider.operation("getVoiceClone", raises=[NO_CLONE])
 async def get_voice_clone(ctx: RequestContext) -> JSON:
     return {"data": (await _find_clone(ctx)).data}
 
 
-@provider.operation("updateVoiceClone")
+@provider.operation("updateVoiceClone", raises=[NO_CLONE])
 async def update_voice_clone(ctx: RequestContext) -> JSON:
     clone = await _find_clone(ctx)
-    return {"data": _change(ctx, clone, ("name", "language", "gender"))}
+    return {"data": _update(ctx, clone, ("name", "language", "gender"))}
 
 
-def _change(ctx: RequestContext, record: Record, members: tuple[str, ...]) -> Data:
-    changed = {name: ctx.fields[name] for name in members if name in ctx.fields}
-    return ctx.update(record, **changed, updated_at=timestamp(ctx.now))
+def _update(ctx: RequestContext, record: Record, members: tuple[str, ...]) -> Data:
+    changes = {name: ctx.fields[name] for name in members if name in ctx.fields}
+    return ctx.update(record, **changes, updated_at=timestamp(ctx.now))
 
 
-@provider.operation("deleteVoiceClone")
+@provider.operation("deleteVoiceClone", raises=[NO_CLONE])
 async def delete_voice_clone(ctx: RequestContext) -> None:
     ctx.remove(await _find_clone(ctx))
 
 
-@provider.operation("getVoiceCloneSample")
+@provider.operation("getVoiceCloneSample", raises=[NO_CLONE])
 async def get_voice_clone_sample(ctx: RequestContext) -> bytes:
     clone = await _find_clone(ctx)
     for upload in await ctx.files(clone):
         if upload.content is not None and upload.info.format == "wav":
             return upload.data
-        length = upload.seconds or SAMPLE_SECONDS
-        return _wav(Utterance(clone.data["name"], clone.id, seconds=min(length, 60.0)))
-    return _wav(Utterance(clone.data["label"], clone.id))
+        seconds = min(upload.seconds or SAMPLE_SECONDS, MAX_SAMPLE_SECONDS)
+        return _wav(Utterance(clone.data["name"], clone.id, seconds=seconds))
+    return _wav(Utterance(clone.data["label"] or clone.data["name"], clone.id))
 
 
 def _wav(utterance: Utterance) -> bytes:
@@ -298,86 +313,78 @@ def _wav(utterance: Utterance) -> bytes:
 # --- designs -------------------------------------------------------------------------------------
 
 
-@provider.operation("createVoiceDesign")
+@provider.operation(
+    "createVoiceDesign",
+    raises=[
+        NotFound("unknown voice_design_id"),
+        Conflict(f"voice_design_id of a design with {MAX_VERSIONS} versions"),
+    ],
+)
 async def create_voice_design(ctx: RequestContext) -> JSON:
-    fields, moment = ctx.fields, timestamp(ctx.now)
+    fields, now = ctx.fields, timestamp(ctx.now)
     if "voice_design_id" in fields:
-        design = await _find_design(ctx, fields["voice_design_id"].lower())
+        design = await _find_design(ctx, fields["voice_design_id"])
         versions = await _versions(ctx, design)
         if len(versions) >= MAX_VERSIONS:
             raise Conflict(f"Voice design has reached the maximum of {MAX_VERSIONS} versions")
-        ctx.require_unchanged(VERSIONS, f"{design.id}:", versions)
+        ctx.require_unchanged(VERSIONS, _version_id(design.id, ""), versions)
         number = versions[-1].data["version"] + 1 if versions else 1
     else:
-        _check_name(fields)
         design_id, number = ctx.ids.uuid("telnyx design"), 1
-        summary = _summary(design_id, fields["name"], fields["provider"].lower(), moment)
+        summary = _summary(design_id, fields["name"], fields["provider"].lower(), now)
         design = ctx.add(DESIGNS, design_id, summary)
-    version_id = ctx.ids.uuid("telnyx design version")
-    version = _version(number, version_id, fields["text"], fields["prompt"], moment)
-    ctx.add(VERSIONS, f"{design.id}:{number}", version)
+    voice_id = ctx.ids.uuid("telnyx design version")
+    version = _version(number, voice_id, fields["text"], fields["prompt"], now)
+    ctx.add(VERSIONS, _version_id(design.id, number), version)
     return {"data": {**version, **design.data}}
 
 
-def _check_name(fields: Data) -> None:
-    """A new design wants a name, and one that cannot be taken for an id."""
-    if "name" not in fields:
-        raise ValidationFailed("", Violation("body", "/name", "required", "is required"))
-    if _is_uuid(fields["name"]):
-        raise ValidationFailed(
-            "", Violation("body", "/name", "not", "must not be a UUID", received=fields["name"])
-        )
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _summary(design_id: str, name: str, service: str, moment: str) -> Data:
+def _summary(design_id: str, name: str, service: str, created: str) -> Data:
     return {
         "record_type": "voice_design",
         "id": design_id,
         "name": name,
         "provider": service.capitalize(),
         "provider_supported_models": MODELS[service],
-        "created_at": moment,
-        "updated_at": moment,
+        "created_at": created,
+        "updated_at": created,
     }
 
 
-def _version(number: int, version_id: str, text: str, prompt: str, moment: str) -> Data:
-    sample = _wav(Utterance(text, version_id))
+def _version(number: int, voice_id: str, text: str, prompt: str, created: str) -> Data:
     return {
         "version": number,
-        "version_created_at": moment,
-        "provider_voice_id": version_id,
+        "version_created_at": created,
+        "provider_voice_id": voice_id,
         "prompt": prompt,
         "text": text,
-        "voice_sample_size": len(sample),
+        "voice_sample_size": len(_wav(Utterance(text, voice_id))),
     }
+
+
+def _version_id(design_id: str, number: int | str) -> str:
+    return f"{design_id}:{number}"
 
 
 async def _find_design(ctx: RequestContext, id: str) -> Record:
-    """The design with an id, else the newest with that name."""
+    """Return the design with an id, otherwise the newest one with that name."""
     design = await ctx.find(DESIGNS, id.lower())
-    named = [each for each in await ctx.all(DESIGNS) if each.data["name"] == id]
-    if design is None and not named:
+    if design is None:
+        for record in reversed(await ctx.all(DESIGNS)):
+            if record.data["name"] == id:
+                return record
         raise NotFound("Voice design not found")
-    return design or named[-1]
+    return design
 
 
 async def _versions(ctx: RequestContext, design: Record) -> list[Record]:
-    return [each for each in await ctx.all(VERSIONS) if each.id.startswith(f"{design.id}:")]
+    versions = await ctx.all(VERSIONS)
+    return [version for version in versions if version.id.startswith(f"{design.id}:")]
 
 
 async def _find_version(ctx: RequestContext, design: Record, number: int | None) -> Record:
-    """A version of a design, else its newest."""
-    versions = await _versions(ctx, design)
-    for version in reversed(versions):
+    """Return a version of a design; the newest one if the number is None."""
+    for version in reversed(await _versions(ctx, design)):
         if number in (None, version.data["version"]):
             return version
     raise NotFound("Voice design version not found")
@@ -385,22 +392,23 @@ async def _find_version(ctx: RequestContext, design: Record, number: int | None)
 
 @provider.operation("listVoiceDesigns")
 async def list_voice_designs(ctx: RequestContext) -> JSON:
-    return _page(ctx, [each.data for each in await ctx.all(DESIGNS)])
+    return _page(ctx, [design.data for design in await ctx.all(DESIGNS)])
 
 
-@provider.operation("getVoiceDesign")
+@provider.operation("getVoiceDesign", raises=[NO_DESIGN, NO_VERSION])
 async def get_voice_design(ctx: RequestContext) -> JSON:
     design = await _find_design(ctx, ctx.parameters["id"])
     version = await _find_version(ctx, design, ctx.parameters.get("version"))
     return {"data": {**version.data, **design.data}}
 
 
-@provider.operation("updateVoiceDesign")
+@provider.operation("updateVoiceDesign", raises=[NO_DESIGN])
 async def update_voice_design(ctx: RequestContext) -> JSON:
-    return {"data": _change(ctx, await _find_design(ctx, ctx.parameters["id"]), ("name",))}
+    design = await _find_design(ctx, ctx.parameters["id"])
+    return {"data": _update(ctx, design, ("name",))}
 
 
-@provider.operation("deleteVoiceDesign")
+@provider.operation("deleteVoiceDesign", raises=[NO_DESIGN])
 async def delete_voice_design(ctx: RequestContext) -> None:
     design = await _find_design(ctx, ctx.parameters["id"])
     for version in await _versions(ctx, design):
@@ -408,14 +416,14 @@ async def delete_voice_design(ctx: RequestContext) -> None:
     ctx.remove(design)
 
 
-@provider.operation("deleteVoiceDesignVersion")
+@provider.operation("deleteVoiceDesignVersion", raises=[NO_DESIGN, NO_VERSION])
 async def delete_voice_design_version(ctx: RequestContext) -> None:
     design = await _find_design(ctx, ctx.parameters["id"])
     version = await _find_version(ctx, design, ctx.parameters["version"])
     ctx.remove(version)
 
 
-@provider.operation("getVoiceDesignSample")
+@provider.operation("getVoiceDesignSample", raises=[NO_DESIGN, NO_VERSION])
 async def get_voice_design_sample(ctx: RequestContext) -> bytes:
     design = await _find_design(ctx, ctx.parameters["id"])
     version = await _find_version(ctx, design, ctx.parameters.get("version"))
@@ -425,37 +433,63 @@ async def get_voice_design_sample(ctx: RequestContext) -> bytes:
 # --- speech --------------------------------------------------------------------------------------
 
 
-@provider.operation("generateSpeech")
+@provider.operation(
+    "generateSpeech",
+    raises=[
+        UnknownVoice("voice: Telnyx.Qwen3TTS and an unknown clone or design"),
+        UnknownVoice("voice: minimax and the id of an unknown clone"),
+    ],
+)
 async def generate_speech(ctx: RequestContext) -> Response:
     service, voice = await _voice(ctx)
-    settings = ctx.fields.get(service, {})
-    format = settings.get("response_format", "mp3")
-    speech = {
-        "text": ctx.fields["text"],
-        "voice": voice,
-        "speed": settings.get("voice_speed", settings.get("speed", 1.0)),
-        "format": format if format in MEDIA_TYPES else "mp3",
-        "rate": settings.get("sampling_rate", SAMPLE_RATE),
-    }
+    speech = {"text": ctx.fields["text"], "voice": voice, **_settings(ctx, service)}
     if ctx.fields["output_type"] == "audio_id":
         audio_id = ctx.ids.uuid("telnyx speech")
         ctx.add(SPEECHES, audio_id, speech)
         url = f"{ctx.origin}{provider.base_path}/text-to-speech/speech/{audio_id}"
         return Response({"audio_id": audio_id, "audio_url": url})
     if ctx.fields["output_type"] == "base64_output":
-        return Response({"base64_audio": b64encode(b"".join(_pieces(speech))).decode()})
-    return _sound(speech)
+        return Response(_base64_json(_pieces(speech)), media_type="application/json")
+    return _audio(speech)
 
 
-@provider.operation("getSpeech")
+def _settings(ctx: RequestContext, service: str) -> Data:
+    """Return format, speed and sample rate of a speech.
+
+    Only settings with bounds in the contract apply; providers without an entry in SETTINGS use the
+    defaults.
+    """
+    speed, rate = SETTINGS.get(service, (None, None))
+    settings = ctx.fields.get(service, {}) if service in SETTINGS else {}
+    format = settings.get("response_format")
+    return {
+        "format": format if format in MEDIA_TYPES else "mp3",
+        "speed": settings.get(speed, 1.0),
+        "rate": int(settings.get(rate, SAMPLE_RATE)),  # 24000.0 is an integer in JSON Schema
+    }
+
+
+def _base64_json(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a JSON object with the audio in base64, in chunks: it may have 40 MB."""
+    yield b'{"base64_audio":"'
+    rest = b""
+    for piece in pieces:
+        rest += piece
+        size = len(rest) - len(rest) % 3  # base64 encodes groups of three bytes
+        yield b64encode(rest[:size])
+        rest = rest[size:]
+    yield b64encode(rest) + b'"}'
+
+
+@provider.operation("getSpeech", raises=[NotFound("unknown audio_id")])
 async def get_speech(ctx: RequestContext) -> Response:
     speech = await ctx.find(SPEECHES, ctx.parameters["audio_id"])
     if speech is None:
         raise NotFound("Audio not found")
-    return _sound(speech.data)
+    return _audio(speech.data)
 
 
-def _sound(speech: Data) -> Response:
+def _audio(speech: Data) -> Response:
     return Response(_pieces(speech), media_type=MEDIA_TYPES[speech["format"]])
 
 
@@ -471,32 +505,29 @@ def _pieces(speech: Data) -> Iterator[bytes]:
 
 
 async def _voice(ctx: RequestContext) -> tuple[str, str]:
-    """The provider that is to speak, and with which voice."""
+    """Return the speech provider and the id of the voice."""
     voice = ctx.fields.get("voice")
     if voice is None:
-        if "provider" not in ctx.fields:
-            message = "is required unless provider is given"
-            raise ValidationFailed("", Violation("body", "/voice", "required", message))
         return ctx.fields["provider"], ctx.fields["provider"]
     service, model, name = _parsed(voice)
-    clones = [each.data for each in await ctx.all(CLONES)]
+    clones = [clone.data for clone in await ctx.all(CLONES)]
     if service == "telnyx" and model in MODELS["telnyx"]:
-        designs = [each.data for each in await ctx.all(DESIGNS)]
-        known = [each for each in [*clones, *designs] if name in (each["id"], each["name"])]
-        if not known:
+        designs = [design.data for design in await ctx.all(DESIGNS)]
+        matches = [data for data in [*clones, *designs] if name in (data["id"], data["name"])]
+        if not matches:
             raise UnknownVoice(f"Failed to produce text to speech: no clone or design is {name}")
-        return service, known[-1]["id"]
-    cloned = service == "minimax" and MINIMAX_CLONE.fullmatch(name)
-    if cloned and name not in [each["provider_voice_id"] for each in clones]:
+        return service, matches[-1]["id"]
+    is_clone = service == "minimax" and MINIMAX_CLONE.fullmatch(name)
+    if is_clone and name not in [data["provider_voice_id"] for data in clones]:
         raise UnknownVoice(f"Failed to produce text to speech: no clone is {name}")
     return service, name
 
 
 def _parsed(voice: str) -> tuple[str, str, str]:
-    """Provider, model and name of `Provider.Model.Name` or `Provider.Name`."""
+    """Split `Provider.Model.Name` or `Provider.Name` into provider, model ("" if none) and name."""
     service, _, rest = voice.partition(".")
     service = service.lower()
-    for model in MODELS.get(service, ()):  # a model may have a dot in its name
+    for model in MODELS.get(service, ()):  # the name of a model may contain a dot
         if rest.startswith(f"{model}."):
             return service, model, rest.removeprefix(f"{model}.")
     model, dot, name = rest.partition(".")
@@ -513,17 +544,21 @@ async def list_voices(ctx: RequestContext) -> JSON:
             "language": language,
             "gender": gender,
         }
-        for service, voice_id, language, gender in STOCK
+        for service, voice_id, language, gender in PRESET_VOICES
     ]
     for clone in await ctx.all(CLONES):
-        service = clone.data["provider"]
-        model, voice = clone.data["provider_supported_models"][0], clone.data["provider_voice_id"]
+        data = clone.data  # of a seeded clone, models may be empty and other members null
+        parts = (
+            data["provider"],
+            *data["provider_supported_models"][:1],
+            data["provider_voice_id"],
+        )
         voices.append({
-            "voice_id": f"{service}.{model}.{voice}",
-            "name": clone.data["name"],
-            "provider": service.lower(),
-            "language": clone.data["language"],
-            "gender": clone.data["gender"] or "neutral",
+            "voice_id": ".".join(part for part in parts if part),
+            "name": data["name"],
+            "provider": data["provider"].lower(),
+            "language": data["language"] or "auto",
+            "gender": data["gender"] or "neutral",
         })  # fmt: skip
-    wanted = ctx.parameters.get("provider")
-    return {"voices": [each for each in voices if wanted in (None, each["provider"])]}
+    service = ctx.parameters.get("provider")
+    return {"voices": [voice for voice in voices if service in (None, voice["provider"])]}

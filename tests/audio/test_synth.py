@@ -135,3 +135,14 @@ def test_length_is_bounded() -> None:
 )
 def test_the_nearest_rate_of_mp3_is_taken(wanted: int, rate: int) -> None:
     assert mp3_rate(wanted) == rate
+
+
+def test_utterance_is_limited_to_300_seconds_and_made_in_small_pieces() -> None:
+    for utterance in (
+        Utterance("x" * 9000, "v", speed=0.5),
+        Utterance("x" * 9000, "v", speed=1e-320),
+        Utterance("x" * 9000, "v", seconds=1e9),
+    ):
+        assert utterance.length == 300
+        assert max(map(len, mp3_pieces(utterance, 48_000))) < 16_000
+        assert max(map(len, pcm_pieces(utterance, 48_000))) < 16_000

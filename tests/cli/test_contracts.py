@@ -129,7 +129,7 @@ def test_errors_lists_every_documented_error_with_example(listed: list[dict[str,
 def test_errors_text_lists_causes() -> None:
     title, *lines = check_output("errors", "supertone").splitlines()
     assert title == "supertone create_cloned_voice  POST /supertone/v1/custom-voices/cloned-voice"
-    index = lines.index("  404  No voice has this id.")
+    index = lines.index("  404  Unknown voice.")
     assert lines[index + 2] == "       - inject with Prefer: code=404"
     index = lines.index("  413  The file is larger than 3 MB.")
     assert json.loads(lines[index + 1])["message"]["message"] == "File too large"
@@ -301,26 +301,23 @@ MOCK = """
 from mockvoice.errors import Forbidden, NotFound, PaymentRequired
 from mockvoice.provider import Provider
 
-async def admit(ctx):
+ADDING = {"addSong", "addSongs"}
+
+def admit(ctx):
     if ctx.account.tier == "trial":
         raise PaymentRequired
-    check_credit(ctx)
-
-def check_credit(ctx):
-    if ctx.operation.id in ("addSong", "addSongs") and not ctx.account.credit:
+    if ctx.operation.id in ADDING and not ctx.account.credit:
         raise Forbidden
 
-provider = Provider("acme", admit=admit)
+provider = Provider("acme", admit=admit, raises=[PaymentRequired("tier is trial")])
 
-@provider.operation("getSong")
-async def get_song(ctx):
-    return [song(id) for id in [ctx.parameters["id"]]]
+@provider.operation("getSong", raises=[NotFound("no such song")])
+def get_song(ctx):
+    raise NotFound(f"no song {ctx.parameters['id']}")
 
-def song(id):
-    raise NotFound(f"no song {id}")
-
-def unused():
-    raise Forbidden
+@provider.operation("addSong", raises=[Forbidden("credit is 0")])
+def add_song(ctx):
+    return {}
 """
 
 
@@ -342,9 +339,9 @@ def test_contract_commands_accept_additional_providers(tmp_path: Path) -> None:
     }
     with_module = {
         **contract_only,
-        ("getSong", 402): [f"{errors.PaymentRequired.provoked_by} (its tier)"],
-        ("getSong", 404): [errors.NotFound.provoked_by],
-        ("addSong", 403): [f"{errors.Forbidden.provoked_by} (its credit)"],
+        ("getSong", 402): [f"{errors.PaymentRequired.provoked_by} (tier is trial)"],
+        ("getSong", 404): [f"{errors.NotFound.provoked_by} (no such song)"],
+        ("addSong", 403): [f"{errors.Forbidden.provoked_by} (credit is 0)"],
     }
     for provider, expected in (
         ("acme=acme.yaml", contract_only),

@@ -155,8 +155,8 @@ def test_provider_modules_are_imported_from_current_directory(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("provider", "message"),
     [
-        ("acme", "a provider is given as acme=path.yaml or acme=path.yaml:module"),
-        ("acme=no.yaml", "the contract of acme is not there: no file no.yaml"),
+        ("acme", "a provider must be acme=path.yaml or acme=path.yaml:module"),
+        ("acme=no.yaml", "the contract of acme does not exist: no.yaml"),
         ("telnyx=acme.yaml", "there is a provider telnyx already; choose another name"),
         ("acme=bad.yaml", "acme.yaml must be an OpenAPI document"),
         ("acme=acme.yaml:no_such", "the module of acme cannot be imported: No module named"),

@@ -1,4 +1,4 @@
-"""The contracts as the tests read them: apart from mockvoice, with other libraries."""
+"""The contracts, read with libraries that mockvoice does not use."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    key: [(tag, regex) for tag, regex in found if not tag.endswith(":timestamp")]
-    for key, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    key: [(tag, regex) for tag, regex in resolvers if not tag.endswith(":timestamp")]
+    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
@@ -51,14 +51,14 @@ class Contract:
 
     def resolve(self, node: Any) -> Any:
         while isinstance(node, dict) and "$ref" in node:
-            found = self.document
+            target = self.document
             for step in node["$ref"].removeprefix("#/").split("/"):
-                found = found[step.replace("~1", "/").replace("~0", "~")]
-            node = found
+                target = target[step.replace("~1", "/").replace("~0", "~")]
+            node = target
         return node
 
     def errors(self, schema: Any, value: Any) -> list[str]:
-        """Why a value does not fit a schema."""
+        """Return the errors of a value against a schema."""
         old = self.document["openapi"].startswith("3.0")
         kind, formats = (
             (OAS30Validator, oas30_format_checker)
@@ -88,11 +88,11 @@ class Operation:
     @property
     def parameters(self) -> list[Any]:
         shared = self.contract.document["paths"][self.path].get("parameters", [])
-        return [self.contract.resolve(each) for each in [*shared, *self.node.get("parameters", [])]]
+        return [self.contract.resolve(p) for p in [*shared, *self.node.get("parameters", [])]]
 
     @property
     def body(self) -> tuple[str, Any] | None:
-        """The media type of its body, and the schema."""
+        """The media type and the schema of the body."""
         body = self.contract.resolve(self.node.get("requestBody"))
         if not body:
             return None
@@ -101,14 +101,16 @@ class Operation:
 
     @property
     def closed(self) -> bool:
-        """Whether its body may have no members besides those that are described."""
+        """True if the body may have no members besides those of the schema."""
         schema = self.body[1] if self.body else {"additionalProperties": False}
-        schema = self.contract.resolve(schema.get("else", schema))
-        return schema.get("additionalProperties") is False
+        if "properties" not in schema:
+            schema = self.contract.resolve(schema.get("else", schema))
+        closed: bool = schema.get("additionalProperties") is False
+        return closed
 
     @property
     def credential(self) -> Mapping[str, str]:
-        """A header that lets a request in."""
+        """A header with a valid API key."""
         for requirement in self.node.get("security", self.contract.document.get("security", [])):
             for name in requirement:
                 scheme = self.contract.document["components"]["securitySchemes"][name]
@@ -140,10 +142,10 @@ OPERATIONS = [*operations()]
 
 
 def find(request: httpx.Request) -> Operation | None:
-    """The operation that a request goes to; a literal path wins over one with parameters."""
+    """Return the operation of a request; a literal path has precedence over a template."""
     path = request.url.raw_path.decode().partition("?")[0]
     path = re.sub(r"^/~[^/]+", "", path)
-    for operation in sorted(OPERATIONS, key=lambda each: each.path.count("{")):
+    for operation in sorted(OPERATIONS, key=lambda operation: operation.path.count("{")):
         template = operation.contract.base_path + operation.path
         pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))
         if operation.method == request.method and re.fullmatch(pattern, path):
@@ -152,7 +154,7 @@ def find(request: httpx.Request) -> Operation | None:
 
 
 def check(response: httpx.Response) -> None:
-    """Fail unless a response is what the contract of its operation documents."""
+    """Fail unless the contract documents the response."""
     response.read()
     operation = find(response.request)
     if operation is None:

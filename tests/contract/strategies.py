@@ -1,4 +1,4 @@
-"""Requests made from a contract: valid ones, and such with one rule broken."""
+"""Strategies for requests of a contract: valid ones, and ones that violate one rule."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class File:
 
 @dataclass(frozen=True)
 class Request:
-    """A request before it is written: parameters and members, or content that is none."""
+    """A request before encoding: parameters, and members or raw content of the body."""
 
     operation: Operation
     parameters: Mapping[tuple[str, str], Any] = field(default_factory=dict)
@@ -43,12 +43,12 @@ class Request:
     def send(self, client: httpx.Client) -> httpx.Response:
         path = self.operation.contract.base_path + self.operation.path
         query: list[tuple[str, str | int | float | bool | None]] = []
-        for (place, name), value in self.parameters.items():
+        for (location, name), value in self.parameters.items():
             values = value if isinstance(value, list) else [value]
-            if place == "path":
+            if location == "path":
                 path = path.replace(f"{{{name}}}", quote(_text(value), safe=""))
-            elif place == "query":
-                query += [(name, _text(each)) for each in values]
+            elif location == "query":
+                query += [(name, _text(item)) for item in values]
         content, media_type = self._body()
         headers = dict(self.headers)
         if media_type:
@@ -73,17 +73,17 @@ def _text(value: Any) -> str:
 
 
 def multipart(members: Mapping[str, Any]) -> bytes:
-    """A form as bytes: a list is a repeated part."""
+    """Encode a form; a list becomes a repeated part."""
     parts = []
     for name, value in members.items():
-        for each in value if isinstance(value, list) else [value]:
+        for item in value if isinstance(value, list) else [value]:
             head = f'Content-Disposition: form-data; name="{name}"'
-            if isinstance(each, File):
-                head += f'; filename="{each.filename}"'
-                head += f"\r\nContent-Type: {each.media_type}" if each.media_type else ""
-                data = each.data
+            if isinstance(item, File):
+                head += f'; filename="{item.filename}"'
+                head += f"\r\nContent-Type: {item.media_type}" if item.media_type else ""
+                data = item.data
             else:
-                data = _text(each).encode()
+                data = _text(item).encode()
             parts.append(b"--zzz\r\n" + head.encode() + b"\r\n\r\n" + data + b"\r\n")
     return b"".join(parts) + b"--zzz--\r\n"
 
@@ -95,7 +95,7 @@ _JSON = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text(_CHARACT
 
 
 def values(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
-    """What fits a schema."""
+    """Return a strategy for valid values of a schema."""
     node = contract.resolve(node)
     if "const" in node:
         return st.just(node["const"])
@@ -104,11 +104,11 @@ def values(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     for word in ("anyOf", "oneOf"):
         if word in node:
             return st.one_of([values(contract, branch) for branch in node[word]])
-    if "if" in node:
+    if "if" in node and "properties" not in node:
         return st.one_of([values(contract, node[branch]) for branch in ("then", "else")])
     kind = node.get("type")
     if isinstance(kind, list):
-        return st.one_of([values(contract, {**node, "type": each}) for each in kind])
+        return st.one_of([values(contract, {**node, "type": type}) for type in kind])
     make = _BY_KIND.get(kind)
     return make(contract, node) if make else _JSON
 
@@ -152,12 +152,16 @@ def _lists(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
 
 
 def _objects(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
-    members = {name: values(contract, each) for name, each in node.get("properties", {}).items()}
+    members = {
+        name: values(contract, schema) for name, schema in node.get("properties", {}).items()
+    }
     required = {name: members[name] for name in node.get("required", ())}
-    optional = {name: each for name, each in members.items() if name not in required}
-    least = node.get("minProperties", 0)
-    made = st.fixed_dictionaries(required, optional=optional)
-    return made.filter(lambda members: len(members) >= least)
+    optional = {name: value for name, value in members.items() if name not in required}
+    min_properties = node.get("minProperties", 0)
+    objects = st.fixed_dictionaries(required, optional=optional)
+    if "if" in node:
+        return objects.filter(lambda members: not contract.errors(node, members))
+    return objects.filter(lambda members: len(members) >= min_properties)
 
 
 _BY_KIND: Mapping[str, Callable[[Contract, Any], st.SearchStrategy[Any]]] = {
@@ -171,27 +175,28 @@ _BY_KIND: Mapping[str, Callable[[Contract, Any], st.SearchStrategy[Any]]] = {
 }
 
 
-def requests(operation: Operation, given: Mapping[str, Any]) -> st.SearchStrategy[Request]:
-    """Valid requests; `given` are members and parameters whose value the schema cannot know.
+def requests(operation: Operation, known: Mapping[str, Any]) -> st.SearchStrategy[Request]:
+    """Return a strategy for valid requests.
 
-    What is given as None is left out.
+    `known` are values of members and parameters that the schema cannot know; None omits a member.
     """
     parameters: dict[tuple[str, str], st.SearchStrategy[Any]] = {}
     optional: dict[tuple[str, str], st.SearchStrategy[Any]] = {}
-    for each in operation.parameters:
-        where = parameters if each.get("required") else optional
-        where[each["in"], each["name"]] = (
-            st.just(given[each["name"]])
-            if each["name"] in given
-            else values(operation.contract, each["schema"])
+    for parameter in operation.parameters:
+        location, name = parameter["in"], parameter["name"]
+        strategies = parameters if parameter.get("required") else optional
+        strategies[location, name] = (
+            st.just(known[name])
+            if name in known
+            else values(operation.contract, parameter["schema"])
         )
     members: st.SearchStrategy[Any] = st.none()
     if operation.body:
-        in_path = {each["name"] for each in operation.parameters}
-        known = {name: value for name, value in given.items() if name not in in_path}
+        names = {parameter["name"] for parameter in operation.parameters}
+        fixed = {name: value for name, value in known.items() if name not in names}
         members = values(operation.contract, operation.body[1]).map(
             lambda made: {
-                k: v for k, v in {**made, **known}.items() if v is not None or k not in known
+                k: v for k, v in {**made, **fixed}.items() if v is not None or k not in fixed
             }
         )
     return st.builds(
@@ -209,24 +214,25 @@ Break = Callable[[Request], Request]
 
 
 def breaks(operation: Operation) -> Iterator[tuple[str, Break]]:
-    """Every way to break one rule of an operation, with its name."""
+    """Yield every change that violates one rule of an operation, with a name for it."""
     if operation.credential:
         yield "no credentials", lambda request: replace(request, headers={})
-    for each in operation.parameters:
-        place, name = each["in"], each["name"]
-        if place == "query":
-            for label, wrong in wrongs(operation.contract, each["schema"], text=True):
-                if label not in ("a file", "item a file"):  # there are none in a query
-                    yield f"query {name} {label}", _with_parameter(place, name, wrong)
-            if each.get("required"):
-                yield f"query {name} missing", _without_parameter(place, name)
+    for parameter in operation.parameters:
+        location, name = parameter["in"], parameter["name"]
+        if location == "query":
+            for label, wrong in invalid_values(operation.contract, parameter["schema"], text=True):
+                if label not in ("a file", "item a file"):  # a query has no files
+                    yield f"query {name} {label}", _with_parameter(location, name, wrong)
+            if parameter.get("required"):
+                yield f"query {name} missing", _without_parameter(location, name)
     if operation.body:
         media_type, schema = operation.body
         yield from _body_breaks(operation, media_type, schema)
 
 
 def _body_breaks(operation: Operation, media_type: str, schema: Any) -> Iterator[tuple[str, Break]]:
-    schema = operation.contract.resolve(schema.get("else", schema))
+    if "properties" not in schema:
+        schema = operation.contract.resolve(schema.get("else", schema))
     form = media_type == "multipart/form-data"
     yield "wrong media type", lambda request: replace(request, content=b"x", media_type="text/css")
     yield "no media type", lambda request: replace(request, content=b"x")
@@ -244,9 +250,12 @@ def _body_breaks(operation: Operation, media_type: str, schema: Any) -> Iterator
         yield "no object", lambda request: replace(request, content=b"[]", media_type=media_type)
         yield "no UTF-8", lambda request: replace(request, content=b"\xff", media_type=media_type)
     for name in schema.get("required", ()):
-        yield f"{name} missing", _without_member(name)
+        yield f"{name} missing", _without_members(name)
+    if "if" in schema:
+        names = _conditional(schema)
+        yield f"{' and '.join(names)} missing", _without_members(*names)
     for name, node in schema.get("properties", {}).items():
-        for label, wrong in wrongs(operation.contract, node, text=form):
+        for label, wrong in invalid_values(operation.contract, node, text=form):
             yield f"{name} {label}", _with_member(name, wrong)
     if schema.get("additionalProperties") is False:
         yield "extra", _with_member("no_such_member", 1)
@@ -256,18 +265,18 @@ _WRONGS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "enum": ("off the list", lambda choices: "no-such-choice"),
     "pattern": (
         "off the pattern",
-        lambda pattern: next(each for each in ("!", "a,b;c") if not re.search(pattern, each)),
+        lambda pattern: next(text for text in ("!", "a,b;c") if not re.search(pattern, text)),
     ),
-    "minLength": ("too short", lambda least: "x" * (least - 1)),
-    "maxLength": ("too long", lambda most: "x" * (most + 1)),
-    "minimum": ("too small", lambda least: least - 1),
-    "exclusiveMinimum": ("too small", lambda least: least),
-    "maximum": ("too large", lambda most: most + 1),
+    "minLength": ("too short", lambda length: "x" * (length - 1)),
+    "maxLength": ("too long", lambda length: "x" * (length + 1)),
+    "minimum": ("too small", lambda minimum: minimum - 1),
+    "exclusiveMinimum": ("too small", lambda minimum: minimum),
+    "maximum": ("too large", lambda maximum: maximum + 1),
 }
 
 
-def wrongs(contract: Contract, node: Any, *, text: bool) -> Iterator[tuple[str, Any]]:
-    """Values that break one rule of a schema; `text` where a number is sent as text."""
+def invalid_values(contract: Contract, node: Any, *, text: bool) -> Iterator[tuple[str, Any]]:
+    """Yield values that violate one rule of a schema; with `text`, numbers are sent as text."""
     node = contract.resolve(node)
     kinds = node.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
@@ -289,7 +298,7 @@ def wrongs(contract: Contract, node: Any, *, text: bool) -> Iterator[tuple[str, 
 
 
 def _wrong_lists(contract: Contract, node: Any, *, text: bool) -> Iterator[tuple[str, Any]]:
-    for label, wrong in wrongs(contract, node["items"], text=text):
+    for label, wrong in invalid_values(contract, node["items"], text=text):
         yield f"item {label}", [wrong]
     if "maxItems" in node:
         item = contract.resolve(node["items"])
@@ -312,20 +321,26 @@ def _with_member(name: str, value: Any) -> Break:
     return lambda request: replace(request, members={**request.members, name: value})
 
 
-def _without_member(name: str) -> Break:
+def _conditional(schema: Any) -> list[str]:
+    """Return the members of which a schema requires one, by `if` and `then` or `else`."""
+    condition = schema["if"].get("not", schema["if"])
+    required = schema.get("then", schema.get("else"))["required"]
+    return [*required, *condition["required"]]
+
+
+def _without_members(*names: str) -> Break:
     def without(request: Request) -> Request:
-        members = deepcopy(dict(request.members))
-        members.pop(name, None)
-        return replace(request, members=members)
+        members = {name: value for name, value in request.members.items() if name not in names}
+        return replace(request, members=deepcopy(members))
 
     return without
 
 
-def _with_parameter(place: str, name: str, value: Any) -> Break:
-    return lambda r: replace(r, parameters={**r.parameters, (place, name): value})
+def _with_parameter(location: str, name: str, value: Any) -> Break:
+    return lambda r: replace(r, parameters={**r.parameters, (location, name): value})
 
 
-def _without_parameter(place: str, name: str) -> Break:
+def _without_parameter(location: str, name: str) -> Break:
     return lambda r: replace(
-        r, parameters={k: v for k, v in r.parameters.items() if k != (place, name)}
+        r, parameters={k: v for k, v in r.parameters.items() if k != (location, name)}
     )

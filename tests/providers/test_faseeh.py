@@ -1,4 +1,4 @@
-"""Faseeh: what clones, what is refused, and with which words."""
+"""Faseeh: cloning and its errors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from ..conftest import Serve
 
 CLONE = "/faseeh/api/v1/voices/clone"
+VOICES = "/faseeh/api/v1/voices"
 KEY = {"x-api-key": "K"}
 FIELDS = {
     "text": "مرحبا بك في فصيح",
@@ -42,7 +43,7 @@ def error(response: httpx.Response) -> tuple[int, str]:
     return body["errorCode"], body["errorMessage"]
 
 
-def test_a_clone_has_all_twelve_fields(http: httpx.Client, wav: bytes) -> None:
+def test_clone_has_all_twelve_fields(http: httpx.Client, wav: bytes) -> None:
     response = clone(http, wav, wav, languages="ar, en", dialects="najdi,hijazi", gender="male")
     assert response.status_code == 200
     voice = response.json()
@@ -64,21 +65,17 @@ def test_a_clone_has_all_twelve_fields(http: httpx.Client, wav: bytes) -> None:
 
 
 @pytest.mark.parametrize("stability", ["0", "1", "0.25", "1.0"])
-def test_stability_arrives_as_text_and_leaves_as_a_number(
-    http: httpx.Client, wav: bytes, stability: str
-) -> None:
+def test_stability_is_returned_as_a_number(http: httpx.Client, wav: bytes, stability: str) -> None:
     assert clone(http, wav, wav, stability=stability).json()["stability"] == float(stability)
 
 
-def test_the_voice_file_may_be_headerless_pcm_as_the_preview_makes_it(
-    http: httpx.Client, wav: bytes
-) -> None:
+def test_voice_file_may_be_headerless_pcm(http: httpx.Client, wav: bytes) -> None:
     assert clone(http, wav[44:], wav).status_code == 200
     assert clone(http, bytes(48_000), wav).status_code == 200
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_each_field_is_required(http: httpx.Client, wav: bytes, field: str) -> None:
+def test_missing_field_returns_400(http: httpx.Client, wav: bytes, field: str) -> None:
     response = clone(http, wav, wav, without=field)
     assert response.status_code == 400
     assert error(response)[0] == 40001
@@ -86,7 +83,7 @@ def test_each_field_is_required(http: httpx.Client, wav: bytes, field: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("stability", "told"),
+    ("stability", "message"),
     [
         ("1.01", "stability must be at most 1; got 1.01"),
         ("-0.1", "stability must be at least 0; got -0.1"),
@@ -95,10 +92,10 @@ def test_each_field_is_required(http: httpx.Client, wav: bytes, field: str) -> N
         ("", 'stability must be a number; got ""'),
     ],
 )
-def test_stability_is_a_number_between_0_and_1(
-    http: httpx.Client, wav: bytes, stability: str, told: str
+def test_stability_out_of_range_returns_400(
+    http: httpx.Client, wav: bytes, stability: str, message: str
 ) -> None:
-    assert error(clone(http, wav, wav, stability=stability)) == (40001, told)
+    assert error(clone(http, wav, wav, stability=stability)) == (40001, message)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +109,7 @@ def test_stability_is_a_number_between_0_and_1(
         (b"", None, "voice_file"),
     ],
 )
-def test_a_file_that_is_no_audio_is_400(
+def test_file_that_is_not_audio_returns_400(
     http: httpx.Client, wav: bytes, voice: bytes | None, reference: bytes | None, field: str
 ) -> None:
     response = clone(http, wav if voice is None else voice, wav if reference is None else reference)
@@ -120,15 +117,13 @@ def test_a_file_that_is_no_audio_is_400(
     assert error(response)[1].startswith(f"{field} must ")
 
 
-def test_without_a_key_it_is_401(http: httpx.Client) -> None:
+def test_missing_api_key_returns_401(http: httpx.Client) -> None:
     response = http.post(CLONE)
     assert response.status_code == 401
     assert error(response) == (40101, "Invalid or missing API key")
 
 
-def test_an_empty_wallet_is_402_and_a_model_that_is_not_enabled_403(
-    serve: Serve, wav: bytes
-) -> None:
+def test_empty_wallet_returns_402_and_disabled_model_403(serve: Serve, wav: bytes) -> None:
     accounts = {"faseeh": {"broke": {"credit": 0}, "mini": {"models": ["faseeh-mini-v1-preview"]}}}
     with httpx.Client(base_url=serve(accounts=accounts).url) as http:
         broke = clone(http, wav, wav, key="broke")
@@ -140,28 +135,28 @@ def test_an_empty_wallet_is_402_and_a_model_that_is_not_enabled_403(
         assert clone(http, wav, wav, key="mini", model="faseeh-mini-v1-preview").status_code == 200
 
 
-def test_more_requests_concurrency_than_the_plan_has_are_429_when_limits_are_on(
+def test_concurrent_requests_over_the_limit_of_the_plan_return_429(
     serve: Serve, wav: bytes
 ) -> None:
-    """Two uploads are under way and have not ended: a third is one too many on the Basic plan."""
+    """Two delayed requests are in progress; the Basic plan rejects the third."""
     server = serve(limits="documented")
     host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
-    head = f"POST {CLONE} HTTP/1.1\r\nHost: x\r\nx-api-key: K\r\nContent-Length: 10\r\n\r\n"
+    request = f"GET {VOICES} HTTP/1.1\r\nHost: x\r\nx-api-key: K\r\n\r\n"
     with ExitStack() as stack, httpx.Client(base_url=server.url) as http:
+        delay = {"kind": "delay", "seconds": 60, "operation": "GET /voices", "provider": "faseeh"}
+        assert http.post("/__mockvoice/faults", json={**delay, "times": 2}).status_code == 201
         for _ in range(2):
-            under_way = stack.enter_context(socket.create_connection((host, port)))
-            under_way.sendall(head.encode() + b"x")
+            connection = stack.enter_context(socket.create_connection((host, port)))
+            connection.sendall(request.encode())
         while (response := clone(http, wav, wav)).status_code == 200:
-            pass  # until the server has seen both
+            pass  # until the server has begun both
         assert response.status_code == 429
         assert error(response) == (42901, "Concurrency limit reached. Current: 3, Maximum: 2")
         assert clone(http, wav, wav, key="other").status_code == 200
 
 
-def test_the_curl_and_requests_way_of_sending_files_is_taken(
-    http: httpx.Client, wav: bytes
-) -> None:
-    """requests names no type for a part, curl names application/octet-stream for every file."""
+def test_parts_of_curl_and_requests_are_accepted(http: httpx.Client, wav: bytes) -> None:
+    """requests sends no content type for a part, curl sends application/octet-stream."""
     boundary = "94db8dc28dfc430484bdce547eb75fdc"
     parts = [f'name="{name}"\r\n\r\n{value}'.encode() for name, value in FIELDS.items()]
     parts.append(b'name="voice_file"; filename="a.wav"\r\n\r\n' + wav)
@@ -181,7 +176,7 @@ def test_the_curl_and_requests_way_of_sending_files_is_taken(
     assert response.status_code == 200
 
 
-def test_an_unknown_path_is_told_in_faseehs_words(http: httpx.Client) -> None:
+def test_unknown_path_returns_404_in_faseeh_format(http: httpx.Client) -> None:
     response = http.post("/faseeh/voices/clone", headers=KEY)
     assert response.status_code == 404
     assert error(response)[0] == 40401

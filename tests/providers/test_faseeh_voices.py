@@ -1,4 +1,4 @@
-"""Faseeh: preview, clone, speak; and what is left in the wallet."""
+"""Faseeh: previews, clones, speech and the wallet."""
 
 from __future__ import annotations
 
@@ -43,60 +43,60 @@ def preview(http: httpx.Client, wav: bytes, **fields: str) -> httpx.Response:
     return http.post("/voices/preview", data={**PREVIEW, **fields}, files={"file": wav})
 
 
-def test_a_preview_is_cloned_and_speaks(http: httpx.Client, wav: bytes) -> None:
-    info = preview(http, wav)
-    assert info.status_code == 200
-    assert info.headers["content-type"] == "audio/raw;codec=pcm16;rate=24000;channels=1"
-    assert info.headers["cache-control"] == "no-cache"
-    assert info.headers["transfer-encoding"] == "chunked"
-    assert len(info.content) == 2 * round(16 * 0.06 * 24000)
-    files = {"voice_file": info.content, "reference_audio_file": wav}
+def test_preview_is_cloned_and_speaks(http: httpx.Client, wav: bytes) -> None:
+    previewed = preview(http, wav)
+    assert previewed.status_code == 200
+    assert previewed.headers["content-type"] == "audio/raw;codec=pcm16;rate=24000;channels=1"
+    assert previewed.headers["cache-control"] == "no-cache"
+    assert previewed.headers["transfer-encoding"] == "chunked"
+    assert len(previewed.content) == 2 * round(16 * 0.06 * 24000)
+    files = {"voice_file": previewed.content, "reference_audio_file": wav}
     voice = http.post("/voices/clone", data=CLONE, files=files).json()
     assert voice in http.get("/voices").json()
     assert sniff(httpx.get(voice["sample_url"]).content).format == "wav"
     body = {"voice_id": voice["voice_id"], "text": "Hello there"}
-    said = http.post(SPEAK, json={**body, "stability": 0.5, "streaming": False})
-    assert said.headers["content-type"] == "audio/wav"
-    assert int(said.headers["content-length"]) == len(said.content)
-    with wave.open(io.BytesIO(said.content)) as sound:
+    speech = http.post(SPEAK, json={**body, "stability": 0.5, "streaming": False})
+    assert speech.headers["content-type"] == "audio/wav"
+    assert int(speech.headers["content-length"]) == len(speech.content)
+    with wave.open(io.BytesIO(speech.content)) as sound:
         assert (sound.getframerate(), sound.getnframes()) == (24000, round(0.66 * 24000))
     streamed = http.post(SPEAK, json={**body, "streaming": True})
     assert streamed.headers["content-type"] == "audio/raw;codec=pcm16;rate=24000;channels=1"
-    assert streamed.content == said.content[44:]
+    assert streamed.content == speech.content[44:]
 
 
-def test_previews_of_different_voices_sound_different(
+def test_previews_of_different_samples_differ(
     http: httpx.Client, samples: dict[str, bytes]
 ) -> None:
-    info = {preview(http, samples[format]).content for format in ("wav", "mp3", "wav")}
-    assert len(info) == 2
+    previewed = {preview(http, samples[format]).content for format in ("wav", "mp3", "wav")}
+    assert len(previewed) == 2
     assert len(preview(http, samples["wav"], speed="1.2").content) == 2 * round(0.8 * 24000)
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
-        ({"text": "one two-three"}, "text must have at least 3 words; got 2"),
+        ({"text": "one two-three"}, 'text must have at least 3 words; got "one two-three"'),
         ({"text": "a b c"}, "text must be at least 10 characters long; got 5"),
         ({"similarity": "1.1"}, "similarity must be at most 1; got 1.1"),
         ({"speed": "0.6"}, "speed must be at least 0.7; got 0.6"),
         ({"model_id": "invalid_model_id"}, "Model not found: invalid_model_id"),
     ],
 )
-def test_a_wrong_preview_is_400(
-    http: httpx.Client, wav: bytes, fields: dict[str, str], told: str
+def test_invalid_preview_returns_400(
+    http: httpx.Client, wav: bytes, fields: dict[str, str], message: str
 ) -> None:
     response = preview(http, wav, **fields)
     assert response.status_code == 400
-    assert response.json() == {"errorCode": 40001, "errorMessage": told}
+    assert response.json() == {"errorCode": 40001, "errorMessage": message}
 
 
-def test_a_preview_of_no_audio_is_400(http: httpx.Client) -> None:
+def test_preview_of_file_that_is_not_audio_returns_400(http: httpx.Client) -> None:
     assert preview(http, b"Example data").status_code == 400
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 48000])
-def test_speech_has_the_rate_inject_with(http: httpx.Client, rate: int) -> None:
+def test_speech_has_requested_sample_rate(http: httpx.Client, rate: int) -> None:
     body = {"voice_id": "ar-najdi-male-2", "text": "مرحبا", "sample_rate": rate, "speed": 0.7}
     with wave.open(io.BytesIO(http.post(SPEAK, json=body).content)) as sound:
         assert sound.getframerate() == rate
@@ -104,8 +104,25 @@ def test_speech_has_the_rate_inject_with(http: httpx.Client, rate: int) -> None:
     assert f"rate={rate};" in streamed.headers["content-type"]
 
 
+def test_speech_accepts_an_integral_float_as_sample_rate(http: httpx.Client) -> None:
+    body = {"voice_id": "ar-najdi-male-2", "text": "Hello", "sample_rate": 16000}
+    plain = http.post(SPEAK, json=body)
+    speech = http.post(SPEAK, json={**body, "sample_rate": 16000.0})
+    assert speech.content == plain.content
+    streamed = http.post(SPEAK, json={**body, "sample_rate": 16000.0, "streaming": True})
+    assert streamed.headers["content-type"] == "audio/raw;codec=pcm16;rate=16000;channels=1"
+    assert streamed.content == plain.content[44:]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_speech_lasts_at_most_300_seconds(http: httpx.Client, *, streaming: bool) -> None:
+    body = {"voice_id": "ar-najdi-male-2", "text": "x" * 6000, "speed": 0.7, "sample_rate": 8000}
+    speech = http.post(SPEAK, json={**body, "streaming": streaming})
+    assert len(speech.content) == 300 * 2 * 8000 + (0 if streaming else 44)
+
+
 @pytest.mark.parametrize(
-    ("path", "body", "status", "told"),
+    ("path", "body", "status", "message"),
     [
         ("/text-to-speech/x", {"voice_id": "v", "text": "t"}, 400, "Model not found: x"),
         (SPEAK, {"voice_id": "nobody", "text": "t"}, 404, "Voice not found: nobody"),
@@ -120,18 +137,16 @@ def test_speech_has_the_rate_inject_with(http: httpx.Client, rate: int) -> None:
         (SPEAK, {"voice_id": "v", "text": "t", "dialect": "x"}, 400, "dialect must be one of"),
     ],
 )
-def test_wrong_speech_is_refused(
-    http: httpx.Client, path: str, body: dict[str, Any], status: int, told: str
+def test_invalid_speech_request_is_rejected(
+    http: httpx.Client, path: str, body: dict[str, Any], status: int, message: str
 ) -> None:
     response = http.post(path, json=body)
     assert response.status_code == status
-    assert response.json()["errorMessage"].startswith(told)
+    assert response.json()["errorMessage"].startswith(message)
 
 
-def test_the_wallet_is_spent_by_characters_times_the_cost_of_the_model(
-    http: httpx.Client, wav: bytes
-) -> None:
-    models = {each["model_id"]: each["cost"] for each in http.get("/models").json()}
+def test_speech_costs_characters_times_cost_of_model(http: httpx.Client, wav: bytes) -> None:
+    models = {model["model_id"]: model["cost"] for model in http.get("/models").json()}
     assert models["faseeh-mini-v1-preview"] < models["faseeh-v1-preview"]
     poor = {"x-api-key": "poor"}
     body = {"voice_id": "ar-najdi-male-2", "text": "x" * 15}
@@ -149,14 +164,14 @@ def test_the_wallet_is_spent_by_characters_times_the_cost_of_the_model(
     assert http.get("/voices", headers=empty).status_code == 200
 
 
-def test_a_model_that_is_not_enabled_is_403(http: httpx.Client) -> None:
+def test_disabled_model_returns_403(http: httpx.Client) -> None:
     body = {"voice_id": "ar-najdi-male-2", "text": "x"}
     response = http.post(SPEAK, json=body, headers={"x-api-key": "mini"})
     assert response.status_code == 403
     assert response.json()["errorCode"] == 40301
 
 
-def test_accounts_do_not_hear_each_other(http: httpx.Client, wav: bytes) -> None:
+def test_voices_are_separate_by_account(http: httpx.Client, wav: bytes) -> None:
     files = {"voice_file": wav, "reference_audio_file": wav}
     voice = http.post("/voices/clone", data=CLONE, files=files).json()
     other = {"x-api-key": "other"}

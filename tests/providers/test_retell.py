@@ -1,4 +1,4 @@
-"""Retell: what clones, what is refused, and with which words."""
+"""Retell: cloning and its errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def message(response: httpx.Response) -> str:
     return str(body["message"])
 
 
-def test_a_clone_is_a_voice_with_a_gender(http: httpx.Client, wav: bytes) -> None:
+def test_clone_returns_voice_with_gender(http: httpx.Client, wav: bytes) -> None:
     response = clone(http, wav)
     assert response.status_code == 201
     voice = response.json()
@@ -42,15 +42,15 @@ def test_a_clone_is_a_voice_with_a_gender(http: httpx.Client, wav: bytes) -> Non
 
 
 @pytest.mark.parametrize("name", ["files", "files[]"])
-def test_files_come_by_either_name(
+def test_files_field_name_may_end_with_brackets(
     http: httpx.Client, samples: dict[str, bytes], name: str
 ) -> None:
     response = clone(http, samples["wav"], samples["mp3"], name=name)
     assert response.status_code == 201
 
 
-def test_parts_may_come_in_any_order(server: Server, http: httpx.Client, wav: bytes) -> None:
-    """The Node SDK appends parts as its promises resolve: text fields stand between the files."""
+def test_parts_are_accepted_in_any_order(server: Server, http: httpx.Client, wav: bytes) -> None:
+    """The Node SDK appends parts as its promises resolve, so text fields may be between files."""
     parts: list[tuple[str, Any]] = [
         ("files", ("b.wav", wav, "application/octet-stream")),
         ("voice_name", (None, "x")),
@@ -63,7 +63,7 @@ def test_parts_may_come_in_any_order(server: Server, http: httpx.Client, wav: by
 
 
 @pytest.mark.parametrize(
-    ("provider", "most"),
+    ("provider", "max_files"),
     [
         ("elevenlabs", 25),
         ("fish_audio", 25),
@@ -73,17 +73,17 @@ def test_parts_may_come_in_any_order(server: Server, http: httpx.Client, wav: by
         ("minimax", 1),
     ],
 )
-def test_each_voice_provider_takes_so_many_files(
-    http: httpx.Client, wav: bytes, provider: str, most: int
+def test_files_over_limit_of_voice_provider_return_400(
+    http: httpx.Client, wav: bytes, provider: str, max_files: int
 ) -> None:
-    assert clone(http, *[wav] * most, voice_provider=provider).status_code == 201
-    refused = clone(http, *[wav] * (most + 1), voice_provider=provider)
+    assert clone(http, *[wav] * max_files, voice_provider=provider).status_code == 201
+    refused = clone(http, *[wav] * (max_files + 1), voice_provider=provider)
     assert refused.status_code == 400
-    assert f"files must have at most {most} item" in message(refused)
+    assert f"files must have at most {max_files} item" in message(refused)
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "text"),
     [
         ({"voice_name": ""}, "voice_name must not be empty"),
         ({"voice_name": "x" * 201}, "voice_name must be at most 200 characters long; got 201"),
@@ -91,16 +91,16 @@ def test_each_voice_provider_takes_so_many_files(
         ({"voice_provider": ""}, "voice_provider must be one of"),
     ],
 )
-def test_a_wrong_field_is_400(
-    http: httpx.Client, wav: bytes, fields: dict[str, str], told: str
+def test_invalid_field_returns_400(
+    http: httpx.Client, wav: bytes, fields: dict[str, str], text: str
 ) -> None:
     response = clone(http, wav, **fields)
     assert response.status_code == 400
     assert message(response).startswith("Invalid request format, please check API reference.")
-    assert told in message(response)
+    assert text in message(response)
 
 
-def test_missing_fields_are_400(http: httpx.Client) -> None:
+def test_missing_fields_return_400(http: httpx.Client) -> None:
     response = http.post(CLONE, headers=KEY, files={"name": (None, "x")})
     assert response.status_code == 400
     for field in ("files", "voice_name", "voice_provider"):
@@ -109,26 +109,26 @@ def test_missing_fields_are_400(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("text", ['{"type":"Buffer","data":[82]}', '{"a":1}', "[1]", "RIFF"])
-def test_text_is_no_file_whatever_it_looks_like(http: httpx.Client, wav: bytes, text: str) -> None:
+def test_file_sent_as_text_returns_400(http: httpx.Client, wav: bytes, text: str) -> None:
     response = clone(http, wav, files=text)
     assert response.status_code == 400
     assert "files.0 must be a file; got " in message(response)
 
 
 @pytest.mark.parametrize("data", [b"", b"Example data", b"\x1a\x45\xdf\xa3webm"])
-def test_what_is_no_audio_is_400(http: httpx.Client, wav: bytes, data: bytes) -> None:
+def test_file_that_is_not_audio_returns_400(http: httpx.Client, wav: bytes, data: bytes) -> None:
     response = clone(http, wav, data)
     assert response.status_code == 400
     assert "files.1 must" in message(response)
 
 
-def test_without_a_key_it_is_401(http: httpx.Client) -> None:
+def test_missing_api_key_returns_401(http: httpx.Client) -> None:
     response = http.post(CLONE)
     assert response.status_code == 401
     assert message(response) == "API key is missing or invalid."
 
 
-def test_an_account_whose_trial_has_ended_is_402(serve: Serve, wav: bytes) -> None:
+def test_clone_of_account_with_ended_trial_returns_402(serve: Serve, wav: bytes) -> None:
     server = serve(accounts={"retell": {"key_test": {"trial_ended": True}}})
     with httpx.Client(base_url=server.url) as http:
         response = clone(http, wav)
@@ -139,7 +139,7 @@ def test_an_account_whose_trial_has_ended_is_402(serve: Serve, wav: bytes) -> No
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/retell/clone"), ("GET", CLONE)])
-def test_unknown_paths_and_methods_are_told_in_retells_words(
+def test_unknown_path_or_method_returns_error_in_retell_format(
     http: httpx.Client, method: str, path: str
 ) -> None:
     response = http.request(method, path, headers=KEY)

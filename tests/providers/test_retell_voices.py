@@ -1,4 +1,4 @@
-"""Retell: finding voices, and adding some of a community."""
+"""Retell: voices of the account and of the community."""
 
 from __future__ import annotations
 
@@ -30,24 +30,22 @@ def clone(http: httpx.Client, wav: bytes, name: str = "n") -> dict[str, Any]:
     return voice
 
 
-def test_a_clone_is_found_and_listed_behind_the_stock_voices(
-    http: httpx.Client, wav: bytes
-) -> None:
-    stock = http.get("/list-voices").json()
-    assert isinstance(stock, list)
-    assert stock[0]["voice_id"] == "retell-Cimo"
+def test_clone_is_retrieved_and_listed_after_preset_voices(http: httpx.Client, wav: bytes) -> None:
+    presets = http.get("/list-voices").json()
+    assert isinstance(presets, list)
+    assert presets[0]["voice_id"] == "retell-Cimo"
     made = clone(http, wav)
     assert http.get(f"/get-voice/{made['voice_id']}").json() == made
-    assert http.get("/list-voices").json() == [*stock, made]
+    assert http.get("/list-voices").json() == [*presets, made]
 
 
-def test_a_stock_voice_is_found(http: httpx.Client) -> None:
+def test_preset_voice_is_retrieved(http: httpx.Client) -> None:
     voice = http.get("/get-voice/retell-Cimo").json()
     assert voice["voice_name"] == "Cimo"
     assert sniff(httpx.get(voice["preview_audio_url"]).content).format == "wav"
 
 
-def test_an_unknown_voice_is_422_and_so_is_that_of_another_account(
+def test_unknown_voice_and_voice_of_other_account_return_422(
     http: httpx.Client, wav: bytes
 ) -> None:
     made = clone(http, wav)
@@ -60,12 +58,12 @@ def test_an_unknown_voice_is_422_and_so_is_that_of_another_account(
         }
 
 
-def test_a_community_voice_is_searched_and_added(http: httpx.Client) -> None:
-    found = http.post("/search-community-voice", json={"search_query": "rachel"}).json()["voices"]
-    assert [each["name"] for each in found] == ["Rachel"]
+def test_community_voice_is_searched_and_added(http: httpx.Client) -> None:
+    matches = http.post("/search-community-voice", json={"search_query": "rachel"}).json()["voices"]
+    assert [voice["name"] for voice in matches] == ["Rachel"]
     body = {
-        "provider_voice_id": found[0]["provider_voice_id"],
-        "public_user_id": found[0]["public_user_id"],
+        "provider_voice_id": matches[0]["provider_voice_id"],
+        "public_user_id": matches[0]["public_user_id"],
         "voice_name": "mine",
         "voice_provider": "elevenlabs",
     }
@@ -76,40 +74,50 @@ def test_a_community_voice_is_searched_and_added(http: httpx.Client) -> None:
     assert http.get(f"/get-voice/{voice['voice_id']}").json() == voice
 
 
-def test_a_community_is_searched_by_provider(http: httpx.Client) -> None:
+def test_community_search_by_provider(http: httpx.Client) -> None:
     body = {"search_query": "", "voice_provider": "cartesia"}
-    found = http.post("/search-community-voice", json=body).json()["voices"]
-    assert [each["name"] for each in found] == ["British Lady"]
-    assert "public_user_id" not in found[0]
+    matches = http.post("/search-community-voice", json=body).json()["voices"]
+    assert [voice["name"] for voice in matches] == ["British Lady"]
+    assert "public_user_id" not in matches[0]
     nothing = http.post("/search-community-voice", json={"search_query": "no such voice"})
     assert nothing.json() == {"voices": []}
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (
             {"provider_voice_id": "x", "voice_name": "n"},
-            "public_user_id is required for elevenlabs",
+            "public_user_id is required",
+        ),
+        (
+            {"provider_voice_id": "x", "voice_name": "n", "voice_provider": "elevenlabs"},
+            "public_user_id is required",
+        ),
+        (
+            {"provider_voice_id": "x", "voice_name": "n", "public_user_id": ""},
+            "public_user_id must not be empty",
         ),
         ({"voice_name": "n"}, "provider_voice_id is required"),
         ({"provider_voice_id": "x", "voice_name": ""}, "voice_name must not be empty"),
     ],
 )
-def test_a_wrong_addition_is_400(http: httpx.Client, body: dict[str, Any], told: str) -> None:
+def test_invalid_community_voice_returns_400(
+    http: httpx.Client, body: dict[str, Any], message: str
+) -> None:
     response = http.post("/add-community-voice", json=body)
     assert response.status_code == 400
-    assert told in response.json()["message"]
+    assert message in response.json()["message"]
 
 
-def test_a_voice_that_the_community_does_not_know_here_is_added_all_the_same(
+def test_unknown_community_voice_is_added(
     http: httpx.Client,
 ) -> None:
     body = {"provider_voice_id": "xyz", "voice_name": "n", "voice_provider": "cartesia"}
     assert http.post("/add-community-voice", json=body).json()["provider"] == "cartesia"
 
 
-def test_nobody_is_calling(http: httpx.Client) -> None:
+def test_concurrency_counts_no_calls(http: httpx.Client) -> None:
     counters = http.get("/get-concurrency").json()
     assert counters["current_concurrency"] == 0
     total = counters["base_concurrency"] + counters["purchased_concurrency"]

@@ -1,6 +1,6 @@
-"""Whatever is done in whatever order, a provider remembers what a dict would remember.
+"""Providers keep records as a dictionary does, in any order of requests.
 
-Two API keys take part, and never see each other.
+Two API keys take part; neither sees the records of the other.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from ..state.serializing import make_mock
 WAV = encoded("wav", 0.2)
 KEYS = st.sampled_from(["one", "two"])
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
-NOBODY = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 class Machine(RuleBasedStateMachine):
-    """A server, and what each key should find there: id to name, oldest first."""
+    """A client, and the records that a key should find: name by id, oldest first."""
 
     base: ClassVar[str]
     url: ClassVar[str]
@@ -91,10 +91,10 @@ class Telnyx(Machine):
 
     @rule(key=KEYS, id=voices)
     def get(self, key: str, id: str) -> None:
-        found = self.http.get(f"/voice_clones/{id}", headers=self.key(key))
-        assert found.status_code == (200 if self.owns(key, id) else 404)
-        if found.is_success:
-            assert found.json()["data"]["name"] == self.model[key][id]
+        response = self.http.get(f"/voice_clones/{id}", headers=self.key(key))
+        assert response.status_code == (200 if self.owns(key, id) else 404)
+        if response.is_success:
+            assert response.json()["data"]["name"] == self.model[key][id]
 
     @rule(key=KEYS, id=voices, name=NAMES)
     def rename(self, key: str, id: str, name: str) -> None:
@@ -113,32 +113,34 @@ class Telnyx(Machine):
     @rule(key=KEYS, id=voices)
     def speak(self, key: str, id: str) -> None:
         body = {"text": "hello", "voice": f"Telnyx.Qwen3TTS.{id}"}
-        said = self.http.post("/text-to-speech/speech", headers=self.key(key), json=body)
-        assert said.status_code == (200 if self.owns(key, id) else 400)
+        response = self.http.post("/text-to-speech/speech", headers=self.key(key), json=body)
+        assert response.status_code == (200 if self.owns(key, id) else 400)
 
     @rule(key=KEYS, part=st.text("abAB", max_size=1), size=st.integers(1, 3))
     def pages(self, key: str, part: str, size: int) -> None:
-        """All pages one after another are everything, in order, once."""
-        found: list[str] = []
+        """All pages together are all records, in order."""
+        ids: list[str] = []
         query: dict[str, Any] = {"filter[name]": part, "page[size]": size, "sort": "created_at"}
         for number in range(1, 99):
             page = self.http.get(
                 "/voice_clones", headers=self.key(key), params={**query, "page[number]": number}
             ).json()
-            found += [each["id"] for each in page["data"]]
+            ids += [clone["id"] for clone in page["data"]]
             if number >= page["meta"]["total_pages"]:
                 break
-        wanted = [id for id, name in self.model[key].items() if part.lower() in name.lower()]
-        assert found == wanted
-        assert page["meta"]["total_results"] == len(wanted)
+        expected = [id for id, name in self.model[key].items() if part.lower() in name.lower()]
+        assert ids == expected
+        assert page["meta"]["total_results"] == len(expected)
 
     @rule(key=KEYS)
     def unknown(self, key: str) -> None:
-        assert self.http.get(f"/voice_clones/{NOBODY}", headers=self.key(key)).status_code == 404
+        assert (
+            self.http.get(f"/voice_clones/{UNKNOWN_ID}", headers=self.key(key)).status_code == 404
+        )
 
 
 class TelnyxDesigns(Machine):
-    """Designs of Telnyx and their versions: id to the numbers of the versions that are there."""
+    """Designs of Telnyx: numbers of the versions by id."""
 
     base = "/telnyx/v2"
     designs = Bundle[str]("designs")
@@ -186,16 +188,16 @@ class TelnyxDesigns(Machine):
     def get(self, key: str, id: str, number: int | None) -> None:
         headers = {"Authorization": f"Bearer {key}"}
         query = {"version": number} if number else {}
-        found = self.http.get(f"/voice_designs/{id}", headers=headers, params=query)
+        response = self.http.get(f"/voice_designs/{id}", headers=headers, params=query)
         numbers = self.versions[key].get(id, [])
-        wanted = number or max(numbers, default=0)
-        assert found.status_code == (200 if wanted in numbers else 404)
-        if found.is_success:
-            assert found.json()["data"]["version"] == wanted
+        newest = number or max(numbers, default=0)
+        assert response.status_code == (200 if newest in numbers else 404)
+        if response.is_success:
+            assert response.json()["data"]["version"] == newest
 
 
 class Retell(Machine):
-    """Voices of Retell: they are made and found, and never changed."""
+    """Voices of Retell, which are created and never changed."""
 
     base = "/retell"
     voices = Bundle[str]("voices")
@@ -221,8 +223,8 @@ class Retell(Machine):
 
     @rule(key=KEYS, id=voices)
     def get(self, key: str, id: str) -> None:
-        found = self.http.get(f"/get-voice/{id}", headers=self.key(key))
-        assert found.status_code == (200 if self.owns(key, id) else 422)
+        response = self.http.get(f"/get-voice/{id}", headers=self.key(key))
+        assert response.status_code == (200 if self.owns(key, id) else 422)
 
     @invariant()
     def listed(self) -> None:
@@ -254,10 +256,10 @@ class Supertone(Machine):
 
     @rule(key=KEYS, id=voices)
     def get(self, key: str, id: str) -> None:
-        found = self.http.get(f"/custom-voices/{id}", headers={"x-sup-api-key": key})
-        assert found.status_code == (200 if self.owns(key, id) else 404)
-        if found.is_success:
-            assert found.json()["name"] == self.model[key][id]
+        response = self.http.get(f"/custom-voices/{id}", headers={"x-sup-api-key": key})
+        assert response.status_code == (200 if self.owns(key, id) else 404)
+        if response.is_success:
+            assert response.json()["name"] == self.model[key][id]
 
     @rule(key=KEYS, id=voices, name=NAMES)
     def rename(self, key: str, id: str, name: str) -> None:
@@ -276,29 +278,31 @@ class Supertone(Machine):
     @rule(key=KEYS, id=voices)
     def speak(self, key: str, id: str) -> None:
         body = {"text": "hello", "language": "en"}
-        said = self.http.post(f"/text-to-speech/{id}", headers={"x-sup-api-key": key}, json=body)
+        response = self.http.post(
+            f"/text-to-speech/{id}", headers={"x-sup-api-key": key}, json=body
+        )
         other = "two" if key == "one" else "one"
         gone = 403 if self.owns(other, id) else 404
-        assert said.status_code == (200 if self.owns(key, id) else gone)
+        assert response.status_code == (200 if self.owns(key, id) else gone)
 
     @rule(key=KEYS, part=st.text("abAB", max_size=1))
     def pages(self, key: str, part: str) -> None:
-        found, query = list[str](), {"name": part, "page_size": "10.0"}
+        ids, query = list[str](), {"name": part, "page_size": "10.0"}
         while True:
             page = self.http.get(
                 "/custom-voices/search", headers={"x-sup-api-key": key}, params=query
             ).json()
-            found += [each["voice_id"] for each in page["items"]]
+            ids += [voice["voice_id"] for voice in page["items"]]
             if "next_page_token" not in page:
                 break
             query = {**query, "next_page_token": page["next_page_token"]}
-        wanted = [id for id, name in self.model[key].items() if part.lower() in name.lower()]
-        assert found == wanted
-        assert page["total"] == len(wanted)
+        expected = [id for id, name in self.model[key].items() if part.lower() in name.lower()]
+        assert ids == expected
+        assert page["total"] == len(expected)
 
 
 class Faseeh(Machine):
-    """Voices of Faseeh: they are made, listed and heard."""
+    """Voices of Faseeh."""
 
     base = "/faseeh/api/v1"
     voices = Bundle[str]("voices")
@@ -318,14 +322,14 @@ class Faseeh(Machine):
     @rule(key=KEYS, id=voices)
     def speak(self, key: str, id: str) -> None:
         path, body = "/text-to-speech/faseeh-v1-preview", {"voice_id": id, "text": "hello"}
-        said = self.http.post(path, headers={"x-api-key": key}, json=body)
-        assert said.status_code == (200 if self.owns(key, id) else 404)
+        response = self.http.post(path, headers={"x-api-key": key}, json=body)
+        assert response.status_code == (200 if self.owns(key, id) else 404)
 
     @invariant()
     def listed(self) -> None:
         for key, model in self.model.items():
             listed = self.http.get("/voices", headers={"x-api-key": key}).json()
-            own = {each["voice_id"]: each["name"] for each in listed if each["type"] is None}
+            own = {voice["voice_id"]: voice["name"] for voice in listed if voice["type"] is None}
             assert [*own.items()] == [*model.items()]
 
 

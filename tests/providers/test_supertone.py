@@ -1,4 +1,4 @@
-"""Supertone: what clones, what is refused, and with which words."""
+"""Supertone: cloning and its errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def details(response: httpx.Response) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("format", ["wav", "mp3"])
-def test_a_clone_is_200_and_nothing_but_an_id(
+def test_clone_returns_200_and_only_the_id(
     server: Server, http: httpx.Client, samples: dict[str, bytes], format: str
 ) -> None:
     response = clone(http, samples[format], {"description": "warm"})
@@ -53,7 +53,7 @@ def test_a_clone_is_200_and_nothing_but_an_id(
 
 
 @pytest.mark.parametrize(
-    ("data", "fields", "told"),
+    ("data", "fields", "text"),
     [
         (None, {}, "files is required"),
         (b"", {}, "files must not be empty"),
@@ -61,22 +61,22 @@ def test_a_clone_is_200_and_nothing_but_an_id(
         (b"RIFF", {"name": "x" * 101}, "name must be at most 100 characters long; got 101"),
     ],
 )
-def test_a_wrong_field_is_400(
-    http: httpx.Client, data: bytes | None, fields: dict[str, str], told: str
+def test_invalid_field_returns_400(
+    http: httpx.Client, data: bytes | None, fields: dict[str, str], text: str
 ) -> None:
     response = clone(http, data, fields)
     assert response.status_code == 400
-    assert response.json() == {"status": "error", "message": told}
+    assert response.json() == {"status": "error", "message": text}
     response = clone(http, data, fields, KEY | NEW)
     assert details(response) == {
-        "message": told,
+        "message": text,
         "error": "Bad Request",
         "status_code": 400,
         "statusCode": 400,
     }
 
 
-def test_two_files_are_one_too_many(http: httpx.Client, wav: bytes) -> None:
+def test_clone_with_two_files_returns_400(http: httpx.Client, wav: bytes) -> None:
     files = [("files", ("a.wav", wav)), ("files", ("b.wav", wav))]
     response = http.post(CLONE, headers=KEY, data={"name": "x"}, files=files)
     assert response.status_code == 400
@@ -84,14 +84,14 @@ def test_two_files_are_one_too_many(http: httpx.Client, wav: bytes) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-sup-api-key": ""}, {"Authorization": "Bearer x"}])
-def test_without_its_own_header_it_is_401(http: httpx.Client, headers: dict[str, str]) -> None:
+def test_missing_api_key_header_returns_401(http: httpx.Client, headers: dict[str, str]) -> None:
     response = clone(http, b"x", headers=headers)
     assert response.status_code == 401
     assert details(response)["message"] == "Invalid API Key"
     assert details(response)["error"] == "Unauthorized"
 
 
-def test_an_account_on_the_free_tier_is_403(serve: Serve, wav: bytes) -> None:
+def test_clone_on_free_tier_returns_403(serve: Serve, wav: bytes) -> None:
     server = serve(accounts={"supertone": {"sk_test": {"tier": "free"}}})
     with httpx.Client(base_url=server.url) as http:
         response = clone(http, wav)
@@ -99,7 +99,7 @@ def test_an_account_on_the_free_tier_is_403(serve: Serve, wav: bytes) -> None:
     assert details(response)["message"] == "Permission denied"
 
 
-def test_a_file_over_3_mb_is_413(http: httpx.Client, wav: bytes) -> None:
+def test_file_over_3_mb_returns_413(http: httpx.Client, wav: bytes) -> None:
     assert clone(http, wav + bytes(3 * 2**20 - len(wav))).status_code == 200
     response = clone(http, wav + bytes(3 * 2**20))
     assert response.status_code == 413
@@ -110,7 +110,7 @@ def test_a_file_over_3_mb_is_413(http: httpx.Client, wav: bytes) -> None:
 @pytest.mark.parametrize(
     ("format", "received"), [("flac", "flac"), ("ogg", "ogg"), ("m4a", "m4a"), ("text", "text")]
 )
-def test_what_is_neither_wav_nor_mp3_by_its_bytes_is_415(
+def test_file_that_is_neither_wav_nor_mp3_returns_415(
     http: httpx.Client, samples: dict[str, bytes], format: str, received: str
 ) -> None:
     data = samples.get(format, b"Example data")
@@ -121,7 +121,7 @@ def test_what_is_neither_wav_nor_mp3_by_its_bytes_is_415(
     assert details(clone(http, data, headers=KEY | NEW))["message"] == sentence
 
 
-def test_a_json_body_is_415_in_the_documented_words(http: httpx.Client) -> None:
+def test_json_body_returns_415_with_documented_message(http: httpx.Client) -> None:
     response = http.post(CLONE, headers=KEY, json={"name": "x"})
     assert response.status_code == 415
     assert response.json()["message"] == (
@@ -130,15 +130,13 @@ def test_a_json_body_is_415_in_the_documented_words(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("agent", [OLD, {"User-Agent": "curl/8"}])
-def test_clients_of_older_editions_read_a_sentence(
+def test_client_of_older_edition_gets_plain_string_message(
     http: httpx.Client, agent: dict[str, str]
 ) -> None:
     assert isinstance(clone(http, None, headers=KEY | agent).json()["message"], str)
 
 
-def test_the_eleventh_clone_within_a_minute_is_429_when_limits_are_on(
-    serve: Serve, wav: bytes
-) -> None:
+def test_eleventh_clone_within_a_minute_returns_429(serve: Serve, wav: bytes) -> None:
     server = serve(limits="documented")
     with httpx.Client(base_url=server.url) as http:
         statuses = [clone(http, wav).status_code for _ in range(11)]
@@ -150,7 +148,7 @@ def test_the_eleventh_clone_within_a_minute_is_429_when_limits_are_on(
         assert clone(http, wav).status_code == 200
 
 
-def test_an_unknown_path_is_told_in_supertones_words(http: httpx.Client) -> None:
+def test_unknown_path_returns_404_in_supertone_format(http: httpx.Client) -> None:
     response = http.get("/supertone/v2/voices", headers=KEY)
     assert response.status_code == 404
     assert details(response)["error"] == "Not Found"

@@ -1,4 +1,4 @@
-"""Supertone: custom and preset voices, speech, and what it costs."""
+"""Supertone: custom and preset voices, speech, credit and usage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HELLO = {"text": "Hello there", "language": "en"}
 
 @pytest.fixture
 def own(serve: Serve) -> Server:
-    """A server of this test's own, with limits and some poor accounts."""
+    """Server with limits and two accounts with little credit."""
     accounts = {"supertone": {"poor": {"credit": 1.0}, "empty": {"credit": 0}}}
     return serve(limits="documented", accounts=accounts)
 
@@ -44,7 +44,7 @@ def clone(http: httpx.Client, wav: bytes, name: str = "n", description: str = ""
 
 
 def names(response: httpx.Response) -> list[str]:
-    return [each["name"] for each in response.json()["items"]]
+    return [voice["name"] for voice in response.json()["items"]]
 
 
 def agatha(http: httpx.Client) -> str:
@@ -54,7 +54,9 @@ def agatha(http: httpx.Client) -> str:
 # --- custom voices
 
 
-def test_a_clone_is_listed_found_edited_and_deleted(http: httpx.Client, wav: bytes) -> None:
+def test_custom_voice_is_listed_retrieved_edited_and_deleted(
+    http: httpx.Client, wav: bytes
+) -> None:
     voice_id = clone(http, wav, "before", "warm")
     path = f"/custom-voices/{voice_id}"
     voice = {"voice_id": voice_id, "name": "before", "description": "warm"}
@@ -71,7 +73,7 @@ def test_a_clone_is_listed_found_edited_and_deleted(http: httpx.Client, wav: byt
     assert http.patch(path, json={}).status_code == 404
 
 
-def test_custom_voices_are_paged_by_number(serve: Serve, wav: bytes) -> None:
+def test_custom_voices_are_paged_by_offset(serve: Serve, wav: bytes) -> None:
     with httpx.Client(base_url=f"{serve().url}/supertone/v1", headers=KEY) as http:
         for number in range(12):
             clone(http, wav, f"n{number}")
@@ -89,7 +91,7 @@ def test_custom_voices_are_paged_by_number(serve: Serve, wav: bytes) -> None:
     "query",
     [{"page_size": "9"}, {"page_size": "101"}, {"page_size": "x"}, {"next_page_token": "-1"}],
 )
-def test_a_wrong_page_is_400(http: httpx.Client, query: dict[str, str]) -> None:
+def test_invalid_page_parameter_returns_400(http: httpx.Client, query: dict[str, str]) -> None:
     assert http.get("/custom-voices", params=query).status_code == 400
 
 
@@ -104,7 +106,7 @@ def test_a_wrong_page_is_400(http: httpx.Client, query: dict[str, str]) -> None:
         ({}, ["Narrator", "another Narrator", "x"]),
     ],
 )
-def test_custom_voices_are_searched_by_words(
+def test_custom_voice_search_matches_all_words(
     http: httpx.Client, wav: bytes, query: dict[str, str], expected: list[str]
 ) -> None:
     clone(http, wav, "Narrator", "warm and kind")
@@ -116,7 +118,7 @@ def test_custom_voices_are_searched_by_words(
 # --- preset voices
 
 
-def test_preset_voices_have_all_required_members(http: httpx.Client) -> None:
+def test_preset_voices_have_all_required_fields(http: httpx.Client) -> None:
     page = http.get("/voices").json()
     assert page["total"] == len(page["items"]) > 10
     voice = page["items"][0]
@@ -142,17 +144,17 @@ def test_preset_voices_have_all_required_members(http: httpx.Client) -> None:
         ({"description": "steady"}, ["Bruno"]),
     ],
 )
-def test_preset_voices_are_searched(
+def test_preset_voice_search_filters(
     http: httpx.Client, query: dict[str, str], expected: list[str]
 ) -> None:
     assert names(http.get("/voices/search", params=query)) == expected
 
 
-def test_styles_with_commas_and_semicolons_are_400(http: httpx.Client) -> None:
+def test_style_with_commas_and_semicolons_returns_400(http: httpx.Client) -> None:
     assert http.get("/voices/search", params={"style": "a,b;c"}).status_code == 400
 
 
-def test_preset_voices_are_paged_by_an_opaque_token(http: httpx.Client) -> None:
+def test_preset_voices_are_paged_by_opaque_token(http: httpx.Client) -> None:
     first = http.get("/voices", params={"page_size": 10})
     token = first.json()["next_page_token"]
     second = http.get("/voices", params={"page_size": 10, "next_page_token": token})
@@ -166,7 +168,7 @@ def test_preset_voices_are_paged_by_an_opaque_token(http: httpx.Client) -> None:
 
 @pytest.mark.parametrize(("format", "media_type"), [("wav", "audio/wav"), ("mp3", "audio/mpeg")])
 @pytest.mark.parametrize("stream", ["", "/stream"])
-def test_speech_has_exactly_the_type_inject_with_and_a_length(
+def test_speech_has_requested_content_type_and_audio_length(
     http: httpx.Client, format: str, media_type: str, stream: str
 ) -> None:
     response = http.post(
@@ -181,7 +183,7 @@ def test_speech_has_exactly_the_type_inject_with_and_a_length(
     assert ("transfer-encoding" in response.headers) == bool(stream)
 
 
-def test_speed_and_duration_make_the_length_and_it_is_predicted(http: httpx.Client) -> None:
+def test_speed_and_duration_set_the_predicted_audio_length(http: httpx.Client) -> None:
     voice = agatha(http)
     for settings, expected in (({}, 0.66), ({"speed": 2}, 0.33), ({"duration": 5.5}, 5.5)):
         body = {**HELLO, "voice_settings": settings}
@@ -192,7 +194,7 @@ def test_speed_and_duration_make_the_length_and_it_is_predicted(http: httpx.Clie
         assert predicted == pytest.approx(expected)
 
 
-def test_phonemes_come_with_the_sound(http: httpx.Client) -> None:
+def test_speech_with_phonemes_returns_json(http: httpx.Client) -> None:
     body = {**HELLO, "include_phonemes": True}
     response = http.post(f"/text-to-speech/{agatha(http)}", json=body)
     assert response.headers["content-type"] == "application/json"
@@ -204,20 +206,20 @@ def test_phonemes_come_with_the_sound(http: httpx.Client) -> None:
     assert phonemes["start_times_seconds"] == sorted(phonemes["start_times_seconds"])
 
 
-def test_a_stream_with_phonemes_is_lines_of_which_one_member_is_null(http: httpx.Client) -> None:
+def test_stream_with_phonemes_returns_lines_with_one_null_member(http: httpx.Client) -> None:
     for format in ("wav", "mp3"):
         body = {**HELLO, "include_phonemes": True, "output_format": format}
         response = http.post(f"/text-to-speech/{agatha(http)}/stream", json=body)
         assert response.headers["content-type"] == "application/x-ndjson"
         lines = [json.loads(line) for line in response.text.splitlines()]
-        assert all((each["audio_base64"] is None) != (each["phonemes"] is None) for each in lines)
-        sound = b"".join(b64decode(each["audio_base64"]) for each in lines if each["audio_base64"])
-        assert sniff(sound).format == format
-        symbols = [s for each in lines if each["phonemes"] for s in each["phonemes"]["symbols"]]
+        assert all((line["audio_base64"] is None) != (line["phonemes"] is None) for line in lines)
+        audio = b"".join(b64decode(line["audio_base64"]) for line in lines if line["audio_base64"])
+        assert sniff(audio).format == format
+        symbols = [s for line in lines if line["phonemes"] for s in line["phonemes"]["symbols"]]
         assert symbols == [*"Hello there"]
 
 
-def test_a_clone_speaks_for_its_account_only_and_not_when_it_is_gone(
+def test_speech_with_clone_of_other_account_returns_403_and_deleted_clone_404(
     http: httpx.Client, wav: bytes
 ) -> None:
     voice_id = clone(http, wav)
@@ -230,7 +232,7 @@ def test_a_clone_speaks_for_its_account_only_and_not_when_it_is_gone(
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"text": "x" * 301}, "text must be at most 300 characters long; got 301"),
         ({"text": ""}, "text must not be empty"),
@@ -239,18 +241,18 @@ def test_a_clone_speaks_for_its_account_only_and_not_when_it_is_gone(
         ({"voice_settings": {"speed": 3}}, "voice_settings.speed must be at most 2; got 3"),
     ],
 )
-def test_a_wrong_request_for_speech_is_400(
-    http: httpx.Client, changed: dict[str, Any], told: str
+def test_invalid_speech_request_returns_400(
+    http: httpx.Client, changed: dict[str, Any], message: str
 ) -> None:
     response = http.post(f"/text-to-speech/{agatha(http)}", json={**HELLO, **changed})
     assert response.status_code == 400
-    assert response.json()["message"].startswith(told)
+    assert response.json()["message"].startswith(message)
 
 
-# --- what it costs
+# --- credit and usage
 
 
-def test_credit_is_spent_and_runs_out(http: httpx.Client) -> None:
+def test_speech_spends_credit_until_402(http: httpx.Client) -> None:
     poor, voice = {"x-sup-api-key": "poor"}, agatha(http)
     assert http.get("/credits", headers=poor).json() == {"balance": 1.0}
     path = f"/text-to-speech/{voice}"
@@ -265,7 +267,7 @@ def test_credit_is_spent_and_runs_out(http: httpx.Client) -> None:
     assert http.get("/credits").json() == {"balance": 100_000.0}
 
 
-def test_a_tier_may_say_so_many_texts_a_minute(http: httpx.Client, own: Server) -> None:
+def test_speech_over_rate_of_tier_returns_429(http: httpx.Client, own: Server) -> None:
     path = f"/text-to-speech/{agatha(http)}"
     statuses = [http.post(path, json=HELLO).status_code for _ in range(21)]
     assert statuses == [200] * 20 + [429]
@@ -273,7 +275,7 @@ def test_a_tier_may_say_so_many_texts_a_minute(http: httpx.Client, own: Server) 
     assert http.post(path, json=HELLO).status_code == 200
 
 
-def test_what_was_said_is_told_by_voice_and_by_time(http: httpx.Client, own: Server) -> None:
+def test_usage_is_grouped_by_voice_and_by_time(http: httpx.Client, own: Server) -> None:
     freeze_clock(own, 1_704_067_200.0 + 3600)  # 2024-01-01 01:00 UTC
     voice = agatha(http)
     for _ in range(2):
@@ -288,7 +290,7 @@ def test_what_was_said_is_told_by_voice_and_by_time(http: httpx.Client, own: Ser
     query = {**times, "breakdown_type": ["model", "voice_name"]}
     days = http.get("/usage", params=query).json()
     assert days["total"] == 2
-    assert [[each["model"] for each in day["results"]] for day in days["data"]] == [
+    assert [[row["model"] for row in day["results"]] for day in days["data"]] == [
         ["sona_speech_1"],
         ["sona_speech_2"],
     ]
@@ -311,5 +313,66 @@ def test_what_was_said_is_told_by_voice_and_by_time(http: httpx.Client, own: Ser
         ("/voice-usage", {"start_date": "2024-13-01", "end_date": "2024-01-01"}),
     ],
 )
-def test_a_wrong_time_is_400(http: httpx.Client, path: str, query: dict[str, str]) -> None:
+def test_invalid_usage_time_returns_400(
+    http: httpx.Client, path: str, query: dict[str, str]
+) -> None:
     assert http.get(path, params=query).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "total", "first", "last"),
+    [
+        (
+            "2016-12-31T00:00:00Z",
+            "2016-12-31T23:59:60Z",
+            1,
+            "2016-12-31T00:00:00+00:00",
+            "2017-01-01T00:00:00+00:00",
+        ),
+        (
+            "2016-12-31T15:59:60-08:00",
+            "2017-01-01T15:59:59.5-08:00",
+            1,
+            "2016-12-31T16:00:00-08:00",
+            "2017-01-01T15:59:59.500000-08:00",
+        ),
+        (
+            "2024-01-01t00:00:00z",
+            "2024-01-02t12:00:00z",
+            2,
+            "2024-01-01T00:00:00+00:00",
+            "2024-01-02T12:00:00+00:00",
+        ),
+        (
+            "9999-12-31T12:00:00Z",
+            "9999-12-31T23:59:60Z",
+            1,
+            "9999-12-31T12:00:00+00:00",
+            "9999-12-31T23:59:59+00:00",
+        ),
+        (
+            "0001-01-01T00:00:00+23:59",
+            "0001-01-01T00:00:00+23:59",
+            1,
+            "0001-01-01T00:00:00+23:59",
+            "0001-01-01T00:00:00+23:59",
+        ),
+    ],
+)
+def test_usage_accepts_every_rfc_3339_time(
+    http: httpx.Client, start: str, end: str, total: int, first: str, last: str
+) -> None:
+    response = http.get("/usage", params={"start_time": start, "end_time": end})
+    assert response.status_code == 200
+    usage = response.json()
+    assert usage["total"] == len(usage["data"]) == total
+    assert usage["data"][0]["starting_at"] == first
+    assert usage["data"][-1]["ending_at"] == last
+
+
+def test_last_page_of_all_hours_until_the_year_9999(http: httpx.Client) -> None:
+    times = {"start_time": "0001-01-01T00:00:00Z", "end_time": "9999-12-31T23:59:59Z"}
+    query = {**times, "bucket_width": "hour", "next_page_token": "87649415"}
+    (bucket,) = http.get("/usage", params=query).json()["data"]
+    assert bucket["starting_at"] == "9999-12-31T23:00:00+00:00"
+    assert bucket["ending_at"] == "9999-12-31T23:59:59+00:00"

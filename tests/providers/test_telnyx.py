@@ -1,4 +1,4 @@
-"""Telnyx: what clones, what is refused, and with which words."""
+"""Telnyx: cloning and its errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ UPLOAD, DESIGN = "/telnyx/v2/voice_clones/from_upload", "/telnyx/v2/voice_clones
 KEY = {"Authorization": "Bearer KEY_test"}
 FIELDS = {"name": "narrator", "language": "en"}
 FRIENDLY = "550e8400-e29b-41d4-a716-446655440000"
-ASKED = {"name": "clone-narrator", "voice_design_id": FRIENDLY, "language": "en", "gender": "male"}
+CLONE_REQUEST = {
+    "name": "clone-narrator",
+    "voice_design_id": FRIENDLY,
+    "language": "en",
+    "gender": "male",
+}
 
 
 def upload(http: httpx.Client, data: bytes, **fields: str) -> httpx.Response:
@@ -29,9 +34,7 @@ def only_error(response: httpx.Response) -> dict[str, Any]:
     return error
 
 
-def test_a_clone_from_an_upload_has_all_fields_of_the_contract(
-    http: httpx.Client, wav: bytes
-) -> None:
+def test_clone_from_upload_has_all_fields(http: httpx.Client, wav: bytes) -> None:
     response = upload(http, wav, gender="female", label="calm", ref_text="hello", model_id="null")
     assert response.status_code == 201
     data = response.json()["data"]
@@ -55,14 +58,14 @@ def test_a_clone_from_an_upload_has_all_fields_of_the_contract(
 
 
 @pytest.mark.parametrize("format", ["wav", "mp3", "flac", "ogg", "m4a"])
-def test_every_documented_format_is_taken(
+def test_documented_format_is_accepted(
     http: httpx.Client, samples: dict[str, bytes], format: str
 ) -> None:
     assert upload(http, samples[format]).status_code == 201
 
 
 @pytest.mark.parametrize("provider", ["minimax", "Minimax"])
-def test_a_minimax_clone_speaks_by_an_id_of_its_own(
+def test_minimax_clone_has_its_own_provider_voice_id(
     http: httpx.Client, wav: bytes, provider: str
 ) -> None:
     data = upload(http, wav, provider=provider).json()["data"]
@@ -74,7 +77,7 @@ def test_a_minimax_clone_speaks_by_an_id_of_its_own(
 @pytest.mark.parametrize(
     "language", ["auto", "Auto", "en", "pt-BR", "lkf-Lz1vLbBu-9uDh-9AHaOS2D-Cbf"]
 )
-def test_every_language_that_fits_the_pattern_is_taken(
+def test_language_that_matches_the_pattern_is_accepted(
     http: httpx.Client, wav: bytes, language: str
 ) -> None:
     assert upload(http, wav, language=language).json()["data"]["language"] == language
@@ -92,7 +95,7 @@ def test_every_language_that_fits_the_pattern_is_taken(
         ("provider", "acme", "provider must be one of telnyx, minimax, Telnyx, Minimax"),
     ],
 )
-def test_a_wrong_field_is_422_with_a_pointer_to_it(
+def test_invalid_field_returns_422_with_pointer(
     http: httpx.Client, wav: bytes, field: str, value: str, detail: str
 ) -> None:
     response = upload(http, wav, **{field: value})
@@ -103,24 +106,26 @@ def test_a_wrong_field_is_422_with_a_pointer_to_it(
     assert error["detail"].startswith(detail)
 
 
-def test_every_missing_field_is_reported_concurrency(http: httpx.Client) -> None:
+def test_all_missing_fields_are_reported_at_once(http: httpx.Client) -> None:
     response = http.post(UPLOAD, headers=KEY, files={"other": b"x"})
     assert response.status_code == 422
-    assert [(each["source"]["pointer"], each["detail"]) for each in response.json()["errors"]] == [
+    assert [
+        (error["source"]["pointer"], error["detail"]) for error in response.json()["errors"]
+    ] == [
         ("/audio_file", "audio_file is required"),
         ("/language", "language is required"),
         ("/name", "name is required"),
     ]
 
 
-def test_an_empty_file_is_422(http: httpx.Client) -> None:
+def test_empty_file_returns_422(http: httpx.Client) -> None:
     response = upload(http, b"")
     assert response.status_code == 422
     assert only_error(response)["detail"] == "audio_file must not be empty"
 
 
-def test_a_file_sent_as_text_is_422(http: httpx.Client) -> None:
-    """telnyx 4.105.1 sends the text `b'Example data'` and no filename."""
+def test_file_sent_as_text_returns_422(http: httpx.Client) -> None:
+    """telnyx 4.105.1 sends the text `b'Example data'` without a file name."""
     response = http.post(
         UPLOAD,
         headers=KEY,
@@ -132,7 +137,7 @@ def test_a_file_sent_as_text_is_422(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("data", [b"Example data", b"RIFF$   WAVEfmt ", b"\x89PNG\r\n", bytes(99)])
-def test_what_is_no_readable_audio_is_400(http: httpx.Client, data: bytes) -> None:
+def test_file_that_is_not_audio_returns_400(http: httpx.Client, data: bytes) -> None:
     response = upload(http, data)
     assert response.status_code == 400
     error = only_error(response)
@@ -149,14 +154,14 @@ def test_what_is_no_readable_audio_is_400(http: httpx.Client, data: bytes) -> No
         ("minimax", 20 * 2**20 + 1, 400),
     ],
 )
-def test_the_size_of_a_sample_is_limited_by_provider(
+def test_upload_over_size_limit_of_provider_returns_400(
     http: httpx.Client, wav: bytes, provider: str, size: int, status: int
 ) -> None:
     response = upload(http, wav + bytes(size - len(wav)), provider=provider)
     assert response.status_code == status
 
 
-def test_the_limit_of_a_sample_is_a_setting(serve: Serve, wav: bytes) -> None:
+def test_max_file_mb_replaces_documented_size_limits(serve: Serve, wav: bytes) -> None:
     server = serve(max_file_mb={"telnyx": 2})
     with httpx.Client(base_url=server.url) as http:
         assert upload(http, wav + bytes(2 * 2**20 - len(wav))).status_code == 201
@@ -164,7 +169,7 @@ def test_the_limit_of_a_sample_is_a_setting(serve: Serve, wav: bytes) -> None:
         assert upload(http, wav + bytes(2 * 2**20), provider="minimax").status_code == 400
 
 
-def test_broken_multipart_is_400(http: httpx.Client) -> None:
+def test_unreadable_multipart_returns_400(http: httpx.Client) -> None:
     response = http.post(
         UPLOAD,
         headers={**KEY, "Content-Type": "multipart/form-data; boundary=x"},
@@ -188,7 +193,7 @@ def test_broken_multipart_is_400(http: httpx.Client) -> None:
     ],
 )
 @pytest.mark.parametrize("path", [UPLOAD, DESIGN])
-def test_missing_empty_and_other_credentials_are_401(
+def test_missing_or_invalid_credentials_return_401(
     http: httpx.Client, path: str, headers: dict[str, str]
 ) -> None:
     response = http.post(path, headers=headers)
@@ -198,8 +203,8 @@ def test_missing_empty_and_other_credentials_are_401(
     assert error["title"] == "Authentication failed"
 
 
-def test_a_clone_of_the_documented_design_takes_its_prompt_as_label(http: httpx.Client) -> None:
-    response = http.post(DESIGN, headers=KEY, json=ASKED)
+def test_clone_of_documented_design_has_its_prompt_as_label(http: httpx.Client) -> None:
+    response = http.post(DESIGN, headers=KEY, json=CLONE_REQUEST)
     assert response.status_code == 201
     data = response.json()["data"]
     assert data["source_voice_design_id"] == FRIENDLY
@@ -208,9 +213,9 @@ def test_a_clone_of_the_documented_design_takes_its_prompt_as_label(http: httpx.
     assert (data["name"], data["language"], data["gender"]) == ("clone-narrator", "en", "male")
 
 
-def test_an_unknown_design_is_404(http: httpx.Client) -> None:
-    wanted = {**ASKED, "voice_design_id": "00000000-0000-4000-8000-000000000000"}
-    response = http.post(DESIGN, headers=KEY, json=wanted)
+def test_unknown_design_returns_404(http: httpx.Client) -> None:
+    request = {**CLONE_REQUEST, "voice_design_id": "00000000-0000-4000-8000-000000000000"}
+    response = http.post(DESIGN, headers=KEY, json=request)
     assert response.status_code == 404
     assert only_error(response) == {
         "code": "10005",
@@ -219,9 +224,9 @@ def test_an_unknown_design_is_404(http: httpx.Client) -> None:
     }
 
 
-@pytest.mark.parametrize("field", ASKED)
-def test_each_field_of_a_clone_from_a_design_is_required(http: httpx.Client, field: str) -> None:
-    body = {name: value for name, value in ASKED.items() if name != field}
+@pytest.mark.parametrize("field", CLONE_REQUEST)
+def test_missing_field_of_clone_from_design_returns_422(http: httpx.Client, field: str) -> None:
+    body = {name: value for name, value in CLONE_REQUEST.items() if name != field}
     response = http.post(DESIGN, headers=KEY, json=body)
     assert response.status_code == 422
     assert only_error(response)["source"] == {"pointer": f"/{field}"}
@@ -231,13 +236,17 @@ def test_each_field_of_a_clone_from_a_design_is_required(http: httpx.Client, fie
     ("content", "media_type", "detail"),
     [
         (b"{", "application/json", "the body is not valid JSON"),
-        (b"", "application/json", "the body is empty"),  # telnyx-node 7, called as version 6
+        (
+            b"",
+            "application/json",
+            "the body is empty",
+        ),  # telnyx-node 7 with the arguments of version 6
         (b"[]", "application/json", "the body must be an object; got []"),
-        (b"{}", "text/plain", "the body is of type text/plain; expected is application/json"),
-        (b"x", "", "the body is of no stated type; expected is application/json"),
+        (b"{}", "text/plain", "the body has the media type text/plain; expected application/json"),
+        (b"x", "", "the body has no media type; expected application/json"),
     ],
 )
-def test_what_is_no_json_is_422(
+def test_unreadable_json_returns_422(
     http: httpx.Client, content: bytes, media_type: str, detail: str
 ) -> None:
     headers = {**KEY, "Content-Type": media_type} if media_type else KEY
@@ -247,39 +256,39 @@ def test_what_is_no_json_is_422(
 
 
 @pytest.mark.parametrize(
-    ("path", "media_type", "content", "told", "hint"),
+    ("path", "media_type", "content", "message", "hint"),
     [
         (
             UPLOAD,
             "multipart/form-data; boundary=x",
             b"--x--\r\n",
             ["audio_file is required", "language is required", "name is required"],
-            "the body has no parts: telnyx-node 7 wants voice_clone_upload_request",
+            "the body has no parts: telnyx-node 7 takes the fields in voice_clone_upload_request",
         ),
         (
             DESIGN,
             "application/json",
             b"",
             ["the body is empty"],
-            "the body is empty: telnyx-node 7 wants voice_clone_request",
+            "the body is empty: telnyx-node 7 takes the fields in voice_clone_request",
         ),
     ],
 )
-def test_the_empty_bodies_of_telnyx_node_are_told_what_they_want(
-    http: httpx.Client, path: str, media_type: str, content: bytes, told: list[str], hint: str
+def test_empty_bodies_of_telnyx_node_get_a_hint(
+    http: httpx.Client, path: str, media_type: str, content: bytes, message: list[str], hint: str
 ) -> None:
     headers = {**KEY, "Content-Type": media_type}
     response = http.post(path, headers=headers, content=content)
     assert response.status_code == 422
-    assert [each["detail"] for each in response.json()["errors"]] == told
+    assert [error["detail"] for error in response.json()["errors"]] == message
     assert response.headers["X-Mockvoice-Hint"] == hint
     journal = http.get("/__mockvoice/requests", params={"limit": 1}).json()
-    (exchange,) = journal["requests"]
-    assert exchange["hint"] == hint
-    assert [each["message"] for each in exchange["violations"]] == told
+    (entry,) = journal["requests"]
+    assert entry["hint"] == hint
+    assert [violation["message"] for violation in entry["violations"]] == message
 
 
-def test_an_unknown_path_is_404_and_names_the_right_one(http: httpx.Client) -> None:
+def test_unknown_path_returns_404_with_hint(http: httpx.Client) -> None:
     response = http.post("/telnyx/voice_clones/from_upload", headers=KEY)
     assert response.status_code == 404
     assert only_error(response)["code"] == "10005"
@@ -288,14 +297,14 @@ def test_an_unknown_path_is_404_and_names_the_right_one(http: httpx.Client) -> N
     assert "did you mean POST /telnyx/v2/voice_clones/from_upload?" in hint
 
 
-def test_a_wrong_method_is_405_and_names_the_right_one(http: httpx.Client) -> None:
+def test_unsupported_method_returns_405_with_allow(http: httpx.Client) -> None:
     response = http.put(UPLOAD, headers=KEY)
     assert response.status_code == 405
     assert response.headers["Allow"] == "POST"
-    assert only_error(response)["detail"] == "PUT is not possible here; possible is POST"
+    assert only_error(response)["detail"] == "PUT is not allowed here; allowed: POST"
 
 
-def test_what_was_cloned_is_there(serve: Serve, wav: bytes) -> None:
+def test_clone_is_listed_by_the_control_api(serve: Serve, wav: bytes) -> None:
     with httpx.Client(base_url=serve().url) as http:
         clone = upload(http, wav).json()["data"]
         (made,) = http.get("/__mockvoice/voices").json()["voices"]
@@ -315,7 +324,7 @@ def test_what_was_cloned_is_there(serve: Serve, wav: bytes) -> None:
         }
     ]
     assert "KEY_test" not in str(made)
-    assert [each["collection"] for each in everything] == [
+    assert [record["collection"] for record in everything] == [
         "voice_designs",
         "design_versions",
         "voice_clones",

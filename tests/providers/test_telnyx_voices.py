@@ -1,4 +1,4 @@
-"""Telnyx: listing, changing and hearing clones, and the whole of designs and speech."""
+"""Telnyx: clones, designs and speech."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .test_telnyx import FRIENDLY, only_error, upload
 
 KEY = {"Authorization": "Bearer KEY_test"}
 BASE = "/telnyx/v2"
-NOBODY = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
 def http(serve: Serve) -> Iterator[httpx.Client]:
-    """A client of a server of this test's own."""
+    """Client of a server of this test."""
     hooks = {"response": [check]}
     with httpx.Client(base_url=f"{serve().url}{BASE}", headers=KEY, event_hooks=hooks) as client:
         yield client
@@ -45,7 +45,7 @@ def design(http: httpx.Client, **fields: Any) -> dict[str, Any]:
 
 
 def names(response: httpx.Response) -> list[str]:
-    return [each["name"] for each in response.json()["data"]]
+    return [record["name"] for record in response.json()["data"]]
 
 
 def seconds(data: bytes) -> float:
@@ -73,7 +73,7 @@ def test_clones_are_listed_newest_first_in_pages_with_meta(http: httpx.Client) -
     assert beyond.json()["meta"]["total_pages"] == 1
 
 
-def test_an_empty_list_has_meta_too(http: httpx.Client) -> None:
+def test_empty_list_has_meta(http: httpx.Client) -> None:
     assert http.get("/voice_clones").json() == {
         "data": [],
         "meta": {"page_number": 1, "page_size": 20, "total_pages": 0, "total_results": 0},
@@ -98,8 +98,8 @@ def test_clones_are_filtered_and_sorted(
     clone(http, "ab")
     clone(http, "Ba", provider="Minimax")
     clone(http, "c")
-    found = names(http.get("/voice_clones", params=query))
-    assert (found if "sort" in query else sorted(found)) == (
+    listed = names(http.get("/voice_clones", params=query))
+    assert (listed if "sort" in query else sorted(listed)) == (
         expected if "sort" in query else sorted(expected)
     )
 
@@ -114,7 +114,7 @@ def test_clones_are_filtered_and_sorted(
         ({"filter[provider]": "acme"}, "/filter[provider]"),
     ],
 )
-def test_a_wrong_list_parameter_is_422(
+def test_invalid_list_parameter_returns_422(
     http: httpx.Client, query: dict[str, str], pointer: str
 ) -> None:
     response = http.get("/voice_clones", params=query)
@@ -122,7 +122,18 @@ def test_a_wrong_list_parameter_is_422(
     assert only_error(response)["source"] == {"pointer": pointer}
 
 
-def test_a_clone_can_be_polled_renamed_and_deleted(http: httpx.Client) -> None:
+@pytest.mark.parametrize("path", ["/voice_clones", "/voice_designs"])
+@pytest.mark.parametrize("number", ["9007199254740993", "9223372036854775807", "1e300"])
+def test_list_with_huge_page_number_returns_empty_page(
+    http: httpx.Client, path: str, number: str
+) -> None:
+    response = http.get(path, params={"page[number]": number})
+    assert response.status_code == 200
+    assert response.json()["data"] == []
+    assert response.json()["meta"]["page_number"] == pytest.approx(float(number))
+
+
+def test_clone_is_retrieved_renamed_and_deleted(http: httpx.Client) -> None:
     made = clone(http, "before")
     path = f"/voice_clones/{made['id']}"
     assert http.get(path).json() == {"data": made}
@@ -131,22 +142,22 @@ def test_a_clone_can_be_polled_renamed_and_deleted(http: httpx.Client) -> None:
     assert (changed["name"], changed["gender"], changed["language"]) == ("after", "female", "en")
     assert changed["updated_at"] >= made["updated_at"]
     assert http.get(path).json() == {"data": changed}
-    assert http.patch(path, json={"gender": "male"}).status_code == 422  # the name is required
+    assert http.patch(path, json={"gender": "male"}).status_code == 422  # name is required
     assert http.delete(path).status_code == 204
     for method in ("GET", "DELETE"):
         assert http.request(method, path).status_code == 404
     assert http.patch(path, json={"name": "x"}).status_code == 404
 
 
-@pytest.mark.parametrize("id", [NOBODY, "abc", "x" * 300])
+@pytest.mark.parametrize("id", [UNKNOWN_ID, "abc", "x" * 300])
 @pytest.mark.parametrize("path", ["/voice_clones/{}", "/voice_clones/{}/sample"])
-def test_an_unknown_id_and_one_that_is_none_are_404(http: httpx.Client, path: str, id: str) -> None:
+def test_unknown_or_malformed_clone_id_returns_404(http: httpx.Client, path: str, id: str) -> None:
     response = http.get(path.format(id))
     assert response.status_code == 404
     assert only_error(response)["code"] == "10005"
 
 
-def test_the_sample_of_a_wav_is_that_wav(http: httpx.Client, wav: bytes) -> None:
+def test_sample_of_uploaded_wav_is_that_wav(http: httpx.Client, wav: bytes) -> None:
     with httpx.Client(base_url=str(http.base_url).removesuffix(f"{BASE}/")) as root:
         made = upload(root, wav).json()["data"]
     response = http.get(f"/voice_clones/{made['id']}/sample")
@@ -155,7 +166,7 @@ def test_the_sample_of_a_wav_is_that_wav(http: httpx.Client, wav: bytes) -> None
 
 
 @pytest.mark.parametrize("format", ["mp3", "flac", "ogg", "m4a"])
-def test_the_sample_of_another_file_is_a_wav_of_its_length(
+def test_sample_of_other_upload_is_a_wav_of_the_same_length(
     http: httpx.Client, samples: dict[str, bytes], format: str
 ) -> None:
     with httpx.Client(base_url=str(http.base_url).removesuffix(f"{BASE}/")) as root:
@@ -164,12 +175,12 @@ def test_the_sample_of_another_file_is_a_wav_of_its_length(
     assert seconds(sample) == pytest.approx(1.0, abs=0.15)
 
 
-def test_the_sample_of_a_clone_of_a_design_is_a_wav(http: httpx.Client) -> None:
+def test_sample_of_clone_of_design_is_a_wav(http: httpx.Client) -> None:
     sample = http.get(f"/voice_clones/{clone(http, 'n')['id']}/sample").content
     assert sniff(sample).problem == ""
 
 
-def test_accounts_do_not_see_each_other(http: httpx.Client) -> None:
+def test_clones_are_separate_by_account(http: httpx.Client) -> None:
     made = clone(http, "mine")
     other = {"Authorization": "Bearer other"}
     assert http.get("/voice_clones", headers=other).json()["data"] == []
@@ -179,10 +190,33 @@ def test_accounts_do_not_see_each_other(http: httpx.Client) -> None:
     assert http.get(f"/voice_clones/{made['id']}").status_code == 200
 
 
+def test_seeded_clone_without_optional_values_has_a_sample_and_is_listed(
+    serve: Serve,
+) -> None:
+    data = {"label": None, "language": None, "gender": None, "provider_voice_id": None}
+    voice = {"provider": "telnyx", "data": {**data, "provider_supported_models": []}}
+    with httpx.Client(base_url=serve().url, headers=KEY) as http:
+        made = http.post("/__mockvoice/voices", json=voice)
+        assert made.status_code == 201
+        sample = http.get(f"{BASE}/voice_clones/{made.json()['id']}/sample")
+        assert sniff(sample.content).format == "wav"
+        voices = http.get(f"{BASE}/text-to-speech/voices")
+        check(voices)
+        assert voices.json()["voices"][-1]["voice_id"] == "Telnyx"
+
+
+def test_seeded_design_with_text_that_is_no_string_has_a_sample(serve: Serve) -> None:
+    voice = {"provider": "telnyx", "collection": "voice_designs", "data": {"text": 5}}
+    with httpx.Client(base_url=serve().url, headers=KEY) as http:
+        made = http.post("/__mockvoice/voices", json=voice).json()
+        sample = http.get(f"{BASE}/voice_designs/{made['id']}/sample")
+        assert sniff(sample.content).format == "wav"
+
+
 # --- designs
 
 
-def test_a_design_is_made_found_by_id_and_name_renamed_and_deleted(http: httpx.Client) -> None:
+def test_design_is_created_retrieved_by_id_and_name_renamed_and_deleted(http: httpx.Client) -> None:
     made = design(http, name="friendly", text="Hello there.", provider="Minimax")
     assert made["version"] == 1
     assert made["provider"] == "Minimax"
@@ -218,7 +252,7 @@ def test_designs_are_listed_as_summaries(http: httpx.Client) -> None:
     ]
 
 
-def test_versions_are_added_found_cloned_and_deleted(http: httpx.Client) -> None:
+def test_versions_are_added_retrieved_cloned_and_deleted(http: httpx.Client) -> None:
     first = design(http, name="d", prompt="calm")
     second = design(http, voice_design_id=first["id"], prompt="loud", name="ignored")
     assert (second["id"], second["version"], second["name"]) == (first["id"], 2, "d")
@@ -242,7 +276,7 @@ def test_versions_are_added_found_cloned_and_deleted(http: httpx.Client) -> None
     assert again["version"] == 1
 
 
-def test_the_fifty_first_version_is_a_conflict(http: httpx.Client) -> None:
+def test_fifty_first_version_returns_409(http: httpx.Client) -> None:
     made = design(http)
     for number in range(2, 51):
         assert design(http, voice_design_id=made["id"])["version"] == number
@@ -256,13 +290,13 @@ def test_the_fifty_first_version_is_a_conflict(http: httpx.Client) -> None:
     ("body", "status", "pointer"),
     [
         ({"text": "x", "prompt": "x"}, 422, "/name"),
-        ({"text": "x", "prompt": "x", "name": NOBODY}, 422, "/name"),
+        ({"text": "x", "prompt": "x", "name": UNKNOWN_ID}, 422, "/name"),
         ({"prompt": "x", "name": "n"}, 422, "/text"),
         ({"text": "x", "prompt": "x", "name": "n", "temperature": 3}, 422, "/temperature"),
         ({"text": "x", "prompt": "x", "name": "n", "top_k": 0}, 422, "/top_k"),
     ],
 )
-def test_a_wrong_design_is_422(
+def test_invalid_design_returns_422(
     http: httpx.Client, body: dict[str, Any], status: int, pointer: str
 ) -> None:
     response = http.post("/voice_designs", json=body)
@@ -270,12 +304,12 @@ def test_a_wrong_design_is_422(
     assert only_error(response)["source"] == {"pointer": pointer}
 
 
-def test_a_version_of_no_design_is_404(http: httpx.Client) -> None:
-    body = {"text": "x", "prompt": "x", "voice_design_id": NOBODY}
+def test_version_of_unknown_design_returns_404(http: httpx.Client) -> None:
+    body = {"text": "x", "prompt": "x", "voice_design_id": UNKNOWN_ID}
     assert http.post("/voice_designs", json=body).status_code == 404
 
 
-def test_the_sample_of_a_design_has_the_size_that_is_told(http: httpx.Client) -> None:
+def test_sample_of_design_has_the_size_in_voice_sample_size(http: httpx.Client) -> None:
     made = design(http, text="Hello, this is a longer text.")
     design(http, voice_design_id=made["id"], text="Short.")
     path = f"/voice_designs/{made['id']}/sample"
@@ -292,7 +326,7 @@ def say(http: httpx.Client, **body: Any) -> httpx.Response:
     return http.post("/text-to-speech/speech", json={"text": "Hello there", **body})
 
 
-def test_a_clone_and_a_design_speak_by_id_and_by_name(http: httpx.Client) -> None:
+def test_clone_and_design_speak_by_id_and_name(http: httpx.Client) -> None:
     made = clone(http, "my narrator v1.2")
     by_id = say(http, voice=f"Telnyx.Qwen3TTS.{made['id']}")
     assert by_id.status_code == 200
@@ -303,7 +337,7 @@ def test_a_clone_and_a_design_speak_by_id_and_by_name(http: httpx.Client) -> Non
     assert say(http, voice=f"Telnyx.Qwen3TTS.{FRIENDLY}").content != by_id.content
 
 
-def test_a_minimax_clone_speaks_by_its_own_id(http: httpx.Client) -> None:
+def test_minimax_clone_speaks_by_provider_voice_id(http: httpx.Client) -> None:
     made = clone(http, "n", provider="minimax")
     voice = f"Minimax.speech-2.8-turbo.{made['provider_voice_id']}"
     assert say(http, voice=voice).status_code == 200
@@ -312,7 +346,9 @@ def test_a_minimax_clone_speaks_by_its_own_id(http: httpx.Client) -> None:
     assert say(http, voice="Minimax.speech-2.8-turbo.English_Man").status_code == 200
 
 
-def test_a_deleted_clone_and_that_of_another_account_are_silent(http: httpx.Client) -> None:
+def test_speech_with_deleted_clone_or_clone_of_other_account_returns_400(
+    http: httpx.Client,
+) -> None:
     made = clone(http, "n")
     voice = f"Telnyx.Qwen3TTS.{made['id']}"
     other = http.post(
@@ -332,7 +368,7 @@ def test_a_deleted_clone_and_that_of_another_account_are_silent(http: httpx.Clie
 @pytest.mark.parametrize(
     ("format", "media_type"), [("mp3", "audio/mpeg"), ("wav", "audio/wav"), ("pcm", "audio/pcm")]
 )
-def test_the_format_and_the_rate_are_those_inject_with(
+def test_speech_has_requested_format_and_sampling_rate(
     http: httpx.Client, format: str, media_type: str
 ) -> None:
     settings = {"response_format": format, "sampling_rate": 16000, "voice_speed": 2}
@@ -346,7 +382,67 @@ def test_the_format_and_the_rate_are_those_inject_with(
         assert len(response.content) == 2 * round(11 * 0.03 * 16000)
 
 
-def test_speech_comes_as_base64_and_later_too(http: httpx.Client) -> None:
+@pytest.mark.parametrize("voice", ["text.x", "output_type.x", "no_such_provider.x"])
+def test_speech_with_voice_of_unknown_provider_ignores_fields_of_that_name(
+    http: httpx.Client, voice: str
+) -> None:
+    assert sniff(say(http, voice=voice, output_type="binary_output").content).format == "mp3"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"aws": {"speed": 0}},
+        {"aws": {"speed": 1e-320}},
+        {"aws": {"speed": 1e-5}},
+        {"aws": {"speed": "fast", "sampling_rate": 10**9, "response_format": []}},
+        {"telnyx": {"speed": 1e-5}},
+        {"minimax": {"voice_speed": 1e-5, "sampling_rate": 10**9}},
+    ],
+)
+def test_speech_ignores_settings_that_the_contract_does_not_bound(
+    http: httpx.Client, settings: dict[str, Any]
+) -> None:
+    (provider,) = settings
+    plain = say(http, provider=provider)
+    response = say(http, provider=provider, **settings)
+    assert response.status_code == 200
+    assert response.content == plain.content
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rime": {"voice_speed": 1e-5}},
+        {"rime": {"sampling_rate": 10**9}},
+        {"minimax": {"speed": 0}},
+        {"telnyx": {"voice_speed": 0}},
+    ],
+)
+def test_speech_setting_out_of_range_returns_422(
+    http: httpx.Client, settings: dict[str, Any]
+) -> None:
+    assert say(http, provider="telnyx", **settings).status_code == 422
+
+
+def test_speech_accepts_an_integral_float_as_sampling_rate(http: httpx.Client) -> None:
+    for format in ("wav", "pcm", "mp3"):
+        settings = {"response_format": format, "sampling_rate": 16000.0}
+        speech = say(http, provider="telnyx", telnyx=settings)
+        plain = say(http, provider="telnyx", telnyx={**settings, "sampling_rate": 16000})
+        assert speech.content == plain.content
+
+
+@pytest.mark.parametrize("format", ["mp3", "wav", "pcm"])
+def test_speech_lasts_at_most_300_seconds(http: httpx.Client, format: str) -> None:
+    settings = {"response_format": format, "sampling_rate": 8000, "voice_speed": 0.5}
+    response = say(http, provider="telnyx", text="x" * 20_000, telnyx=settings)
+    bytes_per_second = {"mp3": 8000, "wav": 16_000, "pcm": 16_000}[format]
+    assert len(response.content) == pytest.approx(300 * bytes_per_second, abs=1000)
+    assert sniff(response.content).problem == ""
+
+
+def test_speech_as_base64_and_by_audio_id(http: httpx.Client) -> None:
     voice = "telnyx.NaturalHD.Alloy"
     now = say(http, voice=voice).content
     assert (
@@ -369,7 +465,7 @@ def test_speech_comes_as_base64_and_later_too(http: httpx.Client) -> None:
         ({"provider": "aws", "output_type": "tape"}, "output_type"),
     ],
 )
-def test_a_wrong_request_for_speech_is_422_in_a_shape_of_its_own(
+def test_invalid_speech_request_returns_422_with_messages_by_field(
     http: httpx.Client, body: dict[str, Any], field: str
 ) -> None:
     response = say(http, **body)
@@ -378,15 +474,15 @@ def test_a_wrong_request_for_speech_is_422_in_a_shape_of_its_own(
     assert isinstance(response.json()["errors"][field], list)
 
 
-def test_voices_are_listed_with_the_clones_of_the_account(http: httpx.Client) -> None:
+def test_voices_include_clones_of_the_account(http: httpx.Client) -> None:
     made = clone(http, "mine", provider="minimax")
     voices = http.get("/text-to-speech/voices").json()["voices"]
-    assert {each["provider"] for each in voices} >= {"telnyx", "aws", "azure", "minimax"}
+    assert {voice["provider"] for voice in voices} >= {"telnyx", "aws", "azure", "minimax"}
     of_minimax = http.get("/text-to-speech/voices", params={"provider": "minimax"}).json()["voices"]
-    assert {each["provider"] for each in of_minimax} == {"minimax"}
-    (found,) = [each for each in of_minimax if each["name"] == "mine"]
-    assert found["voice_id"] == f"Minimax.speech-2.8-turbo.{made['provider_voice_id']}"
-    assert say(http, voice=found["voice_id"]).status_code == 200
+    assert {voice["provider"] for voice in of_minimax} == {"minimax"}
+    (own,) = [voice for voice in of_minimax if voice["name"] == "mine"]
+    assert own["voice_id"] == f"Minimax.speech-2.8-turbo.{made['provider_voice_id']}"
+    assert say(http, voice=own["voice_id"]).status_code == 200
     wrong = http.get("/text-to-speech/voices", params={"provider": "acme"})
     assert wrong.status_code == 400
     assert only_error(wrong)["code"] == "90104"
