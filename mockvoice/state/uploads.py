@@ -25,6 +25,8 @@ class Upload:
     size: int = field(init=False)
     kept: bool = field(default=True, init=False)
     _info: AudioInfo | None = field(default=None, init=False, repr=False)
+    _seconds: float | None = field(default=None, init=False, repr=False)
+    _sha256: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.size = len(self.content)
@@ -44,12 +46,16 @@ class Upload:
     @property
     def seconds(self) -> float | None:
         """How long it plays; None when that cannot be told."""
-        return seconds(self.data, self.info.format) if self.kept else None
+        if self.kept and self._seconds is None:
+            self._seconds = seconds(self.content, self.info.format)
+        return self._seconds if self.kept else None
 
     @property
     def sha256(self) -> str | None:
         """The digest of its bytes; None when they were given up."""
-        return sha256(self.content).hexdigest() if self.kept else None
+        if self.kept and self._sha256 is None:
+            self._sha256 = sha256(self.content).hexdigest()
+        return self._sha256 if self.kept else None
 
     def evict(self) -> None:
         """Forget the bytes, not what they were."""
