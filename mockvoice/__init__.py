@@ -1,4 +1,4 @@
-"""A local server that behaves like four voice-cloning APIs."""
+"""A local mock server for four voice-cloning APIs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .asgi import Application
     from .client.control import Control
-    from .provider import Mock, Provider
+    from .mock import Mock
+from .provider import Provider
 
 __all__ = ["Control", "connect", "create_app", "serve"]
 __version__ = "0.1.0"
 
-# What stands here is imported late: `import mockvoice` alone is to cost nothing.
+# Imports are local to the functions, so that `import mockvoice` stays cheap.
 
 
 @contextmanager
 def serve(*, providers: Iterable[Provider | str] = (), **settings: Any) -> Iterator[Control]:
-    """Serve in a thread, on a free port unless `port` is given; gives the control object.
+    """Run a server in a thread and yield its `Control`; the port is free unless `port` is passed.
 
-    `settings` are those of the README; `providers` are served besides the built-in ones
-    ("acme=path.yaml" or "acme=path.yaml:module"). Raises SettingsError, ContractError, PortTaken.
+    `settings` are the settings of `mockvoice serve`. `providers` are served in addition to the
+    built-in ones ("acme=path.yaml" or "acme=path.yaml:module"). Raises SettingsError,
+    ContractError or PortTaken.
     """
     from .http.server import Server, bind
 
@@ -32,9 +34,9 @@ def serve(*, providers: Iterable[Provider | str] = (), **settings: Any) -> Itera
 
 
 def connect(url: str) -> Control:
-    """The control object of a running server; a URL may name a sandbox (`http://host:4010/~name`).
+    """Connect to a running server; the URL may name a sandbox (`http://host:4010/~name`).
 
-    Raises ConnectionError when no mockvoice answers there.
+    Raises ConnectionError if no mockvoice server responds.
     """
     from .client.control import connect
 
@@ -42,7 +44,7 @@ def connect(url: str) -> Control:
 
 
 def create_app(*, providers: Iterable[Provider | str] = (), **settings: Any) -> Application:
-    """An ASGI application for clients in this process; its `control` is the control object."""
+    """Return an ASGI application for clients in this process; its `control` manages it."""
     from .asgi import Application
 
     return Application(_mock(providers, settings))
@@ -51,12 +53,12 @@ def create_app(*, providers: Iterable[Provider | str] = (), **settings: Any) -> 
 def _mock(providers: Iterable[Provider | str], settings: Mapping[str, Any]) -> Mock:
     from .config.file import check
     from .config.settings import load
-    from .provider import Mock
+    from .mock import Mock
     from .providers import served
 
-    known = served(providers)
-    check(settings, known)
-    return Mock(load(settings), known)
+    all_providers = served(providers)
+    check(settings, all_providers)
+    return Mock(load(settings), all_providers)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""`python -m mockvoice` is `mockvoice`."""
+"""Entry point of `python -m mockvoice`."""
 
 import sys
 

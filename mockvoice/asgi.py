@@ -1,17 +1,17 @@
-"""The app without a server: for clients in the same process."""
+"""The mock as an ASGI application, for clients in the same process."""
 
 from __future__ import annotations
 
 from .client.control import Control, ServerClient
 from .client.transports import ASGITransport
 from .http.app import App
-from .provider import Mock
+from .mock import Mock
 
-URL = "http://mockvoice"  # where its clients believe it to be
+URL = "http://mockvoice"  # a name for base URLs; nothing listens there
 
 
 class Application(App):
-    """The ASGI application of a mock; `control` is its control object, which needs no socket."""
+    """ASGI application of a mock; `control` manages it without a socket."""
 
     def __init__(self, mock: Mock) -> None:
         super().__init__(mock)

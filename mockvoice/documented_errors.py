@@ -20,9 +20,9 @@ from .errors import (
     ValidationFailed,
 )
 from .openapi.document import MediaType, Operation, Parameter
-from .openapi.normalize import JSON
-from .provider import Limit, Provider
+from .provider import Provider, RateLimit
 from .state.accounts import STATE
+from .types import JSON
 
 _PROBES = ("x", "-1")  # texts that are no choice, no pattern, no number or one too small
 
@@ -80,8 +80,8 @@ def _ways(provider: Provider, operation: Operation) -> Iterator[tuple[type[Probl
         yield PayloadTooLarge, "the whole body: over max_body_mb"
 
 
-def _max_count(limit: Limit) -> str:
-    tiers = {"": limit.max_count} if isinstance(limit.max_count, int) else limit.max_count
+def _max_count(limit: RateLimit) -> str:
+    tiers = {"": limit.max} if isinstance(limit.max, int) else limit.max
     max_count = ", ".join(f"{count} {tier}".rstrip() for tier, count in tiers.items())
     return f"{max_count} at once" if limit.per is None else f"{max_count} in {limit.per:g} s"
 

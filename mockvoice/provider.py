@@ -1,137 +1,218 @@
-"""What a provider is: a contract, and plain functions for what the contract leaves unsaid."""
+"""Providers: a contract, and plain functions for what the contract cannot express."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import quote
 
-from .config.settings import BYTES_PER_MB, Settings
-from .errors import Problem, RequestLocation, ValidationFailed, Violation
+from .config.settings import Settings
+from .errors import Problem
 from .openapi.document import Document, Operation
-from .openapi.examples import example
-from .openapi.messages import did_you_mean
-from .openapi.normalize import JSON, ContractError
-from .openapi.schema import Schema, escape
-from .state.access_log import printer
+from .openapi.normalize import ContractError
 from .state.accounts import Account
-from .state.clock import Ids, timestamp
-from .state.journal import JournalEntry
-from .state.records import EVERYBODY, Record
-from .state.sandbox import Sandbox
-from .state.uploads import Upload, UploadCache
+from .state.ids import Ids
+from .state.records import Data, Record
+from .state.store import AddUsage, AtMost, Begun, Change, PutRecord, RemoveRecord, Spend, Store
+from .state.uploads import Upload
+from .types import JSON
 
 log = logging.getLogger("mockvoice")
 
 _HERE = Path(__file__).parent
-SPECS = next(  # inside the package where it was installed, beside it in a checkout
+SPECS = next(  # inside an installed package, beside the package in a checkout
     folder for folder in (_HERE / "specs", _HERE.parent / "specs") if folder.is_dir()
 )
 
-
 NO_OPERATION = Operation(id="", method="", path="")
-_FRAMING = ("content-length", "transfer-encoding")
 
 
 class Headers:
-    """The headers of a request by lower-case name; of a repeated one the last."""
+    """The headers of a request by lower-case name; of a repeated header the last one."""
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self._raw = dict(raw)
+        self.raw = raw
+        self._values = dict(raw)
 
-    def any_of(self, names: frozenset[bytes]) -> bool:
-        """Whether one of some headers is there."""
-        return not names.isdisjoint(self._raw)
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Return True if one of these headers was sent."""
+        return not names.isdisjoint(self._values)
 
     def get(self, name: str, default: str = "") -> str:
-        """A header's value (decoded only now: most are never asked for)."""
+        """Return the value of a header (decoded here, since most headers are never read)."""
         value = self.find(name)
         return default if value is None else value
 
     def find(self, name: str) -> str | None:
-        """A header's value, or None."""
-        value = self._raw.get(name.encode("latin-1"))
+        """Return the value of a header, or None."""
+        value = self._values.get(name.encode("latin-1"))
         return None if value is None else value.decode("latin-1")
 
-    @property
-    def size(self) -> int:
-        """The bytes of all names and values."""
-        return sum(map(len, self._raw)) + sum(map(len, self._raw.values()))
-
     def items(self) -> list[tuple[str, str]]:
-        """All names and values."""
-        return [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self._raw.items()]
+        """Return all names and values."""
+        return [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self._values.items()]
+
+
+class Services(Protocol):
+    """The parts of a mock that the handling of a request uses."""
+
+    settings: Settings
+    store: Store
+
+    def base_records(
+        self, provider: Provider, account: str, collection: str, seed: str, started_at: float
+    ) -> list[Record]:
+        """Return the presets of an account, and the configured records that it sees."""
 
 
 @dataclass(slots=True, eq=False)
 class RequestContext:
-    """One request to one operation, read and checked: what a handler is given.
+    """One request to one operation: the argument of a handler.
 
-    The operation is NOWHERE where path and method lead to none. `parameters` are those of path,
-    query and header, `fields` the body's members, with an Upload (or a list of them) where a file
-    was sent; all in the types that the contract wants. `uploads` are all files of the body, `body`
-    is what was sent as JSON. `origin` is where the client reaches the mock:
-    `http://127.0.0.1:4010`. `at_once` counts the requests of this account that were being answered
-    when it came, itself among them. What stands in `reply_headers` comes with every reply, `told`
-    is what the journal will tell.
+    `parameters` are those of path, query and headers; `fields` are the members of the body, with an
+    Upload (or a list of them) for each file; both have the types that the contract declares.
+    `uploads` are all files of the body, `body` is a JSON body as it was sent. `origin` is the
+    address at which the client reaches the sandbox: `http://127.0.0.1:4010`. `account` is the state
+    of the API key when the request began, `now` that time in seconds since 1970, and `ids` makes
+    ids that repeat with the seed. `response_headers` are sent with every response.
+
+    A handler changes nothing itself: `add`, `update`, `remove`, `spend` and `add_usage` are applied
+    all at once when the handler has returned, and not at all if it raised. If the state changed
+    in between, the handler runs again.
     """
 
-    mock: Mock
-    sandbox: Sandbox
+    mock: Services
     provider: Provider
     operation: Operation
+    sandbox: str
     account: Account
     headers: Headers
     origin: str
-    entry: JournalEntry
-    at_once: int = 1
+    begun: Begun
+    ids: Ids
     parameters: dict[str, JSON] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     uploads: tuple[Upload, ...] = ()
     body: JSON = None
-    reply_headers: dict[str, str] = field(default_factory=dict)
+    response_headers: dict[str, str] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    internal_error: str = ""
 
-    async def add(self, collection: str, id: str, data: dict[str, JSON]) -> Record:
-        """Store a record of this account, with the files of this call."""
-        now, name, key = self.sandbox.clock.now(), self.provider.name, self.account.key
-        record = Record(name, collection, key, id, data, now, self.uploads)
-        return await self.sandbox.voices.add(record)
+    @property
+    def now(self) -> float:
+        """The time at which the request began, in seconds since 1970."""
+        return self.begun.now
 
     async def find(self, collection: str, id: str) -> Record | None:
-        """The record of this account with this id."""
-        voices, name = self.sandbox.voices, self.provider.name
-        return await voices.get(name, collection, self.account.key, id)
+        """Return the record of this account with an id, or None."""
+        name, key = self.provider.name, self.account.key
+        record = await self.mock.store.get_record(self.sandbox, name, collection, key, id)
+        if record is None:
+            for base in self._base_records(collection):
+                if base.id == id:
+                    return base
+        return None if record is None or record.removed else record
 
     async def all(self, collection: str) -> list[Record]:
-        """The records of this account, oldest first."""
-        return await self.sandbox.voices.list(self.provider.name, collection, self.account.key)
+        """Return the records of this account, oldest first."""
+        name, key = self.provider.name, self.account.key
+        stored = await self.mock.store.list_records(self.sandbox, name, collection, key)
+        base = self._base_records(collection)
+        if base:
+            replaced = {record.id for record in stored}
+            base = [record for record in base if record.id not in replaced]
+        return [*base, *(record for record in stored if not record.removed)]
+
+    async def files(self, record: Record) -> Sequence[Upload]:
+        """Return the files of a record; the content of an evicted one is None."""
+        return await self.mock.store.get_uploads(self.sandbox, record.uploads)
+
+    async def exists(self, collection: str, id: str) -> bool:
+        """Return True if any account has a record with an id."""
+        return await self.mock.store.has_record(self.sandbox, self.provider.name, collection, id)
+
+    def _base_records(self, collection: str) -> list[Record]:
+        """The presets of the account and the records of the settings, as they were at the start."""
+        return self.mock.base_records(
+            self.provider, self.account.key, collection, self.begun.seed, self.begun.started_at
+        )
+
+    def add(self, collection: str, id: str, data: Data) -> Record:
+        """Store a record of this account, with the files of this request; returns it."""
+        uploads = tuple(upload.id for upload in self.uploads)
+        name, key = self.provider.name, self.account.key
+        record = Record(name, collection, key, id, data, self.now, uploads)
+        self.changes.append(PutRecord(record))
+        return record
+
+    def update(self, record: Record, **members: JSON) -> Data:
+        """Replace members of a record's data; returns the new data."""
+        data = {**record.data, **members}
+        self.changes.append(PutRecord(replace(record, data=data), record.revision))
+        return data
+
+    def remove(self, record: Record) -> None:
+        """Delete a record."""
+        self.changes.append(RemoveRecord(record))
+
+    def spend(self, amount: float) -> bool:
+        """Take an amount of credit; False, and nothing is taken, if the account has less."""
+        credit = self.account.credit
+        if credit is not None and credit < amount:
+            return False
+        self.changes.append(Spend(amount))
+        return True
+
+    def add_usage(self, usage: Mapping[str, Any]) -> None:
+        """Note a use of the account."""
+        self.changes.append(AddUsage(usage))
+
+    async def usage(self) -> Sequence[Mapping[str, Any]]:
+        """Return the uses of the account, oldest first."""
+        store, name = self.mock.store, self.provider.name
+        return await store.get_usage(self.sandbox, name, self.account.key)
+
+    def require_unchanged(self, collection: str, prefix: str, records: Sequence[Record]) -> None:
+        """Run the handler again if records with such ids were added since these were read."""
+        stored = sum(record.number > 0 for record in records)
+        self.changes.append(AtMost(collection, prefix, stored))
+
+    def retry(self, account: Account) -> None:
+        """Forget all changes and begin again with the account as it is now."""
+        self.account = account
+        self.changes.clear()
+        self.response_headers.clear()
+        self.ids = Ids(self.begun.seed, self._scope, self.begun.count)
+
+    @property
+    def _scope(self) -> str:
+        return f"{self.provider.name}/{self.operation.id}"
 
     def record_internal_error(self, message: str) -> None:
-        """Write down that mockvoice itself did something wrong."""
+        """Log a failure of mockvoice itself, and add it to the journal entry."""
         log.error("%s", message)
-        self.entry.internal_error = message
-        self.sandbox.internal_errors.append(message)
+        self.internal_error = message
 
     def sample_url(self, voice: str) -> str:
-        """Where the mock itself serves a sound that this voice makes."""
+        """Return the URL at which the mock serves a sample of a voice."""
         return f"{self.origin}/__mockvoice/samples/wav?voice={quote(voice)}"
 
     def max_bytes(self, documented: int | None) -> int | None:
-        """How large a file may be: the setting for this provider, else as documented."""
-        megabytes = self.sandbox.settings.max_file_mb.get(self.provider.name)
+        """Return the size limit of a file: the setting for this provider, else as documented."""
+        megabytes = self.mock.settings.max_file_mb.get(self.provider.name)
         return documented if megabytes is None else int(megabytes * 1024 * 1024)
 
 
 class Response(NamedTuple):
-    """What a handler returns where plain JSON does not say it all.
+    """The result of a handler that needs more than JSON.
 
-    A body that is an iterator is streamed in its pieces. `status` and `media_type` only where the
-    contract offers several.
+    A body that is an iterator of bytes is streamed. `status` and `media_type` are needed only
+    where the contract offers several.
     """
 
     body: JSON | bytes | Iterator[bytes] = None
@@ -140,32 +221,29 @@ class Response(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
-Handler = Callable[[RequestContext], Awaitable[Any]]
+Handler = Callable[[RequestContext], Any]  # plain or async
 
 
 def _documented_error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
-    """The words of a provider that has no module: the contract's example for this status."""
+    """Return the error of a provider that has no module: the contract's example for the status."""
     body = ctx.operation.documented(status)
     return body if body is not None else {"error": problem.sentences or f"status {status}"}
 
 
-class Limit(NamedTuple):
-    """So many calls to some operations (none named: to all), by tier where tiers differ.
+class RateLimit(NamedTuple):
+    """A limit on the requests of an account to some operations (to all if none is named).
 
-    `per` is in seconds; None limits how many are answered at once.
+    `max` is a number of requests, or a number by tier; `per` is in seconds, None limits the
+    requests at the same time.
     """
 
     operations: tuple[str, ...] = ()
-    max_count: int | Mapping[str, int] = 0
+    max: int | Mapping[str, int] = 0
     per: float | None = None
 
     def matches(self, operation_id: str) -> bool:
-        """Whether it holds for an operation."""
+        """Return True if the limit applies to an operation."""
         return not self.operations or operation_id in self.operations
-
-    def for_tier(self, tier: str) -> int | None:
-        """How many a tier has; None for as many as it wants."""
-        return self.max_count if isinstance(self.max_count, int) else self.max_count.get(tier)
 
 
 class Collection(NamedTuple):
@@ -186,7 +264,9 @@ class Collection(NamedTuple):
 class Provider:
     """A contract with a name, and what it leaves unsaid.
 
-    `aliases` are other names of it, for variables of the environment;
+    `env` maps the environment variables that point official clients to the mock to "base_url" or
+    "api_key"; None stands for NAME_BASE_URL and NAME_API_KEY. `base_url_argument` is the parameter
+    of the client for the base URL.
     `error` words a problem for a status; `admit` raises for accounts that may not call the
     operation; `account` is the state of a new key, and `presets` the records that it finds;
     `limits` are documented ones, and `rate_headers` tells of them (most, left, seconds until one
@@ -197,16 +277,15 @@ class Provider:
     title: str = ""
     error: Callable[[Problem, int, RequestContext], JSON] = _documented_error
     admit: Callable[[RequestContext], Awaitable[None]] | None = None
-    aliases: tuple[str, ...] = ()
+    env: Mapping[str, Literal["base_url", "api_key"]] | None = None
+    base_url_argument: str = "base_url"
     account: Mapping[str, Any] = field(default_factory=dict)
-    presets: Callable[[Sandbox, str], list[Record]] | None = None
-    limits: Mapping[str, Limit] = field(default_factory=dict)
+    presets: Callable[[str], list[Record]] | None = None
+    limits: Mapping[str, RateLimit] = field(default_factory=dict)
     rate_headers: Callable[[int, int, float], dict[str, str]] | None = None
     collections: Mapping[str, Collection] = field(default_factory=dict)
     error_type: str = "application/json"
-    journalled: bool = True
     contract: Path | None = None
-    prefix: str | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
     stateful_operations: set[str] = field(default_factory=set)
 
@@ -240,166 +319,14 @@ class Provider:
         return document
 
     @property
-    def base_path(self) -> str:
-        """Where the provider is served: `/telnyx/v2`."""
-        prefix = f"/{self.name}" if self.prefix is None else self.prefix
-        return f"{prefix}{self.document.base_path}"
-
-
-class Mock:
-    """All that one server holds: its settings, its providers, and what it remembers.
-
-    `served` are the providers without the control API.
-    """
-
-    def __init__(self, settings: Settings, providers: Iterable[Provider]) -> None:
-        self.settings = settings
-        self.log = printer(settings.log)
-        self.providers = {provider.name: provider for provider in providers}
-        self.served = {name: each for name, each in self.providers.items() if each.journalled}
-        self.kept = UploadCache(settings.upload_cache_mb * BYTES_PER_MB)
-        self.sandbox = self._begin("")
-        self._sandboxes: dict[str, Sandbox] = {}
-
-    def _begin(self, name: str) -> Sandbox:
-        return Sandbox(name, self.settings, self.kept, self.seeded)
-
-    def named(self, name: str) -> Sandbox:
-        """The sandbox with a name, made on first use; the oldest gives way to too many."""
-        if not name:
-            return self.sandbox
-        if name not in self._sandboxes:
-            self._sandboxes[name] = self._begin(name)
-            if len(self._sandboxes) > self.settings.max_sandboxes:
-                del self._sandboxes[next(iter(self._sandboxes))]
-        return self._sandboxes[name]
+    def env_variables(self) -> Mapping[str, str]:
+        """Environment variables that clients read, with their meaning: see `env`."""
+        if self.env is not None:
+            return self.env
+        prefix = self.name.upper().replace("-", "_")
+        return {f"{prefix}_BASE_URL": "base_url", f"{prefix}_API_KEY": "api_key"}
 
     @property
-    def sandboxes(self) -> list[Sandbox]:
-        """All of them, the default one first."""
-        return [self.sandbox, *self._sandboxes.values()]
-
-    def _control_schema(self, name: str) -> Schema:
-        schemas = self.providers["mockvoice"].document.schemas
-        return schemas.compile(f"#/components/schemas/{name}")
-
-    def wrong_fault(self, data: JSON, location: RequestLocation, at: str = "") -> list[Violation]:
-        """Why JSON that stands at a place is no fault, or one that can never fire; else nothing."""
-        kind = "Fault" if location == "header" else "FaultOrSequence"  # a request has but one turn
-        violations = self._control_schema(kind).violations(data, location, at)
-        if isinstance(data, dict):
-            violations += self.wrong_target(data, location, at)
-        if violations:
-            return violations
-        turns = {f"{at}/sequence/{i}": turn for i, turn in enumerate(data.get("sequence", ()))}
-        return [
-            _unwritable(location, f"{where}/headers/{name}", name)
-            for where, turn in (turns or {at: data}).items()
-            if isinstance(turn, dict)
-            for name in turn.get("headers", ())
-            if name.lower() in _FRAMING
-        ]
-
-    def wrong_limits(
-        self, provider: Provider, state: Mapping[str, JSON], location: RequestLocation, at: str = ""
-    ) -> list[Violation]:
-        """The limits in an account's state that are none of the provider's; else nothing."""
-        known = [*provider.limits, "requests"]
-        return [
-            off_the_list(location, f"{at}/limits/{escape(name)}", known, name)
-            for name in state.get("limits", {})
-            if name not in known
-        ]
-
-    def wrong_target(
-        self, data: Mapping[str, JSON], location: RequestLocation, at: str = ""
-    ) -> Iterator[Violation]:
-        """Why its `provider` or `operation` names nothing that is served; else nothing."""
-        wanted, operation = data.get("provider"), data.get("operation")
-        served = self.served
-        if isinstance(wanted, str) and wanted not in served:
-            yield off_the_list(location, f"{at}/provider", [*served], wanted)
-        elif isinstance(operation, str):
-            ids = {
-                name: each.id
-                for provider in ([served[wanted]] if isinstance(wanted, str) else served.values())
-                for each in provider.document.operations.values()
-                for name in (each.id, f"{each.method} {each.path}")
-            }
-            if operation not in ids:
-                known = [*dict.fromkeys(ids.values())]
-                message = f"must be an operation; got {operation}; there are {', '.join(known)}"
-                same_form = [name for name in ids if (" " in name) == (" " in operation)]
-                yield off_the_list(location, f"{at}/operation", same_form, operation)._replace(
-                    message=message, expected=known
-                )
-
-    def seeded(
-        self,
-        wanted: Mapping[str, Any],
-        ids: Ids,
-        now: float,
-        sample_url: Callable[[str], str] | None = None,
-    ) -> list[Record]:
-        """The record that a Plant of the control API asks for, after those that belong to it.
-
-        What is missing is made up so that the record fits its contract; `sound_url` leads to the
-        sound of an id where the mock's address is known. Raises Invalid.
-        """
-        found: Provider = _named("/provider", wanted["provider"], self.served)
-        name = wanted.get("collection") or next(iter(found.collections), "")
-        collection: Collection = _named("/collection", name, found.collections)
-        schema = found.document.schemas.compile(collection.schema)
-        given = {**wanted.get("data", {})}
-        if "id" in wanted:
-            given[collection.id] = wanted["id"]
-        id = given.get(collection.id) or collection.new_id(ids)
-        if isinstance(id, str) and schema.node["properties"][collection.id].get("format") == "uuid":
-            id = id.lower()  # as RFC 9562 writes it, and as it is looked for
-        shown: dict[str, JSON] = example(found.document.schemas, schema.node)
-        # The id itself, and what else is the same, such as provider_voice_id.
-        same = {name for name, value in shown.items() if value == shown[collection.id]}
-        made = {
-            name: id if name in same else _anew(found, schema, name, value, ids, now)
-            for name, value in shown.items()
-        }
-        data = {**made, **given, collection.id: id}
-        if sample_url and collection.sound and collection.sound not in given:
-            data[collection.sound] = sample_url(str(id))
-        if not schema.is_valid(data):
-            # What was made up fits, but for the id in it.
-            at = "/id" if "id" in wanted else f"/data/{collection.id}"
-            ours = same - given.keys() | ({collection.id} if "id" in wanted else set())
-            broken = [
-                each if ours.isdisjoint(each.pointer.split("/")[2:3]) else each._replace(pointer=at)
-                for each in schema.violations(data, "body", "/data")
-            ]
-            raise ValidationFailed("", *{each.sentence: each for each in broken}.values())
-        record = Record(found.name, name, wanted.get("account") or EVERYBODY, str(id), data, now)
-        return [*collection.beside(record), record]
-
-
-def _anew(found: Provider, schema: Schema, name: str, value: JSON, ids: Ids, now: float) -> JSON:
-    """A member as the contract shows it, but of a new record: an id of its own, of this moment."""
-    kind = schema.node["properties"][name].get("format")
-    if kind == "date-time":
-        return timestamp(now)
-    return ids.uuid(f"{found.name} planted {name}") if kind == "uuid" and value else value
-
-
-def _named(at: str, name: str, known: Mapping[str, Any]) -> Any:
-    if name not in known:
-        raise ValidationFailed("", off_the_list("body", at, [*known], name))
-    return known[name]
-
-
-def off_the_list(location: RequestLocation, pointer: str, known: list[str], got: str) -> Violation:
-    """What is none of the names that are known, and which may have been meant."""
-    message = f"must be one of {', '.join(known) or 'none'}; got {got}"
-    hint = did_you_mean(got, known)
-    return Violation(location, pointer, "enum", message, expected=known, received=got, hint=hint)
-
-
-def _unwritable(location: RequestLocation, pointer: str, name: str) -> Violation:
-    message = "is written by the server; ask for the kind truncate to have it lie"
-    return Violation(location, pointer, "not", message, received=name)
+    def base_path(self) -> str:
+        """Where the provider is served: `/telnyx/v2`."""
+        return f"/{self.name}{self.document.base_path}"

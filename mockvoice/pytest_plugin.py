@@ -1,4 +1,4 @@
-"""The pytest plugin: a mock for every test that asks for one, and what happened when it failed."""
+"""Pytest plugin: a sandbox per test, and the journal in the report of a failed test."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ import pytest
 if TYPE_CHECKING:
     from .client.control import Control
 
-# What else is needed is imported by the fixtures: a run without them is not to feel this plugin.
+# The fixtures import the rest, so that test runs that do not use them are not slowed down.
 
 MARKER = (
     "mockvoice(seed=..., audio='any', limits='documented', strict=False):"
-    " how the mockvoice of this test behaves"
+    " settings of this test's mockvoice sandbox"
 )
-_MARKS = ("seed", "audio", "limits", "strict")
+_ARGUMENTS = ("seed", "audio", "limits", "strict")
 
 
 @dataclass
-class _Use:
-    """What a test does with the fixture; `story` is what happened, once the sandbox is gone."""
+class _Usage:
+    """Use of the fixture by one test; `report` is saved before the sandbox is reset."""
 
     control: Control
     failed: bool = False
     report: str = ""
 
 
-_USE = pytest.StashKey[_Use]()
+_USAGE = pytest.StashKey[_Usage]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What may stand in a project's configuration."""
+    """Add the ini options."""
     parser.addini(
         "mockvoice_strict",
-        "fail a test whose faults never fired, or at which mockvoice itself failed",
+        "fail tests with unfired faults, unfinished sequences or internal errors of mockvoice",
         type="bool",
         default=True,
     )
     parser.addini(
         "mockvoice_providers",
-        "providers besides the built-in ones: acme=path.yaml or acme=path.yaml:module",
+        "additional providers: acme=path.yaml or acme=path.yaml:module",
         type="linelist",
         default=[],
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line("markers", MARKER)
 
 
 @pytest.fixture(scope="session")
 def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
-    """A server for all tests of this process: the one at MOCKVOICE_URL, else one of its own."""
+    """Yield the server of this test process: at MOCKVOICE_URL if set, else a new one."""
     from . import connect, serve
 
     url = os.environ.get("MOCKVOICE_URL")
@@ -69,46 +69,46 @@ def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
 
 @pytest.fixture
 def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iterator[Control]:
-    """A sandbox for this test alone; how it ended is checked (`mockvoice_strict`)."""
+    """Yield a sandbox for one test; `mockvoice_strict` verifies it afterwards."""
     import re
     from uuid import uuid4
     from zlib import crc32
 
     node: pytest.Item = request.node
-    settings = _marked(node)
+    settings = _marker_arguments(node)
     strict = settings.pop("strict", request.config.getini("mockvoice_strict"))
-    named = re.sub(r"[^A-Za-z0-9._-]+", "-", node.name)[:48]
-    control = mockvoice_server.sandbox(f"{named}-{uuid4().hex[:8]}")
-    # The name is new at every run, what is drawn is not.
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", node.name)[:48]
+    control = mockvoice_server.sandbox(f"{name}-{uuid4().hex[:8]}")
+    # The sandbox name differs in each run; the random seed does not.
     control.reset(**{"seed": crc32(node.nodeid.encode()), **settings})
-    use = node.stash[_USE] = _Use(control)
+    usage = node.stash[_USAGE] = _Usage(control)
     yield control
-    wrong = "" if use.failed or not strict else _complaint(control)
-    if wrong:
-        use.report = control.report()
+    problems = "" if usage.failed or not strict else _verify(control)
+    if problems:
+        usage.report = control.report()
     else:
-        del node.stash[_USE]
+        del node.stash[_USAGE]
     control.reset()
-    if wrong:
-        pytest.fail(wrong, pytrace=False)
+    if problems:
+        pytest.fail(problems, pytrace=False)
 
 
-def _marked(node: pytest.Item) -> dict[str, Any]:
-    """What the markers say, the nearest last."""
-    found: dict[str, Any] = {}
+def _marker_arguments(node: pytest.Item) -> dict[str, Any]:
+    """Return the arguments of all markers; the closest marker takes precedence."""
+    arguments: dict[str, Any] = {}
     for marker in reversed([*node.iter_markers("mockvoice")]):
-        found |= marker.kwargs
-        unknown = [*map(repr, marker.args), *(marker.kwargs.keys() - {*_MARKS})]
+        arguments |= marker.kwargs
+        unknown = [*map(repr, marker.args), *(marker.kwargs.keys() - {*_ARGUMENTS})]
         if unknown:
             pytest.fail(
-                f"@pytest.mark.mockvoice does not take {', '.join(unknown)};"
-                f" it takes {', '.join(f'{each}=...' for each in _MARKS)}",
+                f"@pytest.mark.mockvoice does not accept {', '.join(unknown)};"
+                f" it accepts {', '.join(f'{name}=...' for name in _ARGUMENTS)}",
                 pytrace=False,
             )
-    return found
+    return arguments
 
 
-def _complaint(control: Control) -> str:
+def _verify(control: Control) -> str:
     try:
         control.verify()
     except AssertionError as error:
@@ -122,10 +122,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the journal to the report of a test that failed."""
     report = yield
-    use = item.stash.get(_USE, None)
-    if report.failed and use:
-        use.failed = True
-        report.sections.append(("mockvoice journal", use.report or _report(use.control)))
+    usage = item.stash.get(_USAGE, None)
+    if report.failed and usage:
+        usage.failed = True
+        report.sections.append(("mockvoice journal", usage.report or _report(usage.control)))
     return report
 
 

@@ -1,8 +1,8 @@
-"""mockvoice beside plain Starlette, in one run: `make bench`.
+"""Benchmark of mockvoice against plain Starlette: `make bench`.
 
-Plain Starlette calls `request.form()` and answers; it checks and remembers nothing. Both run
-under uvicorn with the same settings, each as a process of its own, and take turns: a ratio is the
-median of ratios of neighbouring rounds, since the machine may be busy with other things.
+Plain Starlette only calls `request.form()` and responds. Both run under uvicorn with the same
+settings, each in its own process, in alternating rounds. A ratio is the median of the ratios of
+adjacent rounds, because the load of the machine may change during the run.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ routes = [Route("/clone", clone, methods=["POST"]), Route("/health", health)]
 uvicorn.run(Starlette(routes=routes), port=int(sys.argv[1]), http=sys.argv[2], lifespan="off",
     ws="none", log_config=None, log_level="warning", access_log=False, server_header=False)
 """
-OURS = """
+MOCKVOICE = """
 import sys
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
-from mockvoice.settings import Settings
+from mockvoice.config.settings import Settings
 listener = bind("127.0.0.1", int(sys.argv[1]))
 Server(Mock(Settings(), built_in()), listener, http=sys.argv[2]).serve_forever()
 """
@@ -50,17 +50,17 @@ ROUNDS, SECONDS, CONNECTIONS, STARTS = 5, 1.5, 4, 9
 
 @dataclass
 class Subject:
-    """One server under load."""
+    """A server under load."""
 
     name: str
     port: int
     path: str
     process: subprocess.Popen[bytes]
 
-    def memory(self, what: str) -> float:
-        """VmRSS (now) or VmHWM (peak) in MB."""
+    def memory(self, field: str) -> float:
+        """Return VmRSS (current) or VmHWM (peak) in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition(f"{what}:")[2].split()[0]) / 1024
+        return int(status.partition(f"{field}:")[2].split()[0]) / 1024
 
 
 def free_port() -> int:
@@ -71,21 +71,21 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(name: str, code: list[str], path: str, health: str) -> Iterator[Subject]:
+def start_server(name: str, code: list[str], path: str, health: str) -> Iterator[Subject]:
     port = free_port()
-    command = [sys.executable, *(each.replace("PORT", str(port)) for each in code)]
-    # As where it is installed: with compiled modules.
+    command = [sys.executable, *(argument.replace("PORT", str(port)) for argument in code)]
+    # With compiled modules, as in an installation.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         try:
-            answered(port, health)
+            wait_until_ready(port, health)
             yield Subject(name, port, path, process)
         finally:
             process.terminate()
 
 
-def answered(port: int, path: str) -> None:
-    """Return at the first answer."""
+def wait_until_ready(port: int, path: str) -> None:
+    """Poll until the server responds."""
     while True:
         try:
             urlopen(f"http://127.0.0.1:{port}{path}").read()
@@ -96,15 +96,15 @@ def answered(port: int, path: str) -> None:
 
 
 def sample(size: int) -> bytes:
-    """A WAV file of so many bytes."""
+    """Return a WAV file of `size` bytes."""
     data = size - 44
     head = b"RIFF" + (36 + data).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
-    form = bytes([1, 0, 1, 0]) + (24000).to_bytes(4, "little") + (48000).to_bytes(4, "little")
-    return head + form + bytes([2, 0, 16, 0]) + b"data" + data.to_bytes(4, "little") + bytes(data)
+    format = bytes([1, 0, 1, 0]) + (24000).to_bytes(4, "little") + (48000).to_bytes(4, "little")
+    return head + format + bytes([2, 0, 16, 0]) + b"data" + data.to_bytes(4, "little") + bytes(data)
 
 
 def request(path: str, size: int) -> bytes:
-    """What the Telnyx SDK sends, as bytes."""
+    """Return a request as the Telnyx SDK sends it."""
     boundary = "84cfc0449416e58f6e49bc0378ef5e8b"
     fields = {"gender": "male", "language": "en", "name": "n", "provider": "telnyx"}
     parts = [
@@ -140,7 +140,7 @@ def request(path: str, size: int) -> bytes:
 
 
 def load(subject: Subject, size: int) -> tuple[float, float]:
-    """Requests per second, and the 99th percentile of their times in ms."""
+    """Return requests per second and the 99th percentile of their latency in ms."""
     payload, times = request(subject.path, size), list[float]()
     end = time.perf_counter() + SECONDS
 
@@ -149,10 +149,10 @@ def load(subject: Subject, size: int) -> tuple[float, float]:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while (begin := time.perf_counter()) < end:
                 connection.sendall(payload)
-                answer = b""
-                while b"}}" not in answer:
-                    answer += connection.recv(65536)
-                assert answer.startswith(b"HTTP/1.1 201"), answer
+                response = b""
+                while b"}}" not in response:
+                    response += connection.recv(65536)
+                assert response.startswith(b"HTTP/1.1 201"), response
                 times.append(time.perf_counter() - begin)
 
     threads = [threading.Thread(target=client) for _ in range(CONNECTIONS)]
@@ -167,47 +167,50 @@ def load(subject: Subject, size: int) -> tuple[float, float]:
 def uploads(http: str) -> None:
     print(f"\nuploads, {http}, {CONNECTIONS} connections")
     print(
-        f"{'bytes':>9} {'plain/s':>8} {'ours/s':>8} {'ratio':>6} {'plain p99':>10} {'ours p99':>9}"
+        f"{'bytes':>9} {'plain/s':>8} {'mock/s':>8} {'ratio':>6} {'plain p99':>10} {'mock p99':>9}"
     )
     for size in SIZES:
         with (
-            started("plain", ["-c", PLAIN, "PORT", http], "/clone", "/health") as plain,
-            started("ours", ["-c", OURS, "PORT", http], TELNYX, "/__mockvoice/health") as ours,
+            start_server("plain", ["-c", PLAIN, "PORT", http], "/clone", "/health") as plain,
+            start_server(
+                "mockvoice", ["-c", MOCKVOICE, "PORT", http], TELNYX, "/__mockvoice/health"
+            ) as mock,
         ):
             load(plain, size)
-            load(ours, size)  # warm: what is kept is kept
-            rounds = [(load(plain, size), load(ours, size)) for _ in range(ROUNDS)]
+            load(mock, size)  # warm-up: fill the caches
+            rounds = [(load(plain, size), load(mock, size)) for _ in range(ROUNDS)]
             rates = [statistics.median(pair[i][0] for pair in rounds) for i in (0, 1)]
             tails = [statistics.median(pair[i][1] for pair in rounds) for i in (0, 1)]
             ratio = statistics.median(b[0] / a[0] for a, b in rounds)
             print(
                 f"{size:>9} {rates[0]:>8.0f} {rates[1]:>8.0f} {ratio:>6.2f}"
                 f" {tails[0]:>7.2f} ms {tails[1]:>6.2f} ms"
-                f"   peak {plain.memory('VmHWM'):.0f} and {ours.memory('VmHWM'):.0f} MB"
+                f"   peak {plain.memory('VmHWM'):.0f} and {mock.memory('VmHWM'):.0f} MB"
             )
 
 
 def start() -> None:
-    """From the start of the process to the first answer, and memory after it."""
+    """Measure the time from process start to first response, and memory after it."""
     serve = ["-m", "mockvoice", "serve", "--port", "PORT"]
-    took: dict[str, list[float]] = {"bare": [], "ours": []}
-    rest = 0.0
+    times: dict[str, list[float]] = {"plain": [], "mockvoice": []}
+    memory = 0.0
     for _ in range(STARTS):
         for name, code, health in (
-            ("bare", ["-c", PLAIN, "PORT", "auto"], "/health"),
-            ("ours", serve, "/__mockvoice/health"),
+            ("plain", ["-c", PLAIN, "PORT", "auto"], "/health"),
+            ("mockvoice", serve, "/__mockvoice/health"),
         ):
             begin = time.perf_counter()
-            with started(name, code, "", health) as subject:
-                took[name].append(time.perf_counter() - begin)
-                if name == "ours":
+            with start_server(name, code, "", health) as subject:
+                times[name].append(time.perf_counter() - begin)
+                if name == "mockvoice":
                     subject.path = TELNYX
-                    rest = subject.memory("VmRSS")
-    bare, ours = (statistics.median(took[name]) * 1000 for name in ("bare", "ours"))
+                    memory = subject.memory("VmRSS")
+    plain, mock = (statistics.median(times[name]) * 1000 for name in ("plain", "mockvoice"))
     print(
-        f"\nstart to first answer: bare {bare:.0f} ms, ours {ours:.0f} ms, ratio {ours / bare:.2f}"
+        f"\nstart to first response: plain {plain:.0f} ms, mockvoice {mock:.0f} ms,"
+        f" ratio {mock / plain:.2f}"
     )
-    print(f"memory at rest, all contracts read: {rest:.0f} MB")
+    print(f"idle memory with all contracts loaded: {memory:.0f} MB")
 
 
 if __name__ == "__main__":

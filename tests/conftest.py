@@ -1,10 +1,11 @@
-"""Servers on real sockets, and real sound."""
+"""Fixtures: servers on real sockets, sandboxes, and encoded audio."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Any, Self
@@ -17,13 +18,14 @@ from hypothesis import settings
 
 from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.state.records import Record
+from mockvoice.state.uploads import Upload
 
 from .contract.contracts import check
 
-# The same examples at every run; `--hypothesis-profile=search` looks for new ones.
+# Every run uses the same examples; `--hypothesis-profile=search` looks for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile("repeatable")
@@ -33,19 +35,32 @@ Serve = Callable[..., Server]
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[ExitStack]:
-    """Everything that was started, until the last test ended."""
+    """Stack that stops the shared servers after the last test."""
     with ExitStack() as stack:
         yield stack
 
 
 def internal_errors(server: Server) -> list[str]:
-    """What mockvoice itself did wrong."""
-    return [each for sandbox in server.mock.sandboxes for each in sandbox.internal_errors]
+    """Return the internal errors of all sandboxes of a server."""
+    store = server.mock.store
+    return [
+        entry.internal_error
+        for name in asyncio.run(store.list_sandboxes())
+        for entry in asyncio.run(store.list_internal_errors(name))
+    ]
+
+
+def clear_internal_errors(server: Server) -> None:
+    """Delete the journals in which there are internal errors."""
+    store = server.mock.store
+    for name in asyncio.run(store.list_sandboxes()):
+        if asyncio.run(store.list_internal_errors(name)):
+            asyncio.run(store.clear_entries(name))
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """A way to start a server with settings of its own, for one test."""
+    """Function that starts a server with given settings; it stops after the test."""
     with ExitStack() as stack:
         started = []
 
@@ -55,7 +70,7 @@ def serve() -> Iterator[Serve]:
             return started[-1]
 
         yield start
-        assert not [each for server in started for each in internal_errors(server)]
+        assert not [error for server in started for error in internal_errors(server)]
 
 
 @pytest.fixture(scope="session")
@@ -65,29 +80,29 @@ def _strict(servers: ExitStack) -> Server:
 
 @pytest.fixture
 def server(_strict: Server) -> Iterator[Server]:
-    """The server with default settings that all tests share."""
+    """Server with default settings, shared by all tests."""
     yield _strict
-    found = internal_errors(_strict)
-    for sandbox in _strict.mock.sandboxes:
-        sandbox.internal_errors.clear()
-    assert not found
+    errors = internal_errors(_strict)
+    clear_internal_errors(_strict)
+    assert not errors
 
 
 @pytest.fixture
 def http(server: Server) -> Iterator[httpx.Client]:
-    """A client of the shared server; whatever it is answered is checked against the contracts."""
+    """Client of the shared server; checks every response against the contract."""
     with httpx.Client(base_url=server.url, event_hooks={"response": [check]}) as client:
         yield client
 
 
 class Box:
-    """A sandbox of its own, and what tests ask of it; its clients are told by their base URL."""
+    """One sandbox with a client for provider requests and one for the control API."""
 
     def __init__(self, server: Server, name: str) -> None:
         self.server = server
         self.name = name
         self.url = f"{server.url}/~{name}"
-        # What is asked for need not be documented; loading certificates takes 20 ms a client.
+        # Injected responses may be undocumented, so no contract check here. Without `verify=False`
+        # each client takes 20 ms to load certificates.
         self.http = httpx.Client(base_url=self.url, verify=False)
         self.control = httpx.Client(
             base_url=f"{self.url}/__mockvoice", verify=False, event_hooks={"response": [check]}
@@ -100,60 +115,80 @@ class Box:
         self.http.close()
         self.control.close()
 
-    def request(self, *sequence: Any, **fault: Any) -> str:
-        """Ask for a failure, or for a sequence of them; returns its id."""
-        asked = {**fault, "sequence": sequence} if sequence else fault
-        made = self.control.post("/faults", json=asked)
-        assert made.status_code == 201, made.text
-        return str(made.json()["id"])
+    def inject(self, *sequence: Any, **fault: Any) -> str:
+        """Add a fault, or a sequence of faults, and return its id."""
+        body = {**fault, "sequence": sequence} if sequence else fault
+        response = self.control.post("/faults", json=body)
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
 
     def fault(self, id: str) -> Any:
-        """A fault as it is told."""
+        """Return a fault with its counters."""
         return self.control.get(f"/faults/{id}").json()
 
     def put(self, provider: str, key: str, **state: Any) -> None:
-        """Change an account."""
-        changed = self.control.put(f"/accounts/{provider}/{key}", json=state)
-        assert changed.status_code == 200, changed.text
+        """Change the state of an API key."""
+        response = self.control.put(f"/accounts/{provider}/{key}", json=state)
+        assert response.status_code == 200, response.text
 
     def requests(self, **filters: Any) -> list[Any]:
-        """The journal."""
+        """Return the recorded requests that match the filters."""
         listed: list[Any] = self.control.get("/requests", params=filters).json()["requests"]
         return listed
 
     def last(self) -> Any:
-        """The newest exchange in the journal."""
+        """Return the newest recorded request."""
         return self.requests(limit=1)[0]
 
     def voices(self, **filters: Any) -> list[Any]:
-        """What is stored."""
+        """Return the records that match the filters."""
         listed: list[Any] = self.control.get("/voices", params=filters).json()["voices"]
         return listed
 
-    def clock(self, **wanted: Any) -> None:
-        """Freeze, advance or run the clock."""
-        assert self.control.post("/clock", json=wanted).status_code == 200
+    def clock(self, **change: Any) -> None:
+        """Freeze, advance or resume the clock."""
+        assert self.control.post("/clock", json=change).status_code == 200
 
 
 @pytest.fixture
 def box(server: Server, request: pytest.FixtureRequest) -> Iterator[Box]:
-    """A sandbox of the shared server that no other test has."""
+    """Sandbox of the shared server, used by this test only."""
     name = blake2b(request.node.nodeid.encode(), digest_size=8).hexdigest()
     with Box(server, name) as box:
         yield box
 
 
+def stored_records(server: Server, sandbox: str = "") -> Sequence[Record]:
+    """Return all records of a sandbox."""
+    records, _ = asyncio.run(server.mock.store.all_records(sandbox))
+    return records
+
+
 def newest(server: Server) -> Record:
-    """What was stored last."""
-    *_, last = server.mock.sandbox.voices
-    return last
+    """Return the newest record of the default sandbox."""
+    return stored_records(server)[-1]
+
+
+def newest_files(server: Server) -> Sequence[Upload]:
+    """Return the files of the newest record of the default sandbox."""
+    return asyncio.run(server.mock.store.get_uploads("", newest(server).uploads))
+
+
+def advance_clock(server: Server, seconds: float) -> None:
+    """Advance the clock of the default sandbox."""
+    asyncio.run(server.mock.store.set_clock("", at=None, frozen=None, advance=seconds))
+
+
+def freeze_clock(server: Server, at: float) -> None:
+    """Stop the clock of the default sandbox at a time in seconds since 1970."""
+    asyncio.run(server.mock.store.set_clock("", at=at, frozen=True, advance=0))
 
 
 CODECS = {"wav": "pcm_s16le", "mp3": "mp3", "flac": "flac", "ogg": "libopus", "m4a": "aac"}
 
 
 def encoded(format: str, seconds: float = 1.0, codec: str = "") -> bytes:
-    """A tone, encoded by FFmpeg."""
+    """Return a tone, encoded by FFmpeg."""
     codec = codec or CODECS[format]
     rate = 48_000 if codec == "libopus" else 24_000
     buffer = io.BytesIO()
@@ -162,21 +197,21 @@ def encoded(format: str, seconds: float = 1.0, codec: str = "") -> bytes:
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, AudioStream)
         stream.layout = "stereo" if codec == "vorbis" else "mono"
-        stream.options = {"strict": "experimental"}  # FFmpeg's own Vorbis encoder is that
+        stream.options = {"strict": "experimental"}  # FFmpeg's Vorbis encoder is experimental
         samples = [int(9000 * math.sin(i * 0.06)) for i in range(int(rate * seconds))]
         frame = av.AudioFrame("s16", "mono", len(samples))
         frame.planes[0].update(b"".join(s.to_bytes(2, "little", signed=True) for s in samples))
         frame.sample_rate = rate
         fifo = av.AudioResampler(stream.format, stream.layout, rate, stream.frame_size or None)
-        for piece in [*fifo.resample(frame), *fifo.resample(None)]:
-            container.mux(stream.encode(piece))
+        for resampled in [*fifo.resample(frame), *fifo.resample(None)]:
+            container.mux(stream.encode(resampled))
         container.mux(stream.encode(None))
     return buffer.getvalue()
 
 
 @pytest.fixture(scope="session")
 def samples() -> dict[str, bytes]:
-    """One second of sound in each format that mockvoice knows."""
+    """One second of audio in each supported format."""
     return {format: encoded(format) for format in CODECS}
 
 

@@ -1,4 +1,4 @@
-"""Accounts and limits: what a key may do, how often, and how much at once."""
+"""Accounts: tier, credit, trial, models, and rate and concurrency limits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLOCK = "2024-01-01T00:00:00Z"
 
 @pytest.fixture
 def limited(box: Box) -> Box:
-    """A sandbox with the documented limits, whose time stands still."""
+    """Sandbox with documented limits and a frozen clock."""
     box.control.post("/reset", json={"limits": "documented"})
     box.clock(freeze=CLOCK)
     return box
@@ -54,7 +54,7 @@ def say_faseeh(box: Box, model: str = "faseeh-v1-preview") -> httpx.Response:
 # --- state ------------------------------------------------------------------------------------
 
 
-def test_a_tier_that_may_not_clone_is_forbidden_to(box: Box) -> None:
+def test_clone_with_free_tier_returns_403(box: Box) -> None:
     box.put("supertone", "K", tier="free")
     refused = clone_supertone(box)
     assert (refused.status_code, refused.json()["message"]["error"]) == (403, "Forbidden")
@@ -64,13 +64,13 @@ def test_a_tier_that_may_not_clone_is_forbidden_to(box: Box) -> None:
     assert clone_supertone(box).status_code == 200
 
 
-def test_credit_runs_out_and_is_filled_again(box: Box) -> None:
+def test_speech_without_credit_returns_402_until_topped_up(box: Box) -> None:
     box.put("supertone", "K", credit=0.5)
-    said = [box.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code for _ in range(3)]
-    assert said == [200, 402, 402]
-    left = box.http.get("/supertone/v1/credits", headers=SUPERTONE).json()
-    assert left["balance"] == pytest.approx(0.2)
-    assert box.control.get("/accounts/supertone/K").json()["credit"] == left["balance"]
+    statuses = [box.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code for _ in range(3)]
+    assert statuses == [200, 402, 402]
+    credits = box.http.get("/supertone/v1/credits", headers=SUPERTONE).json()
+    assert credits["balance"] == pytest.approx(0.2)
+    assert box.control.get("/accounts/supertone/K").json()["credit"] == credits["balance"]
     box.put("supertone", "K", credit=0.3)
     assert box.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code == 200
     box.put("supertone", "K", credit=None)
@@ -78,7 +78,7 @@ def test_credit_runs_out_and_is_filled_again(box: Box) -> None:
     assert box.http.get("/supertone/v1/credits", headers=SUPERTONE).json() == {"balance": None}
 
 
-def test_an_empty_wallet_pays_for_nothing_and_may_still_look(box: Box) -> None:
+def test_paid_operations_without_credit_return_402_and_lists_200(box: Box) -> None:
     box.put("faseeh", "K", credit=0)
     assert clone_faseeh(box).status_code == say_faseeh(box).status_code == 402
     assert box.http.get("/faseeh/api/v1/voices", headers=FASEEH).status_code == 200
@@ -88,7 +88,7 @@ def test_an_empty_wallet_pays_for_nothing_and_may_still_look(box: Box) -> None:
     assert refused.json()["errorMessage"].endswith("Required: $0.0005, Available: $0.0001")
 
 
-def test_a_model_that_is_not_enabled_is_forbidden(box: Box) -> None:
+def test_disabled_model_returns_403(box: Box) -> None:
     box.put("faseeh", "K", models=["faseeh-mini-v1-preview"])
     assert clone_faseeh(box).status_code == say_faseeh(box).status_code == 403
     mini = "faseeh-mini-v1-preview"
@@ -97,7 +97,7 @@ def test_a_model_that_is_not_enabled_is_forbidden(box: Box) -> None:
     assert clone_faseeh(box).status_code == 200
 
 
-def test_a_trial_that_has_ended_wants_payment(box: Box) -> None:
+def test_clone_after_trial_returns_402(box: Box) -> None:
     box.put("retell", "K", trial_ended=True)
     assert clone_retell(box).status_code == 402
     assert box.http.get(LIST, headers=BEARER).status_code == 200
@@ -105,7 +105,7 @@ def test_a_trial_that_has_ended_wants_payment(box: Box) -> None:
     assert clone_retell(box).status_code == 201
 
 
-def test_what_is_not_named_stays_as_it_is(box: Box) -> None:
+def test_put_account_keeps_omitted_fields(box: Box) -> None:
     key = "sk_live_of_a_customer/1"
     path = f"/accounts/supertone/{key.replace('/', '%2F')}"
     assert box.control.put(path, json={"tier": "pro"}).status_code == 200
@@ -141,7 +141,7 @@ def test_what_is_not_named_stays_as_it_is(box: Box) -> None:
         ("retell", {"credit": "5"}, "/credit", ""),
     ],
 )
-def test_a_state_that_cannot_be_is_refused(
+def test_invalid_account_state_returns_400_and_changes_nothing(
     box: Box, provider: str, state: dict[str, Any], pointer: str, hint: str
 ) -> None:
     before = box.control.get(f"/accounts/{provider}/K").json()
@@ -154,7 +154,7 @@ def test_a_state_that_cannot_be_is_refused(
 
 
 @pytest.mark.parametrize("provider", ["telnix", "mockvoice"])
-def test_a_provider_that_is_not_there_has_no_accounts(box: Box, provider: str) -> None:
+def test_account_of_unknown_provider_returns_404(box: Box, provider: str) -> None:
     response = box.control.get(f"/accounts/{provider}/K")
     assert response.status_code == 404
     assert response.json()["detail"] == (
@@ -165,7 +165,7 @@ def test_a_provider_that_is_not_there_has_no_accounts(box: Box, provider: str) -
 # --- limits -----------------------------------------------------------------------------------
 
 
-def test_the_eleventh_clone_within_a_minute_waits(limited: Box) -> None:
+def test_eleventh_clone_within_a_minute_returns_429(limited: Box) -> None:
     for _ in range(10):
         assert clone_supertone(limited).status_code == 200
     refused = clone_supertone(limited)
@@ -179,7 +179,7 @@ def test_the_eleventh_clone_within_a_minute_waits(limited: Box) -> None:
     assert [clone_supertone(limited).status_code for _ in range(11)] == [200] * 10 + [429]
 
 
-def test_the_window_slides(limited: Box) -> None:
+def test_rate_limit_window_slides(limited: Box) -> None:
     for _ in range(10):
         assert clone_supertone(limited).status_code == 200
         limited.clock(advance=5)
@@ -189,30 +189,31 @@ def test_the_window_slides(limited: Box) -> None:
     assert [clone_supertone(limited).status_code for _ in range(2)] == [200, 429]
 
 
-def test_every_request_counts_but_those_that_fail_on_request(limited: Box) -> None:
+def test_rejected_requests_count_against_the_limit_and_injected_faults_do_not(limited: Box) -> None:
     limited.put("supertone", "K", tier="free")
     assert [clone_supertone(limited).status_code for _ in range(11)] == [403] * 10 + [429]
     limited.clock(advance=60)
-    limited.request(status=500, times=20)
+    limited.inject(status=500, times=20)
     assert {clone_supertone(limited).status_code for _ in range(20)} == {500}
     limited.put("supertone", "K", tier="starter")
     assert clone_supertone(limited).status_code == 200
 
 
-@pytest.mark.parametrize(("tier", "most"), [("free", 20), ("creator", 30), ("pro", 60)])
-def test_each_tier_may_speak_so_often(limited: Box, tier: str, most: int) -> None:
+@pytest.mark.parametrize(("tier", "max_count"), [("free", 20), ("creator", 30), ("pro", 60)])
+def test_speech_rate_limit_depends_on_tier(limited: Box, tier: str, max_count: int) -> None:
     limited.put("supertone", "K", tier=tier)
-    said = [
-        limited.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code for _ in range(most + 1)
+    statuses = [
+        limited.http.post(SPEECH, headers=SUPERTONE, json=SAY).status_code
+        for _ in range(max_count + 1)
     ]
-    assert said == [200] * most + [429]
+    assert statuses == [200] * max_count + [429]
 
 
-def test_nothing_is_limited_unless_inject_with(box: Box) -> None:
+def test_limits_are_off_by_default(box: Box) -> None:
     assert {clone_supertone(box).status_code for _ in range(12)} == {200}
 
 
-def test_a_limit_of_ones_own_holds_in_place_of_the_documented(limited: Box) -> None:
+def test_account_limit_replaces_documented_limit(limited: Box) -> None:
     limited.put("supertone", "K", limits={"clones": {"max": 2.0, "per": 10}})
     assert [clone_supertone(limited).status_code for _ in range(3)] == [200, 200, 429]
     limited.clock(advance=10)
@@ -228,97 +229,103 @@ def test_a_limit_of_ones_own_holds_in_place_of_the_documented(limited: Box) -> N
         ("/faseeh/api/v1/models", FASEEH),
     ],
 )
-def test_requests_can_be_limited_anywhere(box: Box, path: str, key: dict[str, str]) -> None:
+def test_requests_limit_works_at_every_provider(box: Box, path: str, key: dict[str, str]) -> None:
     box.clock(freeze=CLOCK)
     box.put(path.split("/")[1], "K", limits={"requests": {"max": 2, "per": 30}})
-    answers = [box.http.get(path, headers=key) for _ in range(3)]
-    assert [each.status_code for each in answers] == [200, 200, 429]
-    assert answers[2].headers["retry-after"] == "30"
+    responses = [box.http.get(path, headers=key) for _ in range(3)]
+    assert [response.status_code for response in responses] == [200, 200, 429]
+    assert responses[2].headers["retry-after"] == "30"
     other = {name: value.replace("K", "other") for name, value in key.items()}
     assert box.http.get(path, headers=other).status_code == 200
 
 
-def test_telnyx_tells_of_the_limit_in_headers(box: Box) -> None:
+def test_telnyx_sends_rate_limit_headers(box: Box) -> None:
     box.clock(freeze=CLOCK)
     box.put("telnyx", "K", limits={"requests": {"max": 2, "per": 30}})
-    told = []
+    sent = []
     for _ in range(3):
         headers = box.http.get("/telnyx/v2/voice_clones", headers=BEARER).headers
-        told.append([headers[f"x-ratelimit-{each}"] for each in ("limit", "remaining", "reset")])
+        sent.append([headers[f"x-ratelimit-{name}"] for name in ("limit", "remaining", "reset")])
         box.clock(advance=10)
-    assert told == [["2", "1", "30"], ["2", "0", "20"], ["2", "0", "10"]]
+    assert sent == [["2", "1", "30"], ["2", "0", "20"], ["2", "0", "10"]]
 
 
-def test_a_limit_of_nothing_lets_nothing_pass(box: Box) -> None:
+def test_limit_of_zero_rejects_every_request(box: Box) -> None:
     box.clock(freeze=CLOCK)
     box.put("retell", "K", limits={"requests": {"max": 0, "per": 7}})
     refused = box.http.get(LIST, headers=BEARER)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
 
 
-# --- at once ----------------------------------------------------------------------------------
+# --- concurrency ------------------------------------------------------------------------------
 
 
-def begun(stack: ExitStack, box: Box, count: int) -> list[Raw]:
-    """Clones whose requests the server has begun to read."""
+def begin_clones(stack: ExitStack, box: Box, count: int) -> list[Raw]:
+    """Return connections with requests that a fault keeps in progress."""
+    fault = box.inject(kind="delay", seconds=60, operation="cloneVoice")
     connections = [stack.enter_context(Raw(box.url)) for _ in range(count)]
-    for each in connections:
-        each.begin("/faseeh/api/v1/voices/clone", x_api_key="K")
+    for connection in connections:
+        connection.begin("/faseeh/api/v1/voices/clone", x_api_key="K")
+        connection.end()
+    while box.fault(fault)["hits"] < count:
+        continue
     return connections
 
 
-@pytest.mark.parametrize(("tier", "most"), [("basic", 2), ("starter", 5), ("growth", 10)])
-def test_more_concurrency_than_the_plan_has_are_refused(limited: Box, tier: str, most: int) -> None:
+@pytest.mark.parametrize(("tier", "max_count"), [("basic", 2), ("starter", 5), ("growth", 10)])
+def test_requests_over_concurrency_of_plan_return_429(
+    limited: Box, tier: str, max_count: int
+) -> None:
     limited.put("faseeh", "K", tier=tier)
     with ExitStack() as stack:
-        first, *_ = begun(stack, limited, most)
+        first, *_ = begin_clones(stack, limited, max_count)
         refused = limited.http.get("/faseeh/api/v1/voices", headers=FASEEH)
         assert refused.status_code == 429
         assert refused.json()["errorMessage"] == (
-            f"Concurrency limit reached. Current: {most + 1}, Maximum: {most}"
+            f"Concurrency limit reached. Current: {max_count + 1}, Maximum: {max_count}"
         )
         other = {"x-api-key": "other"}
         assert limited.http.get("/faseeh/api/v1/voices", headers=other).status_code == 200
-        first.end()
-        assert first.get().status == 400  # one byte is no form
-        assert limited.http.get("/faseeh/api/v1/voices", headers=FASEEH).status_code == 200
+        first.close()
+        while limited.http.get("/faseeh/api/v1/voices", headers=FASEEH).status_code == 429:
+            continue
 
 
-def test_who_came_first_is_served_and_who_came_too_many_is_not(limited: Box) -> None:
-    """However long each of them is kept waiting."""
-    limited.request(kind="delay", seconds=0.03, operation="cloneVoice")
+def test_concurrency_limit_rejects_the_newest_request(limited: Box) -> None:
+    """However long each of them is delayed."""
+    limited.inject(kind="delay", seconds=0.3, operation="cloneVoice")
     with ExitStack() as stack:
-        connections = begun(stack, limited, 3)
-        for each in connections:
-            each.end()
-        assert [each.get().status for each in connections] == [400, 400, 429]
+        connections = [stack.enter_context(Raw(limited.url)) for _ in range(3)]
+        for connection in connections:
+            connection.begin("/faseeh/api/v1/voices/clone", x_api_key="K")
+            connection.end()
+        assert [connection.get().status for connection in connections] == [400, 400, 429]
 
 
-def test_who_leaves_makes_room(limited: Box) -> None:
+def test_closed_connections_free_concurrency(limited: Box) -> None:
     with ExitStack() as stack:
-        begun(stack, limited, 2)
+        begin_clones(stack, limited, 2)
     while limited.http.get("/faseeh/api/v1/voices", headers=FASEEH).status_code == 429:
         continue
-    assert [each["status"] for each in limited.requests() if each["method"] == "POST"] == [
-        None,
-        None,
-    ]
+    statuses = [entry["status"] for entry in limited.requests() if entry["method"] == "POST"]
+    assert statuses == [None, None]
 
 
-# --- waiting as told --------------------------------------------------------------------------
+# --- Retry-After ------------------------------------------------------------------------------
 
 
 def early(box: Box) -> list[float | None]:
-    return [each["early"] for each in box.requests()]
+    return [entry["early"] for entry in box.requests()]
 
 
-def test_who_comes_too_early_is_told_in_the_journal(limited: Box) -> None:
+def test_journal_reports_seconds_before_retry_after_of_a_limit(limited: Box) -> None:
     limited.put("supertone", "K", limits={"clones": {"max": 1, "per": 60}})
     for wait in (0, 20, 40, 0):
         limited.clock(advance=wait)
         clone_supertone(limited)
-    # The second is told to wait 40 s, and the third does; the fourth was told nothing.
-    assert [each["status"] for each in limited.requests()] == [200, 429, 200, 429]
+    # The second response has Retry-After: 40, which the third request respects. The fourth request
+    # follows a success.
+    assert [entry["status"] for entry in limited.requests()] == [200, 429, 200, 429]
     assert early(limited) == [None, None, 0, None]
     limited.clock(advance=45)
     clone_supertone(limited)
@@ -330,7 +337,7 @@ def test_who_comes_too_early_is_told_in_the_journal(limited: Box) -> None:
     [
         ({"retry_after": 30}, 20),
         ({"retry_after": 10}, 0),
-        ({"retry_after": 10.25}, 1),  # whole seconds are what is sent
+        ({"retry_after": 10.25}, 1),  # sent as 11
         ({"retry_after": 0.5}, 0),
         ({"headers": {"Retry-After": "30"}}, 20),
         ({"headers": {"retry-after-ms": "12500", "Retry-After": "99"}}, 2.5),
@@ -341,11 +348,11 @@ def test_who_comes_too_early_is_told_in_the_journal(limited: Box) -> None:
         ({}, None),
     ],
 )
-def test_an_inject_with_wait_is_held_against_the_client_too(
+def test_journal_reports_seconds_before_retry_after_of_a_fault(
     box: Box, fault: dict[str, Any], expected: float | None
 ) -> None:
     box.clock(freeze=CLOCK)
-    box.request(status=503, times=1, **fault)
+    box.inject(status=503, times=1, **fault)
     box.http.get(LIST, headers=BEARER)
     box.clock(advance=10)
     other = {"Authorization": "Bearer other"}
@@ -356,9 +363,9 @@ def test_an_inject_with_wait_is_held_against_the_client_too(
     assert early(box) == [None, None, None, expected, None]
 
 
-def test_accounts_may_be_stated_before_the_start(serve: Serve) -> None:
-    stated = {"supertone": {"K": {"limits": {"clones": {"max": 1, "per": 60}}, "credit": 7}}}
-    with Box(serve(accounts=stated), "stated") as box:
+def test_configured_accounts_return_on_reset(serve: Serve) -> None:
+    accounts = {"supertone": {"K": {"limits": {"clones": {"max": 1, "per": 60}}, "credit": 7}}}
+    with Box(serve(accounts=accounts), "configured") as box:
         assert [clone_supertone(box).status_code for _ in range(2)] == [200, 429]
         box.put("supertone", "K", limits={})
         assert clone_supertone(box).status_code == 200

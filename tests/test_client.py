@@ -1,4 +1,4 @@
-"""The control object: the same for a server in a thread, one elsewhere, and an app in process."""
+"""`Control` with a server in a thread, a server in another process, and an ASGI app."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def server() -> Iterator[Control]:
 
 @pytest.fixture
 def mock(server: Control, request: pytest.FixtureRequest) -> Control:
-    return server.sandbox(request.node.name.translate({ord(each): "-" for each in "[]"})[:64])
+    return server.sandbox(request.node.name.translate({ord(bracket): "-" for bracket in "[]"})[:64])
 
 
 def clone(mock: Control, name: str = "narrator", key: str = "KEY") -> httpx.Response:
@@ -43,22 +43,22 @@ def clone(mock: Control, name: str = "narrator", key: str = "KEY") -> httpx.Resp
     )
 
 
-def voices(mock: Control, key: str = "KEY") -> int:
+def list_voices(mock: Control, key: str = "KEY") -> int:
     headers = {"authorization": f"Bearer {key}"}
     return httpx.get(f"{mock.retell.base_url}/list-voices", headers=headers).status_code
 
 
-def test_a_server_answers_concurrency_and_stops_when_it_is_left() -> None:
+def test_serve_starts_immediately_and_stops_at_exit() -> None:
     before = {*threading.enumerate()}
     with mockvoice.serve(seed=5) as mock:
         assert clone(mock).status_code == 201
         url = mock.url
-    with pytest.raises(ConnectionError, match=f"no mockvoice answers at {url}.*mockvoice serve"):
+    with pytest.raises(ConnectionError, match=f"no mockvoice server at {url}.*mockvoice serve"):
         mockvoice.connect(url)
     assert {*threading.enumerate()} <= before
 
 
-def test_a_server_elsewhere_is_controlled_as_one_here() -> None:
+def test_connect_to_server_in_another_process() -> None:
     with serving() as (_, url):
         mock = mockvoice.connect(url)
         assert mock.url == url
@@ -71,16 +71,16 @@ def test_a_server_elsewhere_is_controlled_as_one_here() -> None:
         assert mockvoice.connect(url.removeprefix("http://")).requests.last.status == 201
 
 
-def test_what_is_no_mockvoice_is_told(server: Control) -> None:
-    with pytest.raises(ConnectionError, match="no mockvoice answers at"):
+def test_connect_rejects_provider_path_and_invalid_url(server: Control) -> None:
+    with pytest.raises(ConnectionError, match="no mockvoice server at"):
         mockvoice.connect(f"{server.url}/telnyx/v2")
     for url in ("ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:port"):
-        with pytest.raises(ConnectionError, match="that is no URL such as http://127"):
+        with pytest.raises(ConnectionError, match=r"^invalid server URL .* such as http://127"):
             mockvoice.connect(url)
 
 
-class Anything(BaseHTTPRequestHandler):
-    """A server that finds whatever it is asked for."""
+class OtherService(BaseHTTPRequestHandler):
+    """A server that returns 200 for every path."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -92,22 +92,22 @@ class Anything(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_that_is_no_mockvoice_is_told() -> None:
-    with HTTPServer(("127.0.0.1", 0), Anything) as other:
+def test_connect_rejects_other_services() -> None:
+    with HTTPServer(("127.0.0.1", 0), OtherService) as other:
         threading.Thread(target=other.handle_request).start()
-        with pytest.raises(ConnectionError, match="something else does"):
+        with pytest.raises(ConnectionError, match="another service responded"):
             mockvoice.connect(f"http://127.0.0.1:{other.server_port}")
 
 
-def test_what_has_no_method_is_asked_as_it_is(mock: Control) -> None:
+def test_request_sends_any_control_api_request(mock: Control) -> None:
     assert mock.request("POST", "/faults", {"status": 502})["id"] == "fault_1"
     assert mock.request("GET", "/requests", limit=1) == {"requests": [], "evicted": 0}
     with pytest.raises(ControlError, match="there is no fault x"):
         mock.request("GET", "/faults/x")
 
 
-def test_an_app_in_this_process_needs_no_socket() -> None:
-    async def story() -> None:
+def test_asgi_app_needs_no_socket() -> None:
+    async def main() -> None:
         app = mockvoice.create_app(seed=5)
         mock = app.control
         fault = mock.retell.fail(503, times=1)
@@ -119,15 +119,15 @@ def test_an_app_in_this_process_needs_no_socket() -> None:
             with pytest.raises(ConnectionResetError):
                 await client.get(url)
         assert fault.hits == 1
-        assert [each.status for each in mock.requests] == [503, 200, None]
+        assert [request.status for request in mock.requests] == [503, 200, None]
         assert mock.sandbox("other").requests == []
         with pytest.raises(ControlError, match="kind must be one of"):
-            mock.fail("bang")  # type: ignore[arg-type]  # that is the point
+            mock.fail("bang")  # type: ignore[arg-type]  # invalid on purpose
 
-    asyncio.run(story())
+    asyncio.run(main())
 
 
-def test_a_fault_may_last_for_a_block(mock: Control) -> None:
+def test_fault_as_context_manager_is_removed(mock: Control) -> None:
     with mock.retell.fail(418, body={"tea": True}) as fault:
         assert clone(mock).json() == {"tea": True}
         assert fault.data["status"] == 418
@@ -136,8 +136,8 @@ def test_a_fault_may_last_for_a_block(mock: Control) -> None:
         assert fault.hits
 
 
-def test_a_fault_that_lasts_for_a_block_is_to_fire_in_it(mock: Control) -> None:
-    with pytest.raises(AssertionError, match=r"^a fault never fired: fault_1 "):
+def test_fault_as_context_manager_must_fire(mock: Control) -> None:
+    with pytest.raises(AssertionError, match=r"^fault never fired: fault_1 "):
         with mock.retell.fail(502):
             pass
     with pytest.raises(ZeroDivisionError):
@@ -146,21 +146,21 @@ def test_a_fault_that_lasts_for_a_block_is_to_fire_in_it(mock: Control) -> None:
     assert mock.faults == []
 
 
-def test_faults_of_one_provider_are_cleared_alone(mock: Control) -> None:
+def test_clear_faults_of_one_provider(mock: Control) -> None:
     mock.retell.fail(502)
     mock.telnyx.fail()
     mock.fail("reset", times=1)
     mock.retell.clear_faults()
-    assert [each.data.get("provider") for each in mock.faults] == ["telnyx", None]
-    assert [each.id for each in mock.telnyx.faults] == ["fault_2"]
+    assert [fault.data.get("provider") for fault in mock.faults] == ["telnyx", None]
+    assert [fault.id for fault in mock.telnyx.faults] == ["fault_2"]
     mock.clear_faults()
     assert mock.faults == []
 
 
-def test_a_sequence_is_taken_in_turn_after_a_delay(mock: Control) -> None:
+def test_sequence_with_delay(mock: Control) -> None:
     mock.delay(0.001, operation="GET /list-voices", times=1)
     mock.retell.sequence([502, {"status": 503, "retry_after": 0.5}, "ok"])
-    assert [voices(mock) for _ in range(4)] == [502, 503, 200, 200]
+    assert [list_voices(mock) for _ in range(4)] == [502, 503, 200, 200]
     first, second, *_ = mock.requests
     assert first.fault
     assert first.fault.kind == "delay, status"
@@ -168,11 +168,11 @@ def test_a_sequence_is_taken_in_turn_after_a_delay(mock: Control) -> None:
     assert second.response.headers["retry-after-ms"] == "500"
 
 
-def test_the_journal_is_typed(mock: Control) -> None:
+def test_requests_are_typed(mock: Control) -> None:
     clone(mock)
     httpx.post(f"{mock.retell.base_url}/clone-voice?a=1", headers=KEY, files={"name": (None, "n")})
-    request, refused = mock.retell.requests
-    assert mock.requests.last == refused
+    request, rejected = mock.retell.requests
+    assert mock.requests.last == rejected
     assert (request.operation, request.status, request.fields["voice_name"]) == (
         "cloneVoice",
         201,
@@ -182,35 +182,35 @@ def test_the_journal_is_typed(mock: Control) -> None:
     file = request.files["files"]
     assert (request.files[0], mock.voices[0].uploads["files"]) == (file, file)
     assert (file.filename, file.format, file.seconds) == ("s.wav", "wav", 1.0)
-    with pytest.raises(KeyError, match="files were sent as: files"):
+    with pytest.raises(KeyError, match="no file in field audio_file; fields with files: files"):
         request.files["audio_file"]
-    assert refused.query == {"a": "1"}
-    assert {each.pointer for each in refused.violations} >= {"/voice_name", "/files"}
-    assert refused.response
-    assert refused.response.body["status"] == "error"
-    with pytest.raises(LookupError, match="no request has come"):
+    assert rejected.query == {"a": "1"}
+    assert {violation.pointer for violation in rejected.violations} >= {"/voice_name", "/files"}
+    assert rejected.response
+    assert rejected.response.body["status"] == "error"
+    with pytest.raises(LookupError, match="no requests received"):
         mock.telnyx.requests.last  # noqa: B018 - it raises
 
 
-def test_voices_are_had_by_position_and_by_id(mock: Control) -> None:
-    made = clone(mock).json()["voice_id"]
-    planted = mock.retell.add_voice({"voice_name": "planted"}, id="v1", account="KEY")
-    assert planted.data["voice_name"] == "planted"
-    assert [each.id for each in mock.voices] == [made, "v1"]
+def test_voices_by_position_and_id(mock: Control) -> None:
+    cloned = clone(mock).json()["voice_id"]
+    seeded = mock.retell.add_voice({"voice_name": "seeded"}, id="v1", account="KEY")
+    assert seeded.data["voice_name"] == "seeded"
+    assert [voice.id for voice in mock.voices] == [cloned, "v1"]
     assert mock.retell.voices["v1"] == mock.voices[1]
     assert "v1" in mock.voices
-    assert planted in mock.voices
+    assert seeded in mock.voices
     assert "v2" not in mock.voices
     assert mock.telnyx.voices == []
-    with pytest.raises(KeyError, match=rf"there is no voice v2; there are: {made}, v1"):
+    with pytest.raises(KeyError, match=rf"no voice with id v2; ids: {cloned}, v1"):
         mock.voices["v2"]
-    found = httpx.get(f"{mock.retell.base_url}/get-voice/v1", headers=KEY)
-    assert found.json()["voice_name"] == "planted"
+    response = httpx.get(f"{mock.retell.base_url}/get-voice/v1", headers=KEY)
+    assert response.json()["voice_name"] == "seeded"
     with pytest.raises(ControlError, match="gender must be"):
         mock.retell.add_voice({"gender": 5})
 
 
-def test_an_account_may_be_that_of_one_key_or_of_every_key(mock: Control) -> None:
+def test_account_of_one_key_and_of_all_keys(mock: Control) -> None:
     assert mock.retell.account("broke", trial_ended=True).trial_ended
     assert clone(mock, key="broke").status_code == 402
     assert clone(mock).status_code == 201
@@ -221,72 +221,85 @@ def test_an_account_may_be_that_of_one_key_or_of_every_key(mock: Control) -> Non
     assert mock.retell.account("newer").trial_ended
 
 
-def test_a_limit_holds_for_every_key_or_for_one(mock: Control) -> None:
+def test_limit_for_all_keys_and_for_one_key(mock: Control) -> None:
     mock.clock.freeze()
     mock.retell.limit(2, per=60)
     mock.retell.limit(1, per=60, key="slow")
-    assert [voices(mock) for _ in range(3)] == [200, 200, 429]
-    assert [voices(mock, "slow") for _ in range(2)] == [200, 429]
+    assert [list_voices(mock) for _ in range(3)] == [200, 200, 429]
+    assert [list_voices(mock, "slow") for _ in range(2)] == [200, 429]
     mock.clock.advance(60)
-    assert voices(mock) == 200
+    assert list_voices(mock) == 200
     supertone = mock.supertone.limit(3, name="clones").limits
     assert supertone == {"clones": {"max": 3}}
 
 
-def test_accounts_limits_and_voices_are_set_at_all_providers_too(mock: Control) -> None:
+def test_account_and_limit_at_all_providers(mock: Control) -> None:
     states = mock.account("KEY", trial_ended=True)
     assert {*states} == {"telnyx", "retell", "supertone", "faseeh"}
     assert clone(mock).status_code == 402
     mock.limit(1, per=60, key="slow")
-    assert [voices(mock, "slow") for _ in range(2)] == [200, 429]
+    assert [list_voices(mock, "slow") for _ in range(2)] == [200, 429]
     assert mock.supertone.account("slow").limits == {"requests": {"max": 1, "per": 60}}
-    planted = mock.add_voice("telnyx", {"name": "planted"}, account="KEY")
-    assert mock.telnyx.voices[planted.id] == planted
+    seeded = mock.add_voice("telnyx", {"name": "seeded"}, account="KEY")
+    assert mock.telnyx.voices[seeded.id] == seeded
 
 
-def test_what_was_called_is_asserted(mock: Control) -> None:
+def test_assert_called_and_assert_not_called(mock: Control) -> None:
     clone(mock, "a")
     clone(mock, "b")
     assert len(mock.retell.assert_called("cloneVoice", times=2)) == 2
-    (found,) = mock.assert_called("POST /clone-voice", fields={"voice_name": "b"}, status=201)
-    assert found.fields["voice_name"] == "b"
+    (request,) = mock.assert_called("POST /clone-voice", fields={"voice_name": "b"}, status=201)
+    assert request.fields["voice_name"] == "b"
     mock.telnyx.assert_not_called()
     mock.retell.assert_not_called("listVoices")
-    models = 'expected 1 request to cloneVoice answered 201 with {"voice_provider": "inworld"};'
-    with pytest.raises(AssertionError, match=f"^{models} there were 0. What came:\nrequest_1  "):
-        mock.assert_called("cloneVoice", times=1, status=201, fields={"voice_provider": "inworld"})
-    with pytest.raises(AssertionError, match="expected 0 requests to retell; there were 2"):
+    fields = {"voice_provider": "inworld"}
+    conditions = 'to cloneVoice with status 201 and fields {"voice_provider": "inworld"}'
+    received = r"\. Requests received:\nrequest_1  "
+    with pytest.raises(AssertionError, match=f"^expected 1 request {conditions}, got 0{received}"):
+        mock.assert_called("cloneVoice", times=1, status=201, fields=fields)
+    with pytest.raises(AssertionError, match=r"^expected 0 requests to retell, got 2"):
         mock.retell.assert_not_called()
+    with pytest.raises(AssertionError, match=r"^expected at least 1 request to telnyx, got 0"):
+        mock.telnyx.assert_called()
 
 
-def test_a_wrong_name_is_an_error_concurrency_that_lists_the_right_ones(mock: Control) -> None:
-    with pytest.raises(ControlError, match=r"did you mean cloneVoice\? there are cloneVoice, get"):
+def test_unknown_names_are_rejected_with_closest_match(mock: Control) -> None:
+    with pytest.raises(
+        ControlError, match=r"\(did you mean cloneVoice\?\); available: cloneVoice, get"
+    ):
         mock.retell.assert_not_called("cloneVoices")
     with pytest.raises(
         ControlError, match=r"there are cloneVoice, getVoice.*did you mean cloneVoi"
     ):
         mock.retell.fail(502, operation="cloneVoices")
     with pytest.raises(ControlError, match=r"expires_in.*did you mean retry_after"):
-        mock.retell.fail(502, retry_afer=1)  # type: ignore[call-arg]  # that is the point
-    with pytest.raises(ControlError, match="there are faseeh, retell, supertone, telnyx"):
+        mock.retell.fail(502, retry_afer=1)  # type: ignore[call-arg]  # invalid on purpose
+    with pytest.raises(
+        ControlError, match="unknown provider acme; available: faseeh, retell, supertone, telnyx"
+    ):
         mock.provider("acme")
-    with pytest.raises(AttributeError, match="there is no provider acme; there are faseeh"):
-        assert mock.acme  # type: ignore[attr-defined]  # that is the point
+    with pytest.raises(
+        AttributeError,
+        match="Control has no attribute acme: unknown provider acme; available: faseeh",
+    ):
+        assert mock.acme  # type: ignore[attr-defined]  # invalid on purpose
     with pytest.raises(ControlError, match="format must be one of wav, mp3"):
-        mock.sample("aiff")  # type: ignore[arg-type]  # that is the point
+        mock.sample("aiff")  # type: ignore[arg-type]  # invalid on purpose
     assert mock.retell.operations["cloneVoice"] == "POST /clone-voice"
 
 
-def test_requests_are_waited_for(mock: Control) -> None:
-    sender = threading.Thread(target=lambda: [voices(mock) for _ in range(3)])
+def test_wait_for_requests(mock: Control) -> None:
+    sender = threading.Thread(target=lambda: [list_voices(mock) for _ in range(3)])
     sender.start()
     assert len(mock.retell.wait_for_requests(3)) == 3
     sender.join()
-    with pytest.raises(TimeoutError, match=r"expected 4 requests within 0.01 s; there were 3"):
+    with pytest.raises(
+        TimeoutError, match=r"expected 4 requests to listVoices within 0.01 s, got 3"
+    ):
         mock.wait_for_requests(4, 0.01, operation="listVoices")
 
 
-def test_the_clock_stands_runs_and_jumps(mock: Control) -> None:
+def test_clock_freeze_advance_and_run(mock: Control) -> None:
     moment = datetime(2024, 1, 1, tzinfo=UTC)
     assert mock.clock.freeze(moment) == moment == mock.clock.now
     assert mock.clock.advance(90) == moment + timedelta(seconds=90)
@@ -295,7 +308,7 @@ def test_the_clock_stands_runs_and_jumps(mock: Control) -> None:
     assert mock.clock.freeze() <= mock.clock.now
 
 
-def test_reset_takes_all_or_parts(mock: Control) -> None:
+def test_reset_all_or_parts(mock: Control) -> None:
     mock.retell.fail(502)
     first = mock.telnyx.add_voice().id
     mock.reset("faults", "ids")
@@ -305,34 +318,41 @@ def test_reset_takes_all_or_parts(mock: Control) -> None:
     assert mock.voices == []
     assert mock.telnyx.add_voice().id != first
     with pytest.raises(ControlError, match=r"only.0 must be one of faults"):
-        mock.reset("everything")  # type: ignore[arg-type]  # that is the point
+        mock.reset("everything")  # type: ignore[arg-type]  # invalid on purpose
 
 
-def test_verify_tells_what_must_not_be_so_when_all_is_over(mock: Control) -> None:
+def test_verify_reports_unfired_faults_and_unfinished_sequences(mock: Control) -> None:
     mock.retell.fail(502, times=2)
     mock.retell.fail(503, operation="listVoices", probability=0.0)
     mock.telnyx.fail(500)
     mock.telnyx.sequence(["ok"])
-    voices(mock)
+    list_voices(mock)
     with pytest.raises(AssertionError) as caught:
         mock.verify()
     lines = [line.partition(": fault")[0] for line in str(caught.value).splitlines()]
     assert lines == [
-        "a fault never fired",  # the second: the first came before it
-        "a fault never fired",
-        "a sequence is not finished (0 of 1 turns)",
+        "fault never fired",  # the second rule: the first rule fires before it
+        "fault never fired",
+        "sequence not finished (0 of 1 items used)",
     ]
 
 
-def test_the_environment_leads_sdks_to_the_sandbox(mock: Control) -> None:
+def test_env_points_sdks_to_the_sandbox(mock: Control) -> None:
     env = mock.env()
     assert env["TELNYX_BASE_URL"] == mock.telnyx.base_url == f"{mock.url}/telnyx/v2"
-    assert env["MUNSIT_BASE_URL"] == env["FASEEH_BASE_URL"] == mock.faseeh.base_url
+    assert env["RETELL_BASE_URL"] == mock.retell.base_url
     assert env["MOCKVOICE_URL"] == mock.url
     assert {env[name] for name in env if name.endswith("_API_KEY")} == {"test"}
 
 
-def test_samples_come_in_every_format(mock: Control) -> None:
+def test_env_has_only_variables_that_clients_read(mock: Control) -> None:
+    names = {name for name in mock.env() if name != "MOCKVOICE_URL"}
+    assert names == {"TELNYX_BASE_URL", "TELNYX_API_KEY", "RETELL_BASE_URL", "RETELL_API_KEY"}
+    listed = mock.request("GET", "/providers")["providers"]
+    assert {variable for provider in listed for variable in provider["env"]} == names
+
+
+def test_sample_in_every_format(mock: Control) -> None:
     for format in get_args(models.SampleFormat):
         assert mock.sample(format, seconds=0.5) != mock.sample(format, seconds=0.5, voice="other")
 
@@ -342,7 +362,7 @@ def _schema(name: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("typed", "schema", "besides"),
+    ("model", "schema", "difference"),
     [
         (models.FaultFields, "Fault", {"provider"}),
         (models.Failure, "SequenceItem", set()),
@@ -355,14 +375,14 @@ def _schema(name: str) -> Any:
         (models.AccountInfo, "Account", set()),
     ],
 )
-def test_the_types_have_the_words_of_the_contract(
-    typed: type, schema: str, besides: set[str]
+def test_models_have_the_fields_of_the_contract(
+    model: type, schema: str, difference: set[str]
 ) -> None:
-    hints = get_type_hints(typed).keys()
-    assert hints ^ _schema(schema)["properties"].keys() == besides
+    hints = get_type_hints(model).keys()
+    assert hints ^ _schema(schema)["properties"].keys() == difference
 
 
-def test_the_kinds_and_formats_are_those_of_the_contract() -> None:
+def test_literal_types_have_the_values_of_the_contract() -> None:
     assert [*get_args(models.Kind)] == _schema("Kind")["enum"]
     paths = Contract("mockvoice").document["paths"]
     (body,) = paths["/reset"]["post"]["requestBody"]["content"].values()

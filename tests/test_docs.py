@@ -20,7 +20,8 @@ from mockvoice.cli import COMMANDS
 from mockvoice.config.settings import Settings, is_flag, table, variable
 from mockvoice.redact import mask_key
 
-from .cli.processes import MOCKVOICE, free_port, serving, surroundings
+from .cli.processes import MOCKVOICE, free_port, serving
+from .cli.processes import clean_environ as surroundings
 from .contract.contracts import OPERATIONS, Contract
 from .sdk.test_node import node
 

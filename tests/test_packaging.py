@@ -1,4 +1,4 @@
-"""The wheel works by itself, in an environment with nothing of the checkout."""
+"""The wheel works in an environment without the checkout."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def fresh(folder: Path, *packages: str | Path) -> Path:
-    """The Python of a new environment with some packages."""
+def create_environment(folder: Path, *packages: str | Path) -> Path:
+    """Create an environment with packages and return its Python."""
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = folder / "bin/python"
     subprocess.run([python, *PIP, "install", *packages], check=True)
     return python
 
 
-def test_the_wheel_holds_the_contracts_and_serves_from_them(wheel: Path, tmp_path: Path) -> None:
+def test_wheel_contains_contracts_and_serves_them(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     specs = {f"mockvoice/specs/{path.name}" for path in (ROOT / "specs").iterdir()}
@@ -48,28 +48,31 @@ assert "site-packages" in str(SPECS), SPECS
 with mockvoice.serve() as mock:
     print(mock.telnyx.add_voice().provider)
 """
-    python = fresh(tmp_path / "fresh", wheel)
-    done = subprocess.run(
+    python = create_environment(tmp_path / "fresh", wheel)
+    result = subprocess.run(
         [python, "-I", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "telnyx\n"
+    assert result.stdout == "telnyx\n"
 
 
-@pytest.mark.parametrize("edition", ["newest", "oldest"])
-def test_the_tests_of_the_readme_pass_in_a_project_of_somebody_else(
-    wheel: Path, tmp_path: Path, edition: str
-) -> None:
-    told = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    needed = ["pytest>=7.4", *told["project"]["dependencies"]]  # pytest: as the README says
-    if edition == "oldest":
-        needed = [each.replace(">=", "==") for each in needed]
-    sdks = [e for e in told["dependency-groups"]["dev"] if e.startswith(("telnyx", "retell-sdk"))]
-    python = fresh(tmp_path / "fresh", wheel, *needed, *sdks)
+@pytest.mark.parametrize("versions", ["newest", "oldest"])
+def test_readme_tests_pass_in_another_project(wheel: Path, tmp_path: Path, versions: str) -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    requirements = [
+        "pytest>=7.4",
+        *pyproject["project"]["dependencies"],
+    ]  # the minimum in the README
+    if versions == "oldest":
+        requirements = [item.replace(">=", "==") for item in requirements]
+    sdks = [
+        e for e in pyproject["dependency-groups"]["dev"] if e.startswith(("telnyx", "retell-sdk"))
+    ]
+    python = create_environment(tmp_path / "fresh", wheel, *requirements, *sdks)
     project = tmp_path / "project"
     project.mkdir()
     (project / "test_readme.py").write_text(blocks("python")[0])
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MOCKVOICE", "PY"))}
-    done = subprocess.run(
+    result = subprocess.run(
         [python, "-m", "pytest"],
         cwd=project,
         env=environment,
@@ -77,5 +80,5 @@ def test_the_tests_of_the_readme_pass_in_a_project_of_somebody_else(
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "4 passed" in result.stdout

@@ -1,4 +1,4 @@
-"""The plugin, in other people's tests: each runs a small suite of its own."""
+"""The pytest plugin: each test runs a small test suite with pytester."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .cli.processes import serving, surroundings
+from .cli.processes import clean_environ, serving
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -27,14 +27,14 @@ def clone(mock, name="narrator", audio=None, **fields):
 
 
 @pytest.fixture(autouse=True)
-def _as_outside(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ.keys() - surroundings().keys():
+def _clean_environment(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ.keys() - clean_environ().keys():
         monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:asyncio")
 
 
-def test_every_test_has_a_sandbox_of_its_own(pytester: pytest.Pytester) -> None:
+def test_each_test_has_its_own_sandbox(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         CLONE
         + """
@@ -44,14 +44,14 @@ def test_clone(mockvoice, time):
     assert mockvoice.requests == []
     voice = clone(mockvoice).json()
     assert mockvoice.retell.voices[voice["voice_id"]].data["voice_name"] == "narrator"
-    assert [each.status for each in mockvoice.retell.requests] == [201]
+    assert [request.status for request in mockvoice.retell.requests] == [201]
     assert mockvoice.telnyx.requests == []
 """
     )
     pytester.runpytest().assert_outcomes(passed=3)
 
 
-def test_a_test_draws_the_same_at_every_run(pytester: pytest.Pytester) -> None:
+def test_ids_are_the_same_in_every_run(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         CLONE
         + """
@@ -73,7 +73,7 @@ def test_seeded(mockvoice, time):
     assert len({*seeded[0], *seeded[1]}) == 1
 
 
-def test_the_marker_says_how_the_mock_behaves(pytester: pytest.Pytester) -> None:
+def test_marker_changes_settings(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         CLONE
         + """
@@ -93,13 +93,13 @@ def test_strict(mockvoice):
     pytester.runpytest("--strict-markers").assert_outcomes(passed=2)
 
 
-def test_a_project_may_be_lenient(pytester: pytest.Pytester) -> None:
+def test_strict_can_be_disabled_in_ini_file(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nmockvoice_strict = false\n")
     pytester.makepyfile("def test_it(mockvoice):\n    mockvoice.telnyx.fail(502)\n")
     pytester.runpytest().assert_outcomes(passed=1)
 
 
-def test_code_that_builds_its_own_client_is_caught(pytester: pytest.Pytester) -> None:
+def test_env_redirects_code_that_builds_its_own_client(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         application="""
         import os, httpx
@@ -117,14 +117,14 @@ def test_code_that_builds_its_own_client_is_caught(pytester: pytest.Pytester) ->
             assert voices().status_code == 200
             mockvoice.retell.assert_called("GET /list-voices", times=1)
 
-        def test_what_was_set_is_put_back(mockvoice):
+        def test_variables_are_restored(mockvoice):
             assert "RETELL_API_KEY" not in os.environ
         """,
     )
     pytester.runpytest().assert_outcomes(passed=2)
 
 
-def test_unittest_classes_can_have_it(pytester: pytest.Pytester) -> None:
+def test_fixture_in_unittest_classes(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         CLONE
         + """
@@ -151,19 +151,19 @@ class TestVoices(unittest.TestCase):
 ASYNCIO = """
 import asyncio, httpx, pytest
 
-async def ask(mock):
+async def list_voices(mock):
     async with httpx.AsyncClient(headers={"authorization": "Bearer KEY"}) as client:
         return await client.get(f"{mock.retell.base_url}/list-voices")
 
 @pytest.mark.MARK
-async def test_calls_and_control_go_together(mockvoice):
+async def test_requests_and_control_calls(mockvoice):
     fault = mockvoice.retell.fail(503, times=1)
-    assert [(await ask(mockvoice)).status_code for _ in range(2)] == [503, 200]
+    assert [(await list_voices(mockvoice)).status_code for _ in range(2)] == [503, 200]
     assert fault.hits == 1
 
 @pytest.mark.MARK
-async def test_waiting_belongs_into_a_thread(mockvoice):
-    task = asyncio.ensure_future(ask(mockvoice))
+async def test_wait_in_a_thread(mockvoice):
+    task = asyncio.ensure_future(list_voices(mockvoice))
     with pytest.raises(RuntimeError, match="asyncio.to_thread"):
         mockvoice.wait_for_requests(1)
     (request,) = await asyncio.to_thread(mockvoice.wait_for_requests, 1)
@@ -173,7 +173,7 @@ async def test_waiting_belongs_into_a_thread(mockvoice):
 
 
 @pytest.mark.parametrize("plugin", ["asyncio", "anyio"])
-def test_async_tests_can_have_it(
+def test_fixture_in_async_tests(
     pytester: pytest.Pytester, plugin: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTEST_ADDOPTS")
@@ -192,12 +192,12 @@ MANY = (
 def test_clone(mockvoice, number):
     mockvoice.retell.fail(502, times=1)
     assert [clone(mockvoice, f"n{number}").status_code for _ in range(2)] == [502, 201]
-    assert [each.data["voice_name"] for each in mockvoice.voices] == [f"n{number}"]
+    assert [voice.data["voice_name"] for voice in mockvoice.voices] == [f"n{number}"]
 """
 )
 
 
-def test_workers_have_a_server_each_or_share_one(
+def test_xdist_workers_with_own_or_shared_server(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.makepyfile(MANY)
@@ -208,7 +208,7 @@ def test_workers_have_a_server_each_or_share_one(
         pytester.runpytest_subprocess().assert_outcomes(passed=12)
 
 
-def test_a_provider_of_the_project_is_served_as_the_built_in_ones(
+def test_provider_from_ini_file(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makeini("[pytest]\nmockvoice_providers = acme=acme.yaml:acme_mock\n")
@@ -222,12 +222,13 @@ def test_a_provider_of_the_project_is_served_as_the_built_in_ones(
             acme = mockvoice.provider("acme")
             assert httpx.get(f"{acme.base_url}/songs").json() == {"songs": []}
             acme.fail(503, operation="addSong", times=1)
-            answers = [httpx.post(f"{acme.base_url}/songs", json={"name": "n"}) for _ in range(2)]
-            assert [each.status_code for each in answers] == [503, 200]
-            assert acme.voices[answers[1].json()["id"]].data["name"] == "n"
+            url, song = f"{acme.base_url}/songs", {"name": "n"}
+            first, second = (httpx.post(url, json=song) for _ in range(2))
+            assert (first.status_code, second.status_code) == (503, 200)
+            assert acme.voices[second.json()["id"]].data["name"] == "n"
             assert mockvoice.env()["ACME_BASE_URL"] == acme.base_url
             acme.assert_called("POST /songs", times=2)
-            assert httpx.post(f"{acme.base_url}/songs", json={}).status_code == 400
+            assert httpx.post(url, json={}).status_code == 400
             assert acme.requests.last.violations[0].message == "name is required"
         """,
     )
@@ -263,66 +264,66 @@ provider = Provider("acme", "Acme")
 
 @provider.operation("listSongs")
 async def list_songs(ctx: RequestContext):
-    return {"songs": [each.data for each in await ctx.all("songs")]}
+    return {"songs": [song.data for song in await ctx.all("songs")]}
 
 @provider.operation("addSong")
 async def add_song(ctx: RequestContext):
     if ctx.fields["name"] == "broken":
-        raise RuntimeError("a mistake in acme_mock.py")
+        raise RuntimeError("a bug in acme_mock.py")
     id = ctx.sandbox.ids.token("song", 8)
     record = await ctx.add("songs", id, {"id": id, **ctx.fields})
     return record.data
 """
 
 
-FAILING = {
-    "refused": """
+FAILURES = {
+    "rejected_request": """
 def test_clone(mockvoice):
     assert clone(mockvoice, audio=b"Example data", voice_provider="elevenlab").status_code == 201
 """,
-    "never_fired": """
+    "unfired_fault": """
 def test_clone(mockvoice):
     mockvoice.retell.fail(502, operation="cloneVoice", match={"fields": {"voice_name": "x"}})
     assert clone(mockvoice).status_code == 201
 """,
-    "unfinished": """
+    "unfinished_sequence": """
 def test_clone(mockvoice):
     mockvoice.retell.sequence([502, "reset", "ok"])
     assert clone(mockvoice).status_code == 502
 """,
-    "failed_and_never_fired": """
+    "failed_with_unfired_fault": """
 def test_clone(mockvoice):
     mockvoice.telnyx.fail(502)
     assert clone(mockvoice).status_code == 502
 """,
-    "our_mistake": """
+    "internal_error": """
 def test_song(mockvoice):
     acme = mockvoice.provider("acme")
     assert httpx.post(f"{acme.base_url}/songs", json={"name": "broken"}).status_code == 500
 """,
-    "not_called": """
+    "assert_called": """
 def test_clone(mockvoice):
     clone(mockvoice)
     mockvoice.retell.assert_called("cloneVoice", times=2, fields={"voice_name": "narrator"})
 """,
-    "waited": """
+    "wait_timeout": """
 def test_clone(mockvoice):
     clone(mockvoice)
     mockvoice.wait_for_requests(2, timeout=0.05)
 """,
-    "wrong_operation": """
+    "unknown_operation": """
 def test_clone(mockvoice):
     mockvoice.retell.fail(502, operation="cloneVoices")
 """,
-    "wrong_field": """
+    "unknown_fault_field": """
 def test_clone(mockvoice):
     mockvoice.retell.fail(502, retry_afer=1)
 """,
-    "wrong_provider": """
+    "unknown_provider": """
 def test_clone(mockvoice):
     mockvoice.retel.fail(502)
 """,
-    "wrong_marker": """
+    "unknown_marker_argument": """
 @pytest.mark.mockvoice(sead=1)
 def test_clone(mockvoice):
     pass
@@ -330,54 +331,50 @@ def test_clone(mockvoice):
 }
 
 
-@pytest.mark.parametrize("kind", FAILING)
-def test_the_report_of_a_failed_test_tells_the_whole_story(
-    pytester: pytest.Pytester, kind: str
-) -> None:
+@pytest.mark.parametrize("name", FAILURES)
+def test_report_of_failed_test(pytester: pytest.Pytester, name: str) -> None:
     pytester.makeini("[pytest]\nmockvoice_providers = acme=acme.yaml:acme_mock\n")
     pytester.makefile(".yaml", acme=ACME)
-    pytester.makepyfile(acme_mock=ACME_MOCK, test_story=CLONE + FAILING[kind])
+    pytester.makepyfile(acme_mock=ACME_MOCK, test_clone=CLONE + FAILURES[name])
     pytester.syspathinsert()
     result = pytester.runpytest("--tb=short", "-p", "no:randomly")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    report = _steady(result.stdout.str(), pytester.path)
-    path = GOLDEN / f"{kind}.txt"
+    report = _normalize(result.stdout.str(), pytester.path)
+    path = GOLDEN / f"{name}.txt"
     if os.environ.get("GOLDEN") == "write":
         path.write_text(report)
-    assert report == path.read_text(), "GOLDEN=write writes it anew; read the difference"
+    assert report == path.read_text(), "GOLDEN=write updates the file; review the diff"
 
 
-def _steady(report: str, folder: Path) -> str:
-    """What is not the same at every run, replaced."""
+def _normalize(report: str, folder: Path) -> str:
+    """Replace values that differ between runs and Python versions."""
     report = report[report.index("collected") :].replace(str(folder), "FOLDER")
-    for pattern, steady in (
+    for pattern, replacement in (
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         (r"(/~[\w.-]+)-[0-9a-f]{8}\b", r"\1-TOKEN"),
         (r" in \d+\.\d+s", " in TIME"),
         (r"=+( .+ in TIME) =+", r"==\1 =="),
         (r'File ".*/(mockvoice/|site-packages/)', r'File "\1'),
         (r"(mockvoice:\w+\.py):\d+", r"\1:LINE"),
-        (
-            r"^(    mockvoice failed:)? +[~^]+\n",
-            "",
-        ),  # where Python points to differs with its version
+        # Underlines in tracebacks depend on the Python version.
+        (r"^(    internal error:)? +[~^]+\n", ""),
         (r'(mockvoice/\S+", line )\d+', r"\1LINE"),
     ):
-        report = re.sub(pattern, steady, report, flags=re.MULTILINE)
+        report = re.sub(pattern, replacement, report, flags=re.MULTILINE)
     return report
 
 
-def test_a_server_that_is_not_there_is_told(
+def test_missing_server_is_an_error(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOCKVOICE_URL", "http://127.0.0.1:1")
     pytester.makepyfile("def test_it(mockvoice):\n    pass\n")
     result = pytester.runpytest()
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*no mockvoice answers at http://127.0.0.1:1:*mockvoice serve*"])
+    result.stdout.fnmatch_lines(["*no mockvoice server at http://127.0.0.1:1:*mockvoice serve*"])
 
 
-def test_a_run_that_does_not_ask_for_it_loads_nothing_of_it(pytester: pytest.Pytester) -> None:
+def test_unused_plugin_imports_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import sys

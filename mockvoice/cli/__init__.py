@@ -1,4 +1,4 @@
-"""The command line: one plain function for each verb, and beside it what the verb takes."""
+"""Command line interface: each command is a function with its argument definitions."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from collections.abc import Collection, Sequence
 from .. import __version__
 from ..config.settings import SettingsError
 from ..openapi.normalize import ContractError
-from . import contracts, faults, serve, server, validate
+from . import contracts, faults, health, requests, samples, serve, validate
 from .commands import Command, UsageError
 
 COMMANDS: tuple[Command, ...] = (
     *serve.COMMANDS,
     *validate.COMMANDS,
     *contracts.COMMANDS,
-    *server.COMMANDS,
+    *health.COMMANDS,
+    *requests.COMMANDS,
+    *samples.COMMANDS,
     *faults.COMMANDS,
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code: 0 well, 1 the answer is no, 2 used wrongly."""
-    given = sys.argv[1:] if arguments is None else arguments
-    options = _parser({*given}).parse_args(given)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal cannot show is shown somehow
+    """Run a command and return its exit code: 0 success, 1 negative result, 2 usage error."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser({*arguments}).parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # escape characters that a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code: int = options.run(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # who read the output has had enough
+    except BrokenPipeError:  # the reader, such as `head`, closed our output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -45,31 +47,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(words: Collection[str]) -> argparse.ArgumentParser:
-    """The parser of a command that has these words: a verb that is not one of them takes nothing.
+    """Build the parser for a command line that contains these words.
 
-    To tell argparse of sixty flags takes longer than most verbs do.
+    Commands that are not among the words get no arguments: defining all sixty takes longer than
+    most commands run.
     """
     parser = argparse.ArgumentParser(
         prog="mockvoice",
-        description="A local server that behaves like four voice-cloning APIs.",
-        epilog="`mockvoice COMMAND --help` tells more. Exit codes: 0 well, 1 the answer is no,"
-        " 2 used wrongly.",
+        description="A local mock server for four voice-cloning APIs.",
+        epilog="Run `mockvoice COMMAND --help` for details. Exit codes: 0 success,"
+        " 1 negative result, 2 usage error.",
     )
     parser.add_argument("--version", action="version", version=f"mockvoice {__version__}")
-    made = {"": parser}
-    below = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
+    parsers = {"": parser}
+    groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
     for command in COMMANDS:
-        above, _, word = command.name.rpartition(" ")
-        if above not in below:
-            below[above] = made[above].add_subparsers(metavar="COMMAND")
-        made[command.name] = below[above].add_parser(
+        group, _, word = command.name.rpartition(" ")
+        if group not in groups:
+            groups[group] = parsers[group].add_subparsers(metavar="COMMAND")
+        parsers[command.name] = groups[group].add_parser(
             word,
             help=command.help,
             description=command.description,
             epilog=f"example: {command.example}",
-            allow_abbrev=False,  # a script is to mean the same with the flags of tomorrow
+            allow_abbrev=False,  # a new flag must not change the meaning of existing scripts
         )
-        if all(each in words for each in command.name.split()):
-            command.add_arguments(made[command.name])
-        made[command.name].set_defaults(run=command.run)
+        if all(part in words for part in command.name.split()):
+            command.add_arguments(parsers[command.name])
+        parsers[command.name].set_defaults(run=command.run)
     return parser

@@ -1,4 +1,4 @@
-"""What a verb of the command line is, and what several of them have in common."""
+"""The `Command` type, and arguments and helpers that several commands share."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from ..client.control import Control
     from ..provider import Provider
 
-# What else is needed is imported late: `mockvoice health` runs every few seconds in a container.
+# The functions import the rest, because `mockvoice health` runs every few seconds in a container.
 
 
 class UsageError(ValueError):
-    """A command that cannot be meant."""
+    """Arguments that contradict each other or cannot be used."""
 
 
 class Command(NamedTuple):
-    """What a verb does, what it takes, and a line to copy; name and help are those of `run`.
+    """A command: its function, its arguments, and an example; `run` provides name and help.
 
-    `run` returns the exit code, 0 or 1 (the answer is no); what it raises ends with 2.
+    `run` returns the exit code, 0 or 1. Exceptions that `main` handles exit with 2.
     """
 
     run: Callable[[argparse.Namespace], int]
@@ -37,84 +37,86 @@ class Command(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its words: `faults add`."""
+        """The words of the command: `faults add`."""
         return self.run.__name__.replace("_", " ")
 
     @property
     def description(self) -> str:
-        """All that there is to say of it."""
+        """The full help text."""
         return cleandoc(self.run.__doc__ or "")
 
     @property
     def help(self) -> str:
-        """Its one sentence, without the full stop."""
+        """The summary line of the help text, without the full stop."""
         return self.description.split("\n\n")[0].replace("\n", " ").removesuffix(".")
 
 
 def add_server_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which server, and which of its sandboxes."""
-    # Without defaults: those of `faults add` would hide what was given to `faults`.
+    """Add `--url` and `--sandbox`."""
+    # Without defaults, because those of `faults add` would override the flags of `faults`.
     parser.add_argument(
         "--url",
         default=argparse.SUPPRESS,
-        help="where the server is (MOCKVOICE_URL, else at the port that `serve` would take here)",
+        help="URL of the server (default: MOCKVOICE_URL, or the port that `serve` would use here)",
     )
     parser.add_argument(
         "--sandbox",
         metavar="NAME",
         default=argparse.SUPPRESS,
-        help="one of its sandboxes, in place of the default one",
+        help="use this sandbox instead of the default one",
     )
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:
-    """Whether a machine reads the output."""
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as JSON")
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
 
 
 def add_provider_argument(parser: argparse.ArgumentParser) -> None:
-    """Which providers there are besides the built-in ones."""
+    """Add `--provider` for providers other than the built-in ones."""
     parser.add_argument(
         "--provider",
         dest="providers",
         metavar="NAME=FILE[:MODULE]",
         action="append",
         default=[],
-        help="a provider of your own: acme=acme.yaml, with functions acme=acme.yaml:acme"
-        " (may be repeated)",
+        help="add a provider: acme=acme.yaml, or acme=acme.yaml:acme with the handlers of a module"
+        " (repeatable)",
     )
 
 
-def url(options: argparse.Namespace) -> str:
-    """The address of the sandbox that is meant: `http://127.0.0.1:4010/~name`.
+def sandbox_url(options: argparse.Namespace) -> str:
+    """Return the URL of the selected sandbox: `http://127.0.0.1:4010/~name`.
 
-    Raises ConnectionError for what is no URL.
+    Raises ConnectionError for an invalid URL.
     """
     from ..client.transports import sandbox_path, split_url
 
-    given = getattr(options, "url", "") or os.environ.get("MOCKVOICE_URL")
-    server, path = split_url(given or f"http://127.0.0.1:{load({}, file=_port_of_file()).port}")
+    url = getattr(options, "url", "") or os.environ.get("MOCKVOICE_URL")
+    server, path = split_url(url or f"http://127.0.0.1:{load({}, file=_port_from_file()).port}")
     return server + (sandbox_path(options.sandbox) if "sandbox" in options else path)
 
 
-def _port_of_file() -> dict[str, Any]:
+def _port_from_file() -> dict[str, Any]:
     path = file_in_use()
     if not path:
         return {}
-    from ..config.yaml import (  # late: few have a file, and YAML takes 50 ms
+    from ..config.yaml import (  # here: the YAML parser takes 50 ms to import, and few use a file
         UnreadableFile,
         YAMLDocument,
     )
 
     try:
-        found = YAMLDocument.read(path).value
+        settings = YAMLDocument.read(path).value
     except UnreadableFile:
-        return {}  # no server runs with it; `serve` tells why
-    return {"port": found["port"]} if isinstance(found, dict) and "port" in found else {}
+        return {}  # no server can use this file; `serve` reports the error
+    if isinstance(settings, dict) and "port" in settings:
+        return {"port": settings["port"]}
+    return {}
 
 
 def providers(options: argparse.Namespace) -> list[Provider]:
-    """All providers, with those of `takes_providers`; their modules may lie where this is run."""
+    """Return all providers; modules of `--provider` may be in the current directory."""
     from ..providers import served
 
     if options.providers:
@@ -125,30 +127,30 @@ def providers(options: argparse.Namespace) -> list[Provider]:
 def with_control(
     run: Callable[[Control, argparse.Namespace], None],
 ) -> Callable[[argparse.Namespace], int]:
-    """A verb that speaks to a running server; no is the answer where it refuses or is not there."""
+    """Wrap a command that needs a running server; exit code 1 if it is missing or refuses."""
 
     @wraps(run)
-    def connected(options: argparse.Namespace) -> int:
+    def run_connected(options: argparse.Namespace) -> int:
         from ..client.control import ControlError, connect
 
-        where = url(options)
+        url = sandbox_url(options)
         try:
-            run(connect(where), options)
+            run(connect(url), options)
         except BrokenPipeError:
-            raise  # whoever reads our output, not the server
+            raise  # from our own output, not from the server
         except (ConnectionError, ControlError) as error:
             return fail(error)
         return 0
 
-    return connected
+    return run_connected
 
 
 def fail(reason: object) -> int:
-    """Say why the answer is no; its exit code."""
+    """Print a reason to stderr and return exit code 1."""
     print(f"mockvoice: {reason}", file=sys.stderr)
     return 1
 
 
 def print_json(value: Any) -> None:
-    """Print what a machine is to read; a person can."""
+    """Print indented JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

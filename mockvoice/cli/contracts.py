@@ -1,11 +1,13 @@
-"""The verbs that tell what is served; none of them needs a server."""
+"""Commands `env`, `routes` and `errors`: describe the providers; no server needed."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shlex
+import sys
 from collections.abc import Iterator
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from .commands import (
@@ -16,7 +18,7 @@ from .commands import (
     add_server_arguments,
     print_json,
     providers,
-    url,
+    sandbox_url,
 )
 
 if TYPE_CHECKING:
@@ -27,14 +29,24 @@ _FORMATS = ("shell", "json", "github")
 
 
 def env(options: argparse.Namespace) -> int:
-    """Print the variables that lead SDKs to a server: base URLs, and keys that will do.
+    """Print environment variables that point SDKs to a server: base URLs and API keys.
 
-    No server need run there. `shell` is for `eval`, `github` for `>> $GITHUB_ENV`.
+    The server need not be running. Use `shell` with eval, and `github` with `>> $GITHUB_ENV`.
+    Prints a warning for each provider whose clients read no variable for the base URL.
     """
     from ..client.control import environment
 
-    served = [(p.name, p.aliases, p.base_path) for p in providers(options) if p.journalled]
-    variables = environment(url(options), served)
+    url = sandbox_url(options)
+    served = providers(options)
+    for provider in served:
+        if "base_url" not in provider.env_variables.values():
+            print(
+                f"mockvoice: warning: clients of {provider.name} read no environment variable for"
+                " the base URL; pass it in code:"
+                f' {provider.base_url_argument}="{url}{provider.base_path}"',
+                file=sys.stderr,
+            )
+    variables = environment(url, [(item.env_variables, item.base_path) for item in served])
     if options.format == "json":
         print_json(variables)
         return 0
@@ -46,17 +58,22 @@ def env(options: argparse.Namespace) -> int:
     return 0
 
 
-def _env_takes(parser: argparse.ArgumentParser) -> None:
+def _add_env_arguments(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
     add_provider_argument(parser)
-    parser.add_argument("--format", choices=_FORMATS, default="shell", help="%(default)s")
+    parser.add_argument(
+        "--format",
+        choices=_FORMATS,
+        default="shell",
+        help="output format: %(choices)s (default: %(default)s)",
+    )
 
 
 def routes(options: argparse.Namespace) -> int:
-    """List every operation, and whether what it answers depends on what was sent before."""
-    found = [
+    """List all operations and whether their responses depend on earlier requests."""
+    operations = [
         {
-            **_named(provider, operation),
+            **_identify(provider, operation),
             "summary": operation.summary,
             "statuses": [*operation.responses],
             "stateful": operation.id in provider.stateful_operations,
@@ -64,64 +81,66 @@ def routes(options: argparse.Namespace) -> int:
         for provider, operation in _operations(options, providers(options))
     ]
     if "json" in options:
-        print_json({"routes": found})
+        print_json({"routes": operations})
         return 0
-    for each in found:
-        stateful = "stateful" if each["stateful"] else "stateless"
-        print(f"{each['method']:<6} {each['path']:<55} {each['operation']:<28} {stateful}")
+    for route in operations:
+        stateful = "stateful" if route["stateful"] else "stateless"
+        print(f"{route['method']:<6} {route['path']:<55} {route['operation']:<28} {stateful}")
     return 0
 
 
 def errors(options: argparse.Namespace) -> int:
-    """List every documented error of every operation, and what provokes it.
+    """List all documented errors of all operations and how to provoke them.
 
-    What an account may do is changed with PUT /__mockvoice/accounts/PROVIDER/KEY. What nothing
-    provokes is asked for with a request header, or by `mockvoice faults add`.
+    Some errors depend on the account: change it with PUT /__mockvoice/accounts/PROVIDER/KEY. Errors
+    that no request provokes can be injected with a request header or with `mockvoice faults add`.
     """
     from ..documented_errors import documented_errors
 
-    found = [
+    served = providers(options)
+    listed = [
         {
-            **_named(provider, operation),
-            **refusal._asdict(),
-            "inject_with": f"Prefer: code={refusal.status}",
+            **_identify(provider, operation),
+            **error._asdict(),
+            "inject_with": f"Prefer: code={error.status}",
         }
-        for provider, operation in _operations(
-            options, [each for each in providers(options) if each.journalled]
-        )
-        for refusal in documented_errors(provider, operation)
+        for provider, operation in _operations(options, served)
+        for error in documented_errors(provider, operation)
     ]
     if "json" in options:
-        print_json({"errors": found})
+        print_json({"errors": listed})
         return 0
-    before = ""
-    for each in found:
-        title = f"{each['provider']} {each['operation']}  {each['method']} {each['path']}"
-        if title != before:
-            print(title)
-            before = title
-        print(f"  {each['status']}  {each['description']}")
-        print(f"       {json.dumps(each['example'], ensure_ascii=False)}")
-        for way in each["provoked_by"] or [f"asked for: {each['inject_with']}"]:
-            print(f"       - {way}")
+    for title, group in groupby(listed, _title):
+        print(title)
+        for error in group:
+            print(f"  {error['status']}  {error['description']}")
+            print(f"       {json.dumps(error['example'], ensure_ascii=False)}")
+            for cause in error["provoked_by"] or [f"inject with {error['inject_with']}"]:
+                print(f"       - {cause}")
     return 0
+
+
+def _title(item: dict[str, Any]) -> str:
+    return f"{item['provider']} {item['operation']}  {item['method']} {item['path']}"
 
 
 def _operations(
     options: argparse.Namespace, served: list[Provider]
 ) -> Iterator[tuple[Provider, Operation]]:
-    """The operations of the provider that is named, else of all."""
-    names = [each.name for each in served]
+    """Yield the operations of the selected provider, or of all providers."""
+    names = [provider.name for provider in served]
     if options.name not in (None, *names):
-        raise UsageError(f"there is no provider {options.name}; there are {', '.join(names)}")
+        from ..client.control import unknown_name
+
+        raise UsageError(unknown_name("provider", options.name, names))
     for provider in served:
         if options.name in (None, provider.name):
             for operation in provider.document.operations.values():
                 yield provider, operation
 
 
-def _named(provider: Provider, operation: Operation) -> dict[str, Any]:
-    """Which operation it is, for machines."""
+def _identify(provider: Provider, operation: Operation) -> dict[str, Any]:
+    """Return the properties that identify an operation in JSON output."""
     return {
         "provider": provider.name,
         "operation": operation.id,
@@ -130,14 +149,14 @@ def _named(provider: Provider, operation: Operation) -> dict[str, Any]:
     }
 
 
-def _takes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="PROVIDER", nargs="?", help="only of this one")
+def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="PROVIDER", nargs="?", help="only this provider")
     add_provider_argument(parser)
     add_json_argument(parser)
 
 
 COMMANDS = (
-    Command(env, _env_takes, 'eval "$(mockvoice env)"'),
-    Command(routes, _takes, "mockvoice routes telnyx"),
-    Command(errors, _takes, "mockvoice errors supertone"),
+    Command(env, _add_env_arguments, 'eval "$(mockvoice env)"'),
+    Command(routes, _add_list_arguments, "mockvoice routes telnyx"),
+    Command(errors, _add_list_arguments, "mockvoice errors supertone"),
 )

@@ -1,10 +1,11 @@
-"""The verbs for failures on request."""
+"""Commands `faults`, `faults add`, `faults remove` and `faults clear`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Mapping
+from string import digits
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
@@ -14,99 +15,119 @@ from .commands import Command, add_json_argument, add_server_arguments, print_js
 if TYPE_CHECKING:
     from ..client.control import Control
 
-# A flag for each field of a fault; their types are those of the client.
+# Help for the flag of each fault field; the type of a flag comes from the client model.
 FIELDS: Mapping[str, str] = {
-    "provider": "at this one; at all of them unless given",
-    "operation": "at this one: an operationId, or 'POST /clone-voice'",
-    "match": 'for such requests: {"fields": {"name": "x"}, "headers": {...}, "account": "KEY"}',
-    "times": "so often; until it is removed unless given",
-    "skip": "let the first so many pass",
-    "every": "from there on at every so-manieth",
-    "probability": "by chance: 0 never, 1 always",
-    "expires_in": "seconds after which it is gone",
-    "kind": "how: %(choices)s",
-    "status": "with this status; the contract's own error unless given",
-    "body": "with this body, as JSON",
-    "headers": 'with these headers too: {"x-name": "value"}',
-    "retry_after": "seconds after which to try again, as the reply is to tell",
-    "when": "before: nothing is done; after: it is done, and yet the client sees a failure",
-    "seconds": "how long, for delay, timeout and drip",
-    "jitter": "by how much that varies",
-    "distribution": "in which way: %(choices)s",
-    "bytes": "after how many truncate cuts",
-    "fraction": "after which part truncate cuts: 0.5",
+    "provider": "only requests to this provider (default: all)",
+    "operation": "only requests to this operation: an operationId, or 'POST /clone-voice'",
+    "match": "only requests with these properties:"
+    ' {"fields": {"name": "x"}, "headers": {...}, "account": "KEY"}',
+    "times": "fire this many times (default: until removed)",
+    "skip": "skip the first N matches",
+    "every": "then fire on every Nth match",
+    "probability": "fire with this probability, from 0 to 1",
+    "expires_in": "expire after this many seconds",
+    "kind": "kind of fault: %(choices)s",
+    "status": "response status (default: the documented error)",
+    "body": "response body, as JSON or text (default: the documented error)",
+    "headers": 'additional response headers: {"x-name": "value"}',
+    "retry_after": "seconds to send as Retry-After",
+    "when": "fail before or after the operation takes effect",
+    "seconds": "duration of delay, timeout and drip",
+    "jitter": "half width, standard deviation or sigma of the duration",
+    "distribution": "distribution of the duration: %(choices)s",
+    "bytes": "number of body bytes that truncate sends",
+    "fraction": "fraction of the body that truncate sends: 0.5",
 }
 
 
 @with_control
 def faults(control: Control, options: argparse.Namespace) -> None:
-    """List the faults that are set, with how often each fired."""
+    """List the faults with the number of times that each fired."""
     from ..client import report
 
-    told = control.request("GET", "/faults")
+    listed = control.request("GET", "/faults")
     if "json" in options:
-        print_json(told)
+        print_json(listed)
     else:
-        print("\n".join(map(report.fault, told["faults"])) or "no fault is set")
+        print("\n".join(map(report.fault_line, listed["faults"])) or "no faults")
+
+
+def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
+    add_server_arguments(parser)
+    add_json_argument(parser)
+
+
+def faults_add(options: argparse.Namespace) -> int:
+    """Add a fault: make requests fail.
+
+    FAULT is a status (502), a kind (reset), a JSON object with the fields of a fault, or a JSON
+    list for a sequence ('[502, "reset", "ok"]'). Flags override fields of the JSON object.
+    """
+    arguments = vars(options)
+    options.fields = {name: arguments[name] for name in FIELDS if name in arguments}
+    if options.fault is None and not options.fields:
+        # Without this check a fault without fields would match all requests.
+        options.usage_error("FAULT or at least one field is required, such as 502 or --kind reset")
+    return _add(options)
 
 
 @with_control
-def faults_add(control: Control, options: argparse.Namespace) -> None:
-    """Make requests fail.
-
-    WHAT is a status (502), a kind (reset), a fault as JSON, or a JSON list of what comes in turn
-    ('[502, "reset", "ok"]'); the flags are its fields, and win over the JSON.
-    """
+def _add(control: Control, options: argparse.Namespace) -> None:
     from ..client import report
 
-    given = vars(options)
-    flags = {name: given[name] for name in FIELDS if name in given}
-    told = control.request("POST", "/faults", {**expand_fault(options.what), **flags})
+    fault = {**expand_fault({} if options.fault is None else options.fault), **options.fields}
+    added = control.request("POST", "/faults", fault)
     if "json" in options:
-        print_json(told)
+        print_json(added)
     else:
-        print(report.fault(told))
+        print(report.fault_line(added))
 
 
 def _json(text: str) -> Any:
-    """JSON, or text that is none."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"invalid JSON {text!r}: {error}") from None
+
+
+def _json_or_text(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
         return text
 
 
-def _takes(parser: argparse.ArgumentParser) -> None:
-    add_server_arguments(parser)
-    add_json_argument(parser)
+def _fault(text: str) -> Any:
+    """Parse FAULT: a status, object or list as JSON; anything else is the name of a kind."""
+    return _json(text) if text.startswith(("{", "[", *digits)) else text
 
 
-def _add_takes(parser: argparse.ArgumentParser) -> None:
-    _takes(parser)
-    parser.add_argument("what", metavar="WHAT", nargs="?", type=_json, default={}, help="see above")
-    kinds = {"provider": str, **get_type_hints(FaultFields)}
+def _add_add_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_list_arguments(parser)
+    parser.set_defaults(usage_error=parser.error)
+    parser.add_argument("fault", metavar="FAULT", nargs="?", type=_fault, help="see above")
+    types = {"provider": str, **get_type_hints(FaultFields)}
     for name, help in FIELDS.items():
-        kind = kinds[name]
-        more: dict[str, Any] = {"metavar": name.upper(), "type": _json}
-        if kind in (int, float, str):
-            more["type"] = kind
-        elif get_origin(kind) is Literal:
-            more = {"metavar": name.upper(), "choices": get_args(kind)}
-        parser.add_argument(
-            "--" + name.replace("_", "-"), dest=name, default=argparse.SUPPRESS, help=help, **more
-        )
+        parse = _json_or_text if name == "body" else _json
+        options: dict[str, Any] = {"metavar": name.upper(), "type": parse}
+        if types[name] in (int, float, str):
+            options["type"] = types[name]
+        elif get_origin(types[name]) is Literal:
+            options = {"metavar": name.upper(), "choices": get_args(types[name])}
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, dest=name, default=argparse.SUPPRESS, help=help, **options)
 
 
 @with_control
 def faults_remove(control: Control, options: argparse.Namespace) -> None:
-    """Remove faults by their ids."""
+    """Remove faults by id."""
     for id in options.ids:
         control.request("DELETE", f"/faults/{quote(id, safe='')}")
 
 
-def _remove_takes(parser: argparse.ArgumentParser) -> None:
+def _add_remove_arguments(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
-    parser.add_argument("ids", metavar="ID", nargs="+", help="as the list has it: fault_1")
+    parser.add_argument("ids", metavar="ID", nargs="+", help="id of a fault, such as fault_1")
 
 
 @with_control
@@ -116,8 +137,8 @@ def faults_clear(control: Control, options: argparse.Namespace) -> None:
 
 
 COMMANDS = (
-    Command(faults, _takes, "mockvoice faults --json"),
-    Command(faults_add, _add_takes, "mockvoice faults add 502 --provider telnyx --times 2"),
-    Command(faults_remove, _remove_takes, "mockvoice faults remove fault_1"),
+    Command(faults, _add_list_arguments, "mockvoice faults --json"),
+    Command(faults_add, _add_add_arguments, "mockvoice faults add 502 --provider telnyx --times 2"),
+    Command(faults_remove, _add_remove_arguments, "mockvoice faults remove fault_1"),
     Command(faults_clear, add_server_arguments, "mockvoice faults clear"),
 )

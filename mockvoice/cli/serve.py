@@ -1,4 +1,4 @@
-"""The verb that serves."""
+"""Command `serve`: run the mock server."""
 
 from __future__ import annotations
 
@@ -18,65 +18,68 @@ if TYPE_CHECKING:
 def serve(options: argparse.Namespace) -> int:
     """Serve all providers until stopped.
 
-    Prints a line for each: its name, its base URL, and the header that lets a request in. Every
-    setting is also an environment variable (MOCKVOICE_PORT) and a key of a YAML file; the flag
-    wins over the variable, that over the file.
+    Prints name, base URL and authentication header of each provider. Every setting is also an
+    environment variable (MOCKVOICE_PORT) and a key of the YAML file. Flags override environment
+    variables, which override the file.
     """
-    # At once: the first process of a container gets no signal that it does not handle.
+    # First of all: the kernel drops signals to PID 1 of a container that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from ..http.server import Server, bind
-    from ..provider import Mock
+    from ..mock import Mock
 
-    given = vars(options)
-    flags = {setting.name: given[setting.name] for setting in table() if setting.name in given}
+    arguments = vars(options)
+    names = [setting.name for setting in table() if setting.name in arguments]
     served = providers(options)
-    settings = load(flags, file=_from_file(options.config, served))
+    file = _read_file(options.config, served)
+    settings = load({name: arguments[name] for name in names}, file=file)
     mock = Mock(settings, served)
     server = Server(mock, bind(settings.host, settings.port))
-    for provider in () if options.quiet else mock.providers.values():
-        operation = next(iter(provider.document.operations.values()))
-        credential = operation.credential.example if operation.credential else ""
-        print(f"{provider.name:<10} {server.url}{provider.base_path:<14} {credential}".rstrip())
+    if not options.quiet:
+        for provider in mock.providers.values():
+            operation = next(iter(provider.document.operations.values()))
+            credential = operation.credential.example if operation.credential else ""
+            print(f"{provider.name:<10} {server.url}{provider.base_path:<14} {credential}".rstrip())
+        print(f"{'mockvoice':<10} {server.url}{mock.control.base_path}")
     sys.stdout.flush()
     server.serve_forever()
     return 0
 
 
-def _from_file(path: str | None, providers: list[Provider]) -> Mapping[str, Any]:
-    """What the file says that was named, or that is here; and tell of it, lest it surprises."""
+def _read_file(path: str | None, providers: list[Provider]) -> Mapping[str, Any]:
+    """Read the configuration file, if there is one, and report that it is used."""
     path = path or file_in_use()
     if not path:
         return {}
     from ..config.file import read, summary
 
-    found = read(path, providers)
-    print(f"mockvoice: settings are from {path} ({summary(found)})", file=sys.stderr)
-    return found
+    settings = read(path, providers)
+    print(f"mockvoice: settings are from {path} ({summary(settings)})", file=sys.stderr)
+    return settings
 
 
-def _takes(parser: argparse.ArgumentParser) -> None:
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help=f"YAML file with settings ({FILE} where there is one; MOCKVOICE_CONFIG)",
+        help=f"YAML configuration file (default: MOCKVOICE_CONFIG, or {FILE} if it exists)",
     )
-    parser.add_argument("--quiet", action="store_true", help="print nothing at the start")
+    parser.add_argument("--quiet", action="store_true", help="do not print the providers")
     add_provider_argument(parser)
     for setting in filter(is_flag, table()):
-        more: dict[str, Any] = {"type": kinds()[setting.name]}
+        options: dict[str, Any] = {"type": kinds()[setting.name]}
         if kinds()[setting.name] is bool:
-            more = {"action": argparse.BooleanOptionalAction}
+            options = {"action": argparse.BooleanOptionalAction}
         elif setting.metadata["choices"]:
-            more["choices"] = setting.metadata["choices"]
+            options["choices"] = setting.metadata["choices"]
         else:
-            more["metavar"] = setting.name.upper()
+            options["metavar"] = setting.name.upper()
         parser.add_argument(
             "--" + setting.name.replace("_", "-"),
             dest=setting.name,
             default=argparse.SUPPRESS,
-            help=f"{setting.metadata['help']} ({setting.default}; {variable(setting)})",
-            **more,
+            help=f"{setting.metadata['help']} (default: {setting.default}; {variable(setting)})",
+            **options,
         )
 
 
-COMMANDS = (Command(serve, _takes, "mockvoice serve --port 0 --log text"),)
+COMMANDS = (Command(serve, _add_arguments, "mockvoice serve --port 0 --log text"),)

@@ -1,4 +1,4 @@
-"""The verb that checks a configuration file."""
+"""Command `validate`: check a configuration file."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from .commands import Command, add_provider_argument, providers
 def validate(options: argparse.Namespace) -> int:
     """Check a configuration file.
 
-    Ends with 0 where serve can use it, else with 1 and a line for each thing that is wrong.
+    Exits with 0 if `serve` accepts the file, otherwise with 1 and one line per error.
     """
     from ..config.file import read, summary
 
     try:
-        found = read(options.file, providers(options))
+        settings = read(options.file, providers(options))
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{options.file}: ok ({summary(found)})")
+    print(f"{options.file}: ok ({summary(settings)})")
     return 0
 
 
-def _takes(parser: argparse.ArgumentParser) -> None:
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_provider_argument(parser)
     parser.add_argument("file", metavar="FILE")
 
 
-COMMANDS = (Command(validate, _takes, "mockvoice validate mockvoice.yaml"),)
+COMMANDS = (Command(validate, _add_arguments, "mockvoice validate mockvoice.yaml"),)

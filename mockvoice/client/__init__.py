@@ -1,1 +1,1 @@
-"""The control object: what tests hold in their hands."""
+"""Python client for the control API."""

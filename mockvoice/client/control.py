@@ -1,4 +1,4 @@
-"""The control object: steer and question one sandbox of a mock, over its control API."""
+"""Python client for the control API: `Control` manages one sandbox of a mock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
@@ -30,95 +29,95 @@ from .models import (
 )
 from .transports import TIMEOUT, HTTPTransport, Transport, sandbox_path, split_url
 
-ANY_KEY = "test"  # every non-empty one opens an account
+ANY_KEY = "test"  # any non-empty key is valid
 EVERY_KEY = "*"
-_POLL = 0.01  # seconds between two looks at the journal
+_POLL_INTERVAL = 0.01  # seconds
 
 
 class ControlError(ValueError):
-    """The mock refused what it was asked; the message says what was wrong."""
+    """The control API rejected a request; the message names the problem."""
 
 
 class ServerClient:
-    """What answers on a connection; what it serves is asked once."""
+    """A transport to one server, and the providers that the server reports."""
 
-    def __init__(self, connection: Transport) -> None:
-        self.connection = connection
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
 
     @cached_property
     def providers(self) -> dict[str, dict[str, Any]]:
-        """What is served, by name."""
-        return {
-            each["name"]: each
-            for each in SandboxClient(self).request("GET", "/providers")["providers"]
-        }
+        """Providers by name, as in `GET /providers`; fetched once."""
+        listed = SandboxClient(self).request("GET", "/providers")["providers"]
+        return {provider["name"]: provider for provider in listed}
 
 
 class SandboxClient:
-    """One sandbox of a server: what every part of a control object asks through."""
+    """Sends control API requests to one sandbox of a server."""
 
     def __init__(self, server: ServerClient, prefix: str = "") -> None:
         self.server = server
-        self.url = f"{server.connection.url}{prefix}"
+        self.url = f"{server.transport.url}{prefix}"
         self._prefix = prefix
 
     def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """What the control API answers: JSON, or bytes where it is none.
+        """Return the response body: parsed JSON, or bytes if it is not JSON.
 
-        Raises ControlError when it refuses.
+        Query parameters that are None are left out. Raises ControlError for a status of 400 or
+        above, ConnectionError if no server responds.
         """
         __tracebackhide__ = True
         target = f"{self._prefix}/__mockvoice{path}"
-        given = {name: value for name, value in query.items() if value is not None}
-        if given:
-            target += f"?{urlencode(given)}"
-        sent = None if body is None else json.dumps(body).encode()
-        status, reply = self.server.connection.send(method, target, sent)
+        parameters = {name: value for name, value in query.items() if value is not None}
+        if parameters:
+            target += f"?{urlencode(parameters)}"
+        content = None if body is None else json.dumps(body).encode()
+        status, response = self.server.transport.send(method, target, content)
         if status >= 400:
-            raise ControlError(_wrong(method, target, status, reply))
+            raise ControlError(_error_message(method, target, status, response))
         try:
-            return json.loads(reply) if reply else None
-        except ValueError:  # also UnicodeDecodeError: sound
-            return reply
+            return json.loads(response) if response else None
+        except ValueError:  # also UnicodeDecodeError: audio
+            return response
 
 
-def _wrong(method: str, target: str, status: int, reply: bytes) -> str:
+def _error_message(method: str, target: str, status: int, response: bytes) -> str:
     try:
-        problem = json.loads(reply)
-        told = problem.get("detail") or problem["title"]
-        hints = [each["hint"] for each in problem.get("violations", []) if each["hint"]]
+        problem = json.loads(response)
+        detail = problem.get("detail") or problem["title"]
+        hints = [item["hint"] for item in problem.get("violations", []) if item["hint"]]
     except (ValueError, KeyError, AttributeError):
-        return f"{method} {target} was answered {status}: {reply[:200]!r}; is that a mockvoice?"
-    return "; ".join(dict.fromkeys([told, *hints]))
+        return f"{method} {target} returned {status}: {response[:200]!r}; is this a mockvoice URL?"
+    return "; ".join(dict.fromkeys([detail, *hints]))
 
 
 class Fault:
-    """A fault, or a sequence, that was asked for.
+    """A fault or a sequence of faults set in a sandbox.
 
-    As a context manager it lasts for the block; AssertionError when it never fired in it.
+    As a context manager it is removed at the end of the block, which raises AssertionError if the
+    fault never fired or the sequence was not finished.
     """
 
     def __init__(self, sandbox: SandboxClient, data: Mapping[str, Any]) -> None:
         self._sandbox = sandbox
         self.id: str = data["id"]
-        self.data = {k: v for k, v in data.items() if k not in report.KEPT}
+        self.data = report.fault_fields(data)
 
     @property
     def hits(self) -> int:
-        """For how many requests it fired until now."""
-        return int(self._now()["hits"])
+        """Number of requests for which it fired."""
+        return int(self._fetch()["hits"])
 
     @property
     def matched(self) -> int:
-        """How many requests it was for until now, whether it fired or let them pass."""
-        return int(self._now()["matched"])
+        """Number of requests that it matched, including those that it let pass."""
+        return int(self._fetch()["matched"])
 
-    def _now(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self._sandbox.request("GET", f"/faults/{self.id}")
-        return found
+    def _fetch(self) -> Mapping[str, Any]:
+        data: Mapping[str, Any] = self._sandbox.request("GET", f"/faults/{self.id}")
+        return data
 
     def remove(self) -> None:
-        """Take it away."""
+        """Remove it from the sandbox."""
         self._sandbox.request("DELETE", f"/faults/{self.id}")
 
     def __enter__(self) -> Self:
@@ -131,42 +130,43 @@ class Fault:
         traceback: TracebackType | None,
     ) -> None:
         __tracebackhide__ = True
-        waiting = self._sandbox.request("GET", "/verification")["faults"]
+        unfired = self._sandbox.request("GET", "/verification")["faults"]
         self.remove()
-        for each in waiting:
-            if each["id"] == self.id and error is None:
-                raise AssertionError(report.waits(each))
+        for fault in unfired:
+            if fault["id"] == self.id and error is None:
+                raise AssertionError(report.unfired_fault(fault))
 
     def __repr__(self) -> str:
         return f"<Fault {self.id} {self.data}>"
 
 
 class ControlScope:
-    """What can be asked of one provider, or of all of them."""
+    """Faults, requests and voices of one provider, or of all providers."""
 
     def __init__(self, sandbox: SandboxClient, name: str | None) -> None:
         self._sandbox = sandbox
         self._name = name
 
-    # --- failures ---
+    # --- faults ---
 
-    def fail(self, what: int | Kind | None = None, /, **fault: Unpack[FaultFields]) -> Fault:
-        """Make requests fail: with a status, or in another way; the contract's error unless given.
+    def fail(self, failure: int | Kind | None = None, /, **fault: Unpack[FaultFields]) -> Fault:
+        """Make requests fail with a status (502), or with another kind of fault ("reset").
 
-        Raises ControlError for an operation or a field that is not known.
+        The body is the error that the contract documents for the status, unless `body` is passed.
+        Raises ControlError for an unknown operation or field.
         """
         __tracebackhide__ = True
-        return self._add({**({} if what is None else expand_fault(what)), **fault})
+        return self._add({**({} if failure is None else expand_fault(failure)), **fault})
 
     def sequence(
-        self, turns: Sequence[int | Kind | str | Failure], /, **target: Unpack[Target]
+        self, items: Sequence[int | Kind | str | Failure], /, **target: Unpack[Target]
     ) -> Fault:
-        """Failures taken in turn, one for each request; "ok" lets it pass."""
+        """Use one item per request, in order; "ok" lets the request pass."""
         __tracebackhide__ = True
-        return self._add({**expand_fault([*turns]), **target})
+        return self._add({**expand_fault([*items]), **target})
 
     def delay(self, seconds: float, /, **fault: Unpack[FaultFields]) -> Fault:
-        """Make requests wait; what comes after may fail as well."""
+        """Delay requests. Another fault can still fire for a delayed request."""
         __tracebackhide__ = True
         return self._add({"kind": "delay", "seconds": seconds, **fault})
 
@@ -178,26 +178,26 @@ class ControlScope:
 
     @property
     def faults(self) -> list[Fault]:
-        """The faults that are set for this, oldest first."""
-        return [Fault(self._sandbox, each) for each in self._fault_data()]
+        """Faults set for this provider, or all faults; oldest first."""
+        return [Fault(self._sandbox, data) for data in self._fault_data()]
 
     def _fault_data(self) -> list[dict[str, Any]]:
-        told = self._sandbox.request("GET", "/faults")["faults"]
-        return [each for each in told if self._name in (None, each.get("provider"))]
+        faults = self._sandbox.request("GET", "/faults")["faults"]
+        return [data for data in faults if self._name in (None, data.get("provider"))]
 
     def clear_faults(self) -> None:
-        """Remove the faults that are set for this."""
+        """Remove the faults set for this provider, or all faults."""
         if self._name is None:
             self._sandbox.request("DELETE", "/faults")
         else:
-            for each in self.faults:
-                each.remove()
+            for fault in self.faults:
+                fault.remove()
 
-    # --- what was sent ---
+    # --- journal ---
 
     @property
     def requests(self) -> RecordedRequests:
-        """The exchanges until now, oldest first."""
+        """Requests received so far, oldest first."""
         return self._requests()
 
     def _requests(
@@ -206,26 +206,22 @@ class ControlScope:
         __tracebackhide__ = True
         if operation is not None:
             self.check_operation(operation)
-        found = self._sandbox.request(
+        journal = self._sandbox.request(
             "GET", "/requests", provider=self._name, operation=operation, status=status
         )
-        return RecordedRequests(map(RecordedRequest.of, found["requests"]))
+        return RecordedRequests(map(RecordedRequest.of, journal["requests"]))
 
     def check_operation(self, operation: str) -> None:
-        """Raise ControlError for an operation that is not served, with the one that is meant."""
+        """Raise ControlError, with the closest match, for an operation that is not served."""
         __tracebackhide__ = True
-        providers = self._sandbox.server.providers
-        known = [
-            name
-            for each in ([providers[self._name]] if self._name else providers.values())
-            for found in each["operations"]
-            for name in (found["id"], f"{found['method']} {found['path']}")
-        ]
-        if operation not in known:
-            raise ControlError(
-                f"there is no operation {operation}; {_did_you_mean(operation, known)}there are"
-                f" {', '.join(known[::2])}"
-            )
+        served = self._sandbox.server.providers
+        providers = [served[self._name]] if self._name else [*served.values()]
+        operations = [item for provider in providers for item in provider["operations"]]
+        ids = [item["id"] for item in operations]
+        paths = [f"{item['method']} {item['path']}" for item in operations]
+        if operation not in (*ids, *paths):
+            candidates = paths if " " in operation else ids
+            raise ControlError(unknown_name("operation", operation, candidates))
 
     def assert_called(
         self,
@@ -235,76 +231,80 @@ class ControlScope:
         status: int | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> RecordedRequests:
-        """The requests to an operation, with a status, with some fields; AssertionError for none.
+        """Return the requests with this operation, response status and these fields.
 
-        `times` is how many there must be.
+        Raises AssertionError if there are none, or if `times` is passed, unless there are exactly
+        that many.
         """
-        __tracebackhide__ = True  # of pytest's tracebacks: the caller's line is what matters
-        found = RecordedRequests(
-            each
-            for each in self._requests(operation, status)
+        __tracebackhide__ = True  # the interesting line of a traceback is the caller's
+        matching = RecordedRequests(
+            request
+            for request in self._requests(operation, status)
             if all(
-                name in each.fields and each.fields[name] == value
+                name in request.fields and request.fields[name] == value
                 for name, value in (fields or {}).items()
             )
         )
-        if len(found) == times or (times is None and found):
-            return found
-        wanted = _wanted(operation or self._name, times, status, fields)
-        raise AssertionError(
-            f"expected {wanted}; there were {len(found)}. What came:\n{report.short(self.requests)}"
-        )
+        if len(matching) == times or (times is None and matching):
+            return matching
+        expected = _describe_expected(operation or self._name, times, status, fields)
+        raise AssertionError(self._mismatch(expected, len(matching)))
 
     def assert_not_called(self, operation: str | None = None) -> None:
-        """AssertionError for any request, or any to an operation."""
+        """Raise AssertionError if there is any request, or any to the operation."""
         __tracebackhide__ = True
         self.assert_called(operation, times=0)
 
     def wait_for_requests(
         self, count: int, timeout: float = 5.0, *, operation: str | None = None
     ) -> RecordedRequests:
-        """Wait until so many requests have been answered. Raises TimeoutError (in seconds).
+        """Wait until `count` requests have ended, and return all of them.
 
-        It blocks its thread: in an event loop use `await asyncio.to_thread(...)`.
+        Raises TimeoutError after `timeout` seconds. Blocks its thread: in an event loop use
+        `await asyncio.to_thread(mock.wait_for_requests, n)`.
         """
         __tracebackhide__ = True
         _refuse_event_loop()
-        until = time.monotonic() + timeout
-        while len(found := self._requests(operation)) < count:
-            if time.monotonic() >= until:
-                raise TimeoutError(
-                    f"expected {count} requests within {timeout:g} s; there were {len(found)}."
-                    f" What came:\n{report.short(self.requests)}"
-                )
-            time.sleep(_POLL)
-        return found
+        deadline = time.monotonic() + timeout
+        while len(received := self._requests(operation)) < count:
+            if time.monotonic() >= deadline:
+                expected = f"{_describe_expected(operation, count)} within {timeout:g} s"
+                raise TimeoutError(self._mismatch(expected, len(received)))
+            time.sleep(_POLL_INTERVAL)
+        return received
 
-    # --- what is stored ---
+    def _mismatch(self, expected: str, count: int) -> str:
+        received = report.summary(self.requests)
+        return f"expected {expected}, got {count}. Requests received:\n{received}"
+
+    # --- records ---
 
     @property
     def voices(self) -> Voices:
-        """What was made or planted, oldest first."""
-        found = self._sandbox.request("GET", "/voices", provider=self._name)
-        return Voices(map(Voice.of, found["voices"]))
+        """Stored records, created or seeded; oldest first."""
+        listed = self._sandbox.request("GET", "/voices", provider=self._name)
+        return Voices(map(Voice.of, listed["voices"]))
 
 
 class ProviderControl(ControlScope):
-    """One provider of a mock; `base_url` is what to tell its SDK."""
+    """One provider of a mock; pass `base_url` to its SDK.
+
+    Raises ControlError if the server does not serve the provider.
+    """
 
     def __init__(self, sandbox: SandboxClient, name: str) -> None:
         super().__init__(sandbox, name)
         served = sandbox.server.providers
         if name not in served:
-            there = f"{_did_you_mean(name, served)}there are {', '.join(served)}"
-            raise ControlError(f"there is no provider {name}; {there}")
+            raise ControlError(unknown_name("provider", name, served))
         self.name = name
         self.base_url: str = f"{sandbox.url}{served[name]['base_path']}"
 
     @property
     def operations(self) -> dict[str, str]:
-        """What is served: operationId to method and path."""
-        found = self._sandbox.server.providers[self.name]["operations"]
-        return {each["id"]: f"{each['method']} {each['path']}" for each in found}
+        """Operations as `operationId: "METHOD /path"`."""
+        operations = self._sandbox.server.providers[self.name]["operations"]
+        return {item["id"]: f"{item['method']} {item['path']}" for item in operations}
 
     def add_voice(
         self,
@@ -314,25 +314,26 @@ class ProviderControl(ControlScope):
         collection: str | None = None,
         account: str | None = None,
     ) -> Voice:
-        """Plant a record; what is not given is made up. All keys see it unless `account` is given.
+        """Seed a record. Missing properties are generated.
 
-        Raises ControlError for what does not fit its contract.
+        Every key sees the record, unless `account` names one. Raises ControlError if the data
+        breaks the contract.
         """
-        wanted = {"id": id, "collection": collection, "account": account, "data": data}
-        given = {name: value for name, value in wanted.items() if value is not None}
-        return Voice.of(self._sandbox.request("POST", "/voices", {"provider": self.name, **given}))
+        options = {"id": id, "collection": collection, "account": account, "data": data}
+        body = {name: value for name, value in options.items() if value is not None}
+        return Voice.of(self._sandbox.request("POST", "/voices", {"provider": self.name, **body}))
 
     def account(self, key: str = EVERY_KEY, **state: Unpack[AccountState]) -> AccountInfo:
-        """Change what an API key stands for, or every key; its state as it is now."""
+        """Change the account of an API key, or the accounts of all keys; return its state."""
         path = f"/accounts/{self.name}/{quote(key, safe='')}"
         return AccountInfo.of(self._sandbox.request("PUT" if state else "GET", path, state or None))
 
     def limit(
         self, max: int, *, per: float | None = None, name: str = "requests", key: str = EVERY_KEY
     ) -> AccountInfo:
-        """Let a key, or every key, send so many requests in `per` seconds; without it, at once.
+        """Allow `max` requests in `per` seconds, or `max` concurrent requests if it is None.
 
-        `name` is that of a documented limit that this one replaces.
+        `name` is the documented limit to replace. Applies to each key unless `key` names one.
         """
         limit = {"max": max} if per is None else {"max": max, "per": per}
         limits = {**self.account(key).limits, name: limit}
@@ -343,45 +344,45 @@ class ProviderControl(ControlScope):
 
 
 class Clock:
-    """The time of one sandbox."""
+    """The clock of one sandbox."""
 
     def __init__(self, sandbox: SandboxClient) -> None:
         self._sandbox = sandbox
 
     @property
     def now(self) -> datetime:
-        """What time it is."""
-        return self._read(self._sandbox.request("GET", "/clock"))
+        """Current time of the sandbox."""
+        return self._time(self._sandbox.request("GET", "/clock"))
 
     def advance(self, seconds: float) -> datetime:
-        """Let time pass at once; what time it is then."""
-        return self._read(self._sandbox.request("POST", "/clock", {"advance": seconds}))
+        """Move the clock forward; return the new time."""
+        return self._time(self._sandbox.request("POST", "/clock", {"advance": seconds}))
 
     def freeze(self, at: datetime | str | None = None) -> datetime:
-        """Stop time, now or at a moment (RFC 3339); what time it is."""
+        """Stop the clock, at the current time or at `at` (RFC 3339); return the time."""
         moment = at.astimezone().isoformat() if isinstance(at, datetime) else at
         freeze = True if moment is None else moment
-        return self._read(self._sandbox.request("POST", "/clock", {"freeze": freeze}))
+        return self._time(self._sandbox.request("POST", "/clock", {"freeze": freeze}))
 
     def run(self) -> datetime:
-        """Let time pass again; what time it is."""
-        return self._read(self._sandbox.request("POST", "/clock", {"freeze": None}))
+        """Start the clock again; return the time."""
+        return self._time(self._sandbox.request("POST", "/clock", {"freeze": None}))
 
-    def _read(self, told: Mapping[str, Any]) -> datetime:
-        return datetime.fromisoformat(told["now"])
+    def _time(self, clock: Mapping[str, Any]) -> datetime:
+        return datetime.fromisoformat(clock["now"])
 
 
 class Environment(Protocol):
-    """What sets environment variables and puts them back: pytest's monkeypatch."""
+    """Sets environment variables and restores them later, like pytest's monkeypatch."""
 
     def setenv(self, name: str, value: str) -> None:
-        """Set one."""
+        """Set a variable."""
 
 
 class Control(ControlScope):
     """One sandbox of a mock, with its providers.
 
-    `url` is what to put before the paths of a provider: `http://127.0.0.1:4010/~name`.
+    `url` precedes the base paths of the providers: `http://127.0.0.1:4010/~name`.
     """
 
     telnyx: ProviderControl
@@ -395,10 +396,10 @@ class Control(ControlScope):
         self.clock = Clock(self._sandbox)
 
     def provider(self, name: str) -> ProviderControl:
-        """The provider with a name. Raises ControlError when it is not served."""
+        """Return a provider by name. Raises ControlError if it is not served."""
         return ProviderControl(self._sandbox, name)
 
-    if not TYPE_CHECKING:  # to a type checker only the four are there, and provider("acme")
+    if not TYPE_CHECKING:  # a type checker knows the built-in four, and provider("acme")
 
         def __getattr__(self, name: str) -> ProviderControl:
             __tracebackhide__ = True
@@ -407,19 +408,19 @@ class Control(ControlScope):
             try:
                 return self.provider(name)
             except ControlError as error:
-                # With a name and an object, or Python adds what it thinks was meant.
+                # Without name and obj Python appends a suggestion of its own.
                 raise AttributeError(
-                    f"a control object has no {name}: {error}", name=name, obj=None
+                    f"Control has no attribute {name}: {error}", name=name, obj=None
                 ) from None
 
     def sandbox(self, name: str) -> Control:
-        """Another sandbox of the same server, made on first use."""
+        """Return another sandbox of the same server, created on first use."""
         return Control(self._sandbox.server, sandbox_path(name))
 
     def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """What the control API answers, for what has no method here: JSON, or bytes.
+        """Send a control API request that has no method here; return its JSON, or bytes.
 
-        Raises ControlError when it refuses.
+        Raises ControlError for a status of 400 or above.
         """
         __tracebackhide__ = True
         return self._sandbox.request(method, path, body, **query)
@@ -433,95 +434,112 @@ class Control(ControlScope):
         collection: str | None = None,
         account: str | None = None,
     ) -> Voice:
-        """Plant a record at a provider, as its handle does."""
-        handle = self.provider(provider)
-        return handle.add_voice(data, id=id, collection=collection, account=account)
+        """Seed a record of a provider; see `ProviderControl.add_voice`."""
+        control = self.provider(provider)
+        return control.add_voice(data, id=id, collection=collection, account=account)
 
     def account(
         self, key: str = EVERY_KEY, **state: Unpack[AccountState]
     ) -> dict[str, AccountInfo]:
-        """Change what a key, or every key, stands for at all providers; its states by provider."""
+        """Change the account of a key, or of all keys, at every provider; return them by name."""
         return {name: self.provider(name).account(key, **state) for name in self._served()}
 
     def limit(
         self, max: int, *, per: float | None = None, key: str = EVERY_KEY
     ) -> dict[str, AccountInfo]:
-        """Let a key, or every key, send so many requests to each provider, as its handle does."""
+        """Limit requests to each provider; see `ProviderControl.limit`."""
         return {n: self.provider(n).limit(max, per=per, key=key) for n in self._served()}
 
     def _served(self) -> list[str]:
         return [*self._sandbox.server.providers]
 
     def env(self, monkeypatch: Environment | None = None) -> dict[str, str]:
-        """Environment variables that lead SDKs here, with keys; set where monkeypatch is given."""
+        """Return environment variables that point official SDKs to this sandbox, with API keys.
+
+        They are also set if `monkeypatch` is passed. Clients of Supertone and Faseeh read no
+        variable for the base URL: without `server_url=mock.supertone.base_url` or
+        `base_url=mock.faseeh.base_url` they send requests to the real API.
+        """
         served = self._sandbox.server.providers.values()
-        found = environment(
-            self.url, [(each["name"], each["aliases"], each["base_path"]) for each in served]
-        )
+        variables = environment(self.url, [(item["env"], item["base_path"]) for item in served])
         if monkeypatch:
-            for name, value in found.items():
+            for name, value in variables.items():
                 monkeypatch.setenv(name, value)
-        return found
+        return variables
 
     def reset(self, *only: Part, **settings: Any) -> None:
-        """Back to the start, or parts: faults, requests, voices, accounts, clock, ids.
+        """Restore the initial state, or parts: faults, requests, voices, accounts, clock, ids.
 
-        `seed`, `audio` and `limits` hold for this sandbox from here on.
+        `seed`, `audio` and `limits` change the settings of this sandbox.
         """
-        wanted = {**settings, **({"only": only} if only else {})}
-        self._sandbox.request("POST", "/reset", wanted or None)
+        body = {**settings, **({"only": only} if only else {})}
+        self._sandbox.request("POST", "/reset", body or None)
 
     def sample(
         self, format: SampleFormat = "wav", *, seconds: float = 6.0, voice: str | None = None
     ) -> bytes:
-        """A valid voice sample; each voice has its own sound."""
-        sound: bytes = self._sandbox.request(
+        """Return a valid voice sample; each voice name has its own sound."""
+        sample: bytes = self._sandbox.request(
             "GET", f"/samples/{format}", seconds=seconds, voice=voice
         )
-        return sound
+        return sample
 
     def report(self) -> str:
-        """What happened until now, as text."""
+        """Return the requests and faults so far as text."""
         return report.report(self.requests, self._fault_data())
 
     def verify(self) -> None:
-        """AssertionError for a fault that never fired, an unfinished sequence, a failure of ours.
+        """Raise AssertionError for unfired faults, unfinished sequences and internal errors.
 
-        A fault left to chance needs only to have been there for a request.
+        A fault with a `probability` only has to match a request.
         """
-        found = self._sandbox.request("GET", "/verification")
-        wrong = [report.waits(each) for each in found["faults"]]
-        wrong += [report.failed(RecordedRequest.of(each)) for each in found["requests"]]
-        if wrong:
-            raise AssertionError("\n".join(wrong))
+        result = self._sandbox.request("GET", "/verification")
+        problems = [report.unfired_fault(fault) for fault in result["faults"]]
+        failed = map(RecordedRequest.of, result["requests"])
+        problems += [report.internal_error(request) for request in failed]
+        if problems:
+            raise AssertionError("\n".join(problems))
 
     def __repr__(self) -> str:
         return f"<mockvoice {self.url}>"
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, known, 1)
-    return f"did you mean {close[0]}? " if close else ""
+def unknown_name(kind: str, name: str, candidates: Iterable[str]) -> str:
+    """Return the message for an unknown name: the closest match, and all candidates."""
+    from ..text import did_you_mean  # here: only error messages need it
+
+    known = [*candidates]
+    hint = did_you_mean(name, known)
+    suggestion = f" ({hint})" if hint else ""
+    return f"unknown {kind} {name}{suggestion}; available: {', '.join(known)}"
 
 
-def _wanted(
-    what: str | None, times: int | None, status: int | None, fields: Mapping[str, Any] | None
+def _describe_expected(
+    target: str | None,
+    times: int | None,
+    status: int | None = None,
+    fields: Mapping[str, Any] | None = None,
 ) -> str:
-    count = "a request" if times is None else f"{times} request{'s' * (times != 1)}"
-    to = f" to {what}" if what else ""
-    answered = f" answered {status}" if status else ""
-    sent = f" with {json.dumps(fields, default=str)}" if fields else ""
-    return f"{count}{to}{answered}{sent}"
+    """Describe expected requests: `2 requests to cloneVoice with status 201`."""
+    count = "at least 1 request" if times is None else f"{times} request{'s' * (times != 1)}"
+    conditions = [
+        *([f"status {status}"] if status else []),
+        *([f"fields {json.dumps(fields, default=str)}"] if fields else []),
+    ]
+    to = f" to {target}" if target else ""
+    return f"{count}{to}" + (f" with {' and '.join(conditions)}" if conditions else "")
 
 
-def environment(url: str, providers: Iterable[tuple[str, Iterable[str], str]]) -> dict[str, str]:
-    """Variables that lead SDKs to a sandbox at a URL; providers are name, aliases, base path."""
-    found = {"MOCKVOICE_URL": url}
-    for provider, aliases, base_path in providers:
-        for name in (provider, *aliases):
-            called = name.upper().replace("-", "_")
-            found |= {f"{called}_BASE_URL": f"{url}{base_path}", f"{called}_API_KEY": ANY_KEY}
-    return found
+def environment(url: str, providers: Iterable[tuple[Mapping[str, str], str]]) -> dict[str, str]:
+    """Return variables that point SDKs to a sandbox.
+
+    Each provider is a mapping of variable names to "base_url" or "api_key", and a base path.
+    """
+    variables = {"MOCKVOICE_URL": url}
+    for env, base_path in providers:
+        values = {"base_url": f"{url}{base_path}", "api_key": ANY_KEY}
+        variables |= {name: values[meaning] for name, meaning in env.items()}
+    return variables
 
 
 def _refuse_event_loop() -> None:
@@ -532,23 +550,22 @@ def _refuse_event_loop() -> None:
     except RuntimeError:
         return
     raise RuntimeError(
-        "wait_for_requests would block the event loop that is to send them;"
+        "wait_for_requests would block the event loop that sends the requests;"
         " use `await asyncio.to_thread(mock.wait_for_requests, n)`"
     )
 
 
 def connect(url: str, timeout: float = TIMEOUT) -> Control:
-    """The control object of a running server; a URL may name a sandbox (`http://host:4010/~name`).
+    """Connect to a running server; the URL may name a sandbox (`http://host:4010/~name`).
 
-    What does not answer within `timeout` seconds is given up. Raises ConnectionError when no
-    mockvoice answers there.
+    Raises ConnectionError if no mockvoice server responds within `timeout` seconds.
     """
     _, prefix = split_url(url)
     control = Control(ServerClient(HTTPTransport(url, timeout)), prefix)
     try:
-        told = control.request("GET", "/health")
+        health = control.request("GET", "/health")
     except ControlError as error:
-        raise ConnectionError(f"no mockvoice answers at {url}: {error}") from None
-    if not isinstance(told, dict) or told.get("status") != "ok":
-        raise ConnectionError(f"no mockvoice answers at {url}: something else does")
+        raise ConnectionError(f"no mockvoice server at {url}: {error}") from None
+    if not isinstance(health, dict) or health.get("status") != "ok":
+        raise ConnectionError(f"no mockvoice server at {url}: another service responded")
     return control

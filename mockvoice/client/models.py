@@ -1,4 +1,4 @@
-"""What a mock tells of itself, as typed values; the words are those of the control API."""
+"""Typed models of control API objects; fields have the names of the contract."""
 
 from __future__ import annotations
 
@@ -23,20 +23,21 @@ SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
 Part = Literal["faults", "requests", "voices", "accounts", "clock", "ids"]
 
 
-def expand_fault(what: Any) -> Mapping[str, Any]:
-    """The fields of a fault that is said in short: a status (502), a kind ("reset"), or a list.
+def expand_fault(fault: Any) -> Mapping[str, Any]:
+    """Return the fields of a fault given in shorthand.
 
-    A list is what comes in turn, each said in short or in its fields; "ok" lets a request pass.
+    The shorthand is a status (502), a kind ("reset"), or a list for a sequence, whose items are
+    shorthands, mappings of fields, or "ok" to let a request pass.
     """
-    if isinstance(what, Mapping):
-        return what
-    if isinstance(what, list):
-        return {"sequence": [turn if turn == "ok" else expand_fault(turn) for turn in what]}
-    return {"kind" if isinstance(what, str) else "status": what}
+    if isinstance(fault, Mapping):
+        return fault
+    if isinstance(fault, list):
+        return {"sequence": [item if item == "ok" else expand_fault(item) for item in fault]}
+    return {"kind" if isinstance(fault, str) else "status": fault}
 
 
 class Match(TypedDict, total=False):
-    """What a request must be like for a fault; text may have * and ? for what does not matter."""
+    """Conditions on a request; text values may contain the wildcards `*` and `?`."""
 
     fields: Mapping[str, Any]
     headers: Mapping[str, str]
@@ -44,7 +45,7 @@ class Match(TypedDict, total=False):
 
 
 class Failure(TypedDict, total=False):
-    """How a request fails."""
+    """The kind of failure and its parameters."""
 
     kind: Kind
     status: int
@@ -60,7 +61,7 @@ class Failure(TypedDict, total=False):
 
 
 class Target(TypedDict, total=False):
-    """Which requests fail."""
+    """Selects the requests that fail, and the lifetime of the fault."""
 
     operation: str
     match: Match
@@ -68,7 +69,7 @@ class Target(TypedDict, total=False):
 
 
 class FaultFields(Failure, Target, total=False):
-    """A fault: how requests fail, which, and how often."""
+    """All fields of a fault, except `provider` and `sequence`."""
 
     times: int
     skip: int
@@ -77,7 +78,7 @@ class FaultFields(Failure, Target, total=False):
 
 
 class AccountState(TypedDict, total=False):
-    """What an API key stands for; what is not named stays as it is."""
+    """Changes to the account of an API key; missing fields stay as they are."""
 
     tier: str
     credit: float | None
@@ -86,32 +87,32 @@ class AccountState(TypedDict, total=False):
     limits: Mapping[str, Mapping[str, float | None]]
 
 
-class _Value:
-    """A value made of the JSON object that has its members, and maybe more."""
+class _Model:
+    """A model built from a JSON object; additional properties are ignored."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
-        """The value of a JSON object."""
-        known = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # dataclasses below
-        return cls(**{name: _typed(name, data[name]) for name in known})
+        """Build the model from a JSON object."""
+        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # dataclasses below
+        return cls(**{name: _convert(name, data[name]) for name in names})
 
 
-def _typed(name: str, value: Any) -> Any:
+def _convert(name: str, value: Any) -> Any:
     if name in ("at", "created_at"):
         return datetime.fromisoformat(value)
-    made = _MADE.get(name)
-    if made is None or value is None:
+    model = _NESTED.get(name)
+    if model is None or value is None:
         return value
-    if made is RecordedFile:
-        return RecordedFiles(RecordedFile.of(each) for each in value)
-    return tuple(map(made.of, value)) if isinstance(value, list) else made.of(value)
+    if model is RecordedFile:
+        return RecordedFiles(map(RecordedFile.of, value))
+    return tuple(map(model.of, value)) if isinstance(value, list) else model.of(value)
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedFile(_Value):
-    """A file of a request: `field` and `filename` as sent, `format` and `seconds` by its bytes."""
+class RecordedFile(_Model):
+    """An uploaded file: `field` and `filename` as sent; `format` and `seconds` from its bytes."""
 
     field: str
     filename: str
@@ -123,28 +124,28 @@ class RecordedFile(_Value):
 
 
 class RecordedFiles(tuple[RecordedFile, ...]):
-    """The files of a request in their order; also to be had by the name of their field."""
+    """The files of a request in the order sent; `files["field"]` is the first file of a field."""
 
     __slots__ = ()
 
-    @overload  # type: ignore[override]  # it takes more than a tuple does
-    def __getitem__(self, which: int | str) -> RecordedFile: ...
+    @overload  # type: ignore[override]  # accepts more keys than a tuple
+    def __getitem__(self, key: int | str) -> RecordedFile: ...
     @overload
-    def __getitem__(self, which: slice) -> tuple[RecordedFile, ...]: ...
-    def __getitem__(self, which: int | str | slice) -> RecordedFile | tuple[RecordedFile, ...]:
-        """By position, or the first file in a field."""
-        if not isinstance(which, str):
-            return super().__getitem__(which)
-        for each in self:
-            if each.field == which:
-                return each
-        there = ", ".join(each.field for each in self) or "none"
-        raise KeyError(f"no file was sent as {which}; files were sent as: {there}")
+    def __getitem__(self, key: slice) -> tuple[RecordedFile, ...]: ...
+    def __getitem__(self, key: int | str | slice) -> RecordedFile | tuple[RecordedFile, ...]:
+        """Return a file by position or field. Raises KeyError for a field without a file."""
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for file in self:
+            if file.field == key:
+                return file
+        fields = ", ".join(file.field for file in self) or "none"
+        raise KeyError(f"no file in field {key}; fields with files: {fields}")
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedViolation(_Value):
-    """One rule that a request broke: where, which, what was expected, and what to do."""
+class RecordedViolation(_Model):
+    """A contract rule that a request broke; `source` is the rule in the contract."""
 
     location: str
     pointer: str
@@ -157,27 +158,27 @@ class RecordedViolation(_Value):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedFault(_Value):
-    """The fault that a request met."""
+class RecordedFault(_Model):
+    """The fault that fired for a request."""
 
     id: str
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedResponse(_Value):
-    """What was sent back; the body is JSON, text, or None for sound."""
+class RecordedResponse(_Model):
+    """A response; the body is JSON, text, or None for audio."""
 
     headers: Mapping[str, str]
     body: Any
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedRequest(_Value):
-    """One exchange of the journal.
+class RecordedRequest(_Model):
+    """A journal entry: one request and its response.
 
-    `status` and `reply` are None when no reply was sent; `attempt` counts from 1 and is None for
-    clients that do not tell; `early` is by how many seconds it came before it was told to.
+    `status` and `response` are None if no response was sent. `attempt` counts from 1 and is None
+    for clients that do not send a retry count. `early` is the seconds before Retry-After elapsed.
     """
 
     id: str
@@ -204,8 +205,8 @@ class RecordedRequest(_Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Voice(_Value):
-    """A stored record: `data` is what its provider's API shows of it."""
+class Voice(_Model):
+    """A stored record; `data` is the object that the provider's API returns."""
 
     provider: str
     collection: str
@@ -217,8 +218,8 @@ class Voice(_Value):
 
 
 @dataclass(frozen=True, slots=True)
-class AccountInfo(_Value):
-    """The state of an API key at a provider; the key is redacted."""
+class AccountInfo(_Model):
+    """The account of an API key at a provider; the key is masked."""
 
     provider: str
     key: str
@@ -229,7 +230,7 @@ class AccountInfo(_Value):
     limits: dict[str, dict[str, float | None]]
 
 
-_MADE: Mapping[str, type[_Value]] = {
+_NESTED: Mapping[str, type[_Model]] = {
     "files": RecordedFile,
     "uploads": RecordedFile,
     "violations": RecordedViolation,
@@ -239,42 +240,42 @@ _MADE: Mapping[str, type[_Value]] = {
 
 
 class RecordedRequests(list[RecordedRequest]):
-    """Exchanges, oldest first, as they were when they were asked for."""
+    """A snapshot of the journal, oldest request first."""
 
     @property
     def last(self) -> RecordedRequest:
-        """The newest. Raises LookupError when there is none."""
+        """The newest request. Raises LookupError if there is none."""
         if not self:
-            raise LookupError("no request has come")
+            raise LookupError("no requests received")
         return self[-1]
 
 
 class Voices:
-    """Stored records, oldest first; to be had by position, or by their id.
+    """Stored records, oldest first, accessible by position or id.
 
-    Not a list to type checkers: `"an id" in voices` would be an error to them.
+    Not a list, because type checkers would reject `"an id" in voices`.
     """
 
     def __init__(self, voices: Iterable[Voice]) -> None:
         self._voices = [*voices]
 
     @overload
-    def __getitem__(self, which: int | str) -> Voice: ...
+    def __getitem__(self, key: int | str) -> Voice: ...
     @overload
-    def __getitem__(self, which: slice) -> list[Voice]: ...
-    def __getitem__(self, which: int | str | slice) -> Voice | list[Voice]:
-        """By position, or by id. Raises KeyError for an id that is not there."""
-        if not isinstance(which, str):
-            return self._voices[which]
-        for each in self:
-            if each.id == which:
-                return each
-        there = ", ".join(each.id for each in self) or "none"
-        raise KeyError(f"there is no voice {which}; there are: {there}")
+    def __getitem__(self, key: slice) -> list[Voice]: ...
+    def __getitem__(self, key: int | str | slice) -> Voice | list[Voice]:
+        """Return a voice by position or id. Raises KeyError for an unknown id."""
+        if not isinstance(key, str):
+            return self._voices[key]
+        for voice in self:
+            if voice.id == key:
+                return voice
+        ids = ", ".join(voice.id for voice in self) or "none"
+        raise KeyError(f"no voice with id {key}; ids: {ids}")
 
-    def __contains__(self, which: object) -> bool:
-        """Whether a voice, or one with an id, is there."""
-        return any(which in (each, each.id) for each in self)
+    def __contains__(self, key: object) -> bool:
+        """Return True if there is a voice equal to `key`, or with this id."""
+        return any(key in (voice, voice.id) for voice in self)
 
     def __iter__(self) -> Iterator[Voice]:
         return iter(self._voices)
@@ -285,7 +286,7 @@ class Voices:
     def __eq__(self, other: object) -> bool:
         return self._voices == (other._voices if isinstance(other, Voices) else other)
 
-    __hash__ = None  # type: ignore[assignment]  # as a list
+    __hash__ = None  # type: ignore[assignment]  # like a list
 
     def __repr__(self) -> str:
         return repr(self._voices)

@@ -1,4 +1,4 @@
-"""What happened in a mock, as text for people."""
+"""Text reports of requests and faults, for terminals and failed tests."""
 
 from __future__ import annotations
 
@@ -8,79 +8,85 @@ from typing import Any
 
 from .models import RecordedFile, RecordedRequest
 
-_LONG = 300  # characters of a value that are shown
+NO_REQUESTS = "no requests received"
+_MAX_VALUE_LENGTH = 300  # characters
+_COUNTERS = ("id", "hits", "matched")  # fields that the server adds to a fault
 
 
-def line(request: RecordedRequest) -> str:
-    """A request in one line: what it was, and what came of it."""
+def request_line(request: RecordedRequest) -> str:
+    """Return a request and its outcome in one line."""
     operation = f"{request.provider} {request.operation or '(no operation)'}"
-    came = "no reply" if request.status is None else str(request.status)
-    fault = f", {request.fault.kind} ({request.fault.id})" if request.fault else ""
-    attempt = f", attempt {request.attempt}" if request.attempt else ""
     path = request.path if request.path.isprintable() else repr(request.path)
-    return f"{request.id}  {operation}  {request.method} {path}  -> {came}{fault}{attempt}"
+    outcome = "no response" if request.status is None else str(request.status)
+    if request.fault:
+        outcome += f", {request.fault.kind} ({request.fault.id})"
+    if request.attempt:
+        outcome += f", attempt {request.attempt}"
+    return f"{request.id}  {operation}  {request.method} {path}  -> {outcome}"
 
 
-def lines(request: RecordedRequest) -> list[str]:
-    """A request with all that helps to see what was wrong with it."""
-    told = [line(request)]
-    told += [f"    {name} = {_brief(value)}" for name, value in request.query.items()]
-    told += [f"    {name} = {_brief(value)}" for name, value in request.fields.items()]
-    told += [f"    {_file(each)}" for each in request.files]
-    for each in request.violations:
-        told.append(f"    wrong in the {each.location}: {each.message}")
-        if each.source:
-            told.append(f"        rule: {each.source}")
-    hints = dict.fromkeys([*(each.hint for each in request.violations), request.hint])
-    told += [f"    hint: {hint}" for hint in hints if hint]
+def request_details(request: RecordedRequest) -> list[str]:
+    """Return the lines for a request: parameters, files, violations, hints, error response."""
+    values = [*request.query.items(), *request.fields.items()]
+    hints = dict.fromkeys([*(v.hint for v in request.violations), request.hint])
+    details = [
+        *(f"{name} = {_brief(value)}" for name, value in values),
+        *map(_file, request.files),
+    ]
+    for violation in request.violations:
+        details.append(f"violation in {violation.location}: {violation.message}")
+        if violation.source:
+            details.append(f"    rule: {violation.source}")
+    details += [f"hint: {hint}" for hint in hints if hint]
     if request.response and (request.status or 0) >= 400:
-        told.append(f"    reply: {_brief(request.response.body)}")
+        details.append(f"response: {_brief(request.response.body)}")
     if request.early:
-        told.append(f"    came {request.early:.3g} s before it was told to by Retry-After")
-    told += [f"    mockvoice failed: {each}" for each in request.internal_error.splitlines()]
-    return told
+        details.append(f"sent {request.early:.3g} s before Retry-After elapsed")
+    details += [f"internal error: {line}" for line in request.internal_error.splitlines()]
+    return [request_line(request), *(f"    {line}" for line in details)]
 
 
 def _file(file: RecordedFile) -> str:
-    plays = f", {file.seconds:.3g} s" if file.seconds is not None else ""
-    return f"{file.field} = file {file.filename!r}: {file.bytes} bytes, {file.format}{plays}"
+    duration = f", {file.seconds:.3g} s" if file.seconds is not None else ""
+    return f"{file.field} = file {file.filename!r}: {file.bytes} bytes, {file.format}{duration}"
 
 
 def _brief(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
+    return text if len(text) <= _MAX_VALUE_LENGTH else f"{text[:_MAX_VALUE_LENGTH]}..."
 
 
-KEPT = ("id", "hits", "matched")  # what a fault tells besides what was asked for
+def fault_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with which a fault was created."""
+    return {name: value for name, value in data.items() if name not in _COUNTERS}
 
 
-def fault(data: Mapping[str, Any]) -> str:
-    """A fault, with how often it fired."""
-    asked = {name: value for name, value in data.items() if name not in KEPT}
-    return f"{data['id']}  {_brief(asked)}  fired at {data['hits']} of {data['matched']} requests"
+def fault_line(data: Mapping[str, Any]) -> str:
+    """Return a fault and its counters in one line."""
+    counts = f"fired for {data['hits']} of {data['matched']} matching requests"
+    return f"{data['id']}  {_brief(fault_fields(data))}  {counts}"
 
 
-def waits(data: Mapping[str, Any]) -> str:
-    """That a fault waits for requests, though all is over."""
+def unfired_fault(data: Mapping[str, Any]) -> str:
+    """Return the message for a fault that never fired, or a sequence that is not finished."""
     if "sequence" in data:
-        turns = f"{data['matched']} of {len(data['sequence'])} turns"
-        return f"a sequence is not finished ({turns}): {fault(data)}"
-    return f"a fault never fired: {fault(data)}"
+        progress = f"{data['matched']} of {len(data['sequence'])} items used"
+        return f"sequence not finished ({progress}): {fault_line(data)}"
+    return f"fault never fired: {fault_line(data)}"
 
 
-def failed(request: RecordedRequest) -> str:
-    """That mockvoice itself failed at a request."""
-    return (
-        f"mockvoice itself failed: {line(request)}\n    {request.internal_error.splitlines()[-1]}"
-    )
+def internal_error(request: RecordedRequest) -> str:
+    """Return the message for a request that failed because of a bug in the mock or a handler."""
+    error = request.internal_error.splitlines()[-1]
+    return f"mockvoice internal error: {request_line(request)}\n    {error}"
 
 
-def short(requests: Iterable[RecordedRequest]) -> str:
-    """Every request in a line."""
-    return "\n".join(map(line, requests)) or "no request has come"
+def summary(requests: Iterable[RecordedRequest]) -> str:
+    """Return one line per request."""
+    return "\n".join(map(request_line, requests)) or NO_REQUESTS
 
 
 def report(requests: Iterable[RecordedRequest], faults: Iterable[Mapping[str, Any]] = ()) -> str:
-    """Everything that happened, oldest first."""
-    told = [text for each in requests for text in lines(each)] or ["no request has come"]
-    return "\n".join([*told, *map(fault, faults)])
+    """Return all requests with details, followed by the faults; oldest first."""
+    details = [line for request in requests for line in request_details(request)]
+    return "\n".join([*(details or [NO_REQUESTS]), *map(fault_line, faults)])

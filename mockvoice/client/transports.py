@@ -1,4 +1,4 @@
-"""The way to a mock's control API: to a server by HTTP, or to an app in this process."""
+"""Transports that carry control API requests, over HTTP or to an ASGI app in this process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
-TIMEOUT = 30.0  # seconds until a server that does not answer is given up
+TIMEOUT = 30.0  # seconds
 
 Message = MutableMapping[str, Any]
 App = Callable[
@@ -18,65 +18,66 @@ App = Callable[
 
 
 class Transport(Protocol):
-    """What carries a request to a mock and its reply back; `url` is where its sandboxes begin."""
+    """Sends requests to a mock; `url` is the URL of its default sandbox."""
 
     url: str
 
     def send(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
-        """Send a request with a JSON body, or none; the reply's status and body.
+        """Send a request with a JSON body, or none; return the status and body of the response.
 
-        Raises ConnectionError when nothing answers.
+        Raises ConnectionError if there is no response.
         """
 
 
 def split_url(url: str) -> tuple[str, str]:
-    """A URL as that of a server, and what leads to a sandbox: `http://host:4010`, `/~name`.
+    """Split a URL into server and sandbox path: `http://host:4010`, `/~name`.
 
-    Raises ConnectionError for what is no URL of a server.
+    Raises ConnectionError for an invalid URL.
     """
     try:
         parts = urlsplit(url if "//" in url else f"http://{url}")
-        possible = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
-        possible = False
-    if not possible:
+        valid = False
+    if not valid:
         raise ConnectionError(
-            f"no mockvoice can be at {url}: that is no URL such as http://127.0.0.1:4010"
+            f"invalid server URL {url}: expected a URL such as http://127.0.0.1:4010"
         )
     return f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
 
 
 def sandbox_path(name: str) -> str:
-    """What leads to the sandbox with a name; "" to the default one."""
+    """Return the URL path of a sandbox; "" is the default one."""
     return f"/~{quote(name, safe='')}" if name else ""
 
 
 class HTTPTransport:
-    """A server at a URL that is given up after `timeout` seconds; any thread may use it."""
+    """A thread-safe HTTP connection to a server; `timeout` is in seconds."""
 
     def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
         self.url, _ = split_url(url)
-        scheme, _, place = self.url.partition("://")
+        scheme, _, netloc = self.url.partition("://")
         kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(place, timeout=timeout)
-        self._one_at_a_time = threading.Lock()
+        self._connection = kind(netloc, timeout=timeout)
+        self._lock = threading.Lock()
 
     def __del__(self) -> None:
-        self._connection.close()  # a control object is nothing that people think of closing
+        self._connection.close()  # nobody closes a Control explicitly
 
     def send(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
-        """As Connection has it."""
-        with self._one_at_a_time:
+        """Send a request; see `Transport.send`."""
+        with self._lock:
             try:
                 try:
                     return self._exchange(method, target, body)
-                except (BrokenPipeError, ConnectionResetError):  # closed while it was idle
+                except (BrokenPipeError, ConnectionResetError):
+                    # The server closed the idle connection: connect again, once.
                     self._connection.close()
                     return self._exchange(method, target, body)
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 raise ConnectionError(
-                    f"no mockvoice answers at {self.url}: {error}; start one with `mockvoice serve`"
+                    f"no mockvoice server at {self.url}: {error}; start one with `mockvoice serve`"
                 ) from None
 
     def _exchange(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
@@ -87,25 +88,26 @@ class HTTPTransport:
 
 
 class ASGITransport:
-    """An ASGI application, called directly: no socket, and no server that would have to run."""
+    """Calls an ASGI application directly, without a socket or a server."""
 
     def __init__(self, app: App, url: str) -> None:
         self.url = url
         self._app = app
 
     def send(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
-        """As Connection has it."""
-        import asyncio  # here: a client of a server elsewhere starts in half the time without
+        """Send a request; see `Transport.send`."""
+        import asyncio  # here: HTTP clients start in half the time without it
 
-        replied: list[tuple[int, bytes]] = []
+        responses: list[tuple[int, bytes]] = []
 
-        def exchange() -> None:  # in a thread of its own: the caller may be in an event loop
-            replied.append(asyncio.run(self._exchange(method, target, body or b"")))
+        def run() -> None:
+            responses.append(asyncio.run(self._exchange(method, target, body or b"")))
 
-        thread = threading.Thread(target=exchange, name="mockvoice control")
+        # In a separate thread, because the caller may be inside a running event loop.
+        thread = threading.Thread(target=run, name="mockvoice control")
         thread.start()
         thread.join()
-        return replied[0]
+        return responses[0]
 
     async def _exchange(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
         path, _, query = target.partition("?")
@@ -122,13 +124,13 @@ class ASGITransport:
                 *([(b"content-type", b"application/json")] if body else []),
             ],
         }
-        sent: list[Message] = []
+        messages: list[Message] = []
 
         async def receive() -> Message:
             return {"type": "http.request", "body": body}
 
         async def send(message: Message) -> None:
-            sent.append(message)
+            messages.append(message)
 
         await self._app(scope, receive, send)
-        return sent[0]["status"], b"".join(each.get("body", b"") for each in sent)
+        return messages[0]["status"], b"".join(message.get("body", b"") for message in messages)

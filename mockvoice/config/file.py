@@ -9,10 +9,14 @@ from dataclasses import Field
 from functools import partial
 from typing import Any
 
+from ..control.accounts import limit_violations
 from ..errors import ValidationFailed, Violation
+from ..faults.validation import fault_violations
+from ..mock import Mock
 from ..openapi.schema import Schema, SchemaStore
-from ..provider import Mock, Provider
-from ..state.clock import Ids
+from ..provider import Provider
+from ..seeding import make_records
+from ..state.ids import Ids
 from ..text import escape
 from ..types import JSON, Node
 from .settings import Settings, SettingsError, is_flag, kinds, table
@@ -80,8 +84,8 @@ _WORDS = "#/components/schemas/"
 
 def schema(mock: Mock) -> Node:
     """Return the JSON Schema (2020-12) of the file, from the settings and the control API."""
-    words: Node = mock.providers["mockvoice"].document.schemas.node("#/components/schemas")
-    shapes = _shapes([*mock.served])
+    words: Node = mock.control.schemas.node("#/components/schemas")
+    shapes = _shapes([*mock.providers])
     members = {
         setting.name: {
             "description": setting.metadata["help"],
@@ -150,15 +154,15 @@ def _violations(found: JSON, file_schema: Schema, mock: Mock) -> Iterator[Violat
     yield from violations
     broken = {"/".join(each.pointer.split("/")[:3]) for each in violations}  # /voices/0
     for i, fault in enumerate(_list(found, "faults")):
-        yield from mock.wrong_fault(fault, "file", f"/faults/{i}")
+        yield from fault_violations(mock.control, mock.providers, fault, "file", f"/faults/{i}")
     if isinstance(found, dict) and not any(each.startswith("/accounts") for each in broken):
         for provider, keys in found.get("accounts", {}).items():
             for key, state in keys.items():
                 at = f"/accounts/{provider}/{escape(key)}"
-                yield from mock.wrong_limits(mock.served[provider], state, "file", at)
+                yield from limit_violations(mock.providers[provider], state, "file", at)
     for i, voice in enumerate(_list(found, "voices")):
         if f"/voices/{i}" not in broken:
-            for each in _refused(partial(mock.seeded, voice, Ids(""), 0.0)):
+            for each in _refused(partial(make_records, mock.providers, voice, Ids("", "", 0), 0.0)):
                 yield each._replace(pointer=f"/voices/{i}{each.pointer}")
 
 

@@ -18,6 +18,11 @@ FILE = "mockvoice.yaml"  # read in the working directory of `serve`
 # Kubernetes (for a Service named mockvoice) and Docker links set MOCKVOICE_PORT to a URL.
 _SERVICE_URL = "tcp://"
 
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+
 
 class SettingsError(ValueError):
     """Invalid settings, one line for each violation."""
@@ -153,9 +158,9 @@ def load(
 def _from_text(setting: Field[Any], text: str, name: str) -> Any:
     kind = kinds()[setting.name]
     if kind is bool:
-        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+        if text.lower() not in _BOOLEANS:
             raise SettingsError(f"{name} must be true or false; got {text!r}")
-        return text.lower() in ("true", "1", "yes")
+        return _BOOLEANS[text.lower()]
     try:
         return kind(text)
     except ValueError:

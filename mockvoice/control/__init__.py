@@ -1,1 +1,1 @@
-"""The control API."""
+"""The control API: inspect and change the state of a mock over HTTP."""

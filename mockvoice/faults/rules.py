@@ -1,47 +1,26 @@
-"""Failures on request: which fire for a request, and how often they did."""
+"""Fault rules: which requests they match, and for which of them they fire."""
 
 from __future__ import annotations
 
+import fnmatch
 import json
-import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain, count
-from random import Random
 from typing import Any, NamedTuple
 
-OK = "ok"  # in a sequence: this request passes
-SLOW = ("delay", "drip")  # kinds that take time, and nothing else: the operation is done
-LONGEST = 3600.0  # seconds that a fault may take
-# Seconds that a kind takes unless it is told how many.
-_USUAL = {"delay": 1.0, "drip": 1.0, "timeout": 300.0}
+from ..state.ids import draw
+from .kinds import continues, replaces_operation
+
+OK = "ok"  # in a sequence: this request succeeds
 
 
-class Fault(NamedTuple):
-    """One way to fail, in the words of its JSON (the table "Faults" of the README)."""
+class RequestFacts(NamedTuple):
+    """The properties of a request that a rule can match.
 
-    kind: str = "status"
-    status: int | None = None
-    body: Any = None
-    headers: Mapping[str, str] = {}
-    retry_after: float | None = None
-    seconds: float | None = None
-    jitter: float = 0.0
-    distribution: str = "fixed"
-    bytes: int | None = None
-    fraction: float | None = None
-    when: str = "before"
-
-    @property
-    def instead(self) -> bool:
-        """Whether the client is failed in place of the operation, which is not done."""
-        return self.when == "before" and self.kind not in SLOW
-
-
-class Seen(NamedTuple):
-    """What a fault may be matched against: `fields` are looked at only where a match wants them."""
+    `fields` are decoded only for a rule that matches fields.
+    """
 
     provider: str
     operation: str
@@ -51,203 +30,113 @@ class Seen(NamedTuple):
     fields: Callable[[], Mapping[str, Any]]
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class FaultRule:
-    """A fault, or a sequence of faults and "ok", with the requests that it is for.
+    """A fault, or a sequence of faults and "ok", for the requests that it matches.
 
-    `matched` counts the requests that matched, `hits` those for which it fired; an expired or
-    used up rule stays, so that its counts can be read. A `configured` rule comes from the settings.
+    `data` is its JSON. `matched` counts the requests that matched, `hits` those for which it
+    fired; a rule that is expired or used up stays, so that its counts can be read. A `configured`
+    rule comes from the settings.
     """
 
     id: str
     data: Mapping[str, Any]
-    turns: tuple[Fault | None, ...]
-    random: Random
     created_at: float
     configured: bool = False
     matched: int = 0
     hits: int = 0
 
-    @classmethod
-    def read(
-        cls,
-        id: str,
-        data: Mapping[str, Any],
-        random: Random,
-        now: float,
-        *,
-        configured: bool = False,
-    ) -> FaultRule:
-        """The rule of a fault's JSON, which was checked."""
-        given = data.get("sequence", [data])
-        turns = tuple(None if each == OK else _fault(each) for each in given)
-        return cls(id, data, turns, random, now, configured)
+    @property
+    def steps(self) -> Sequence[Any]:
+        """The faults (as JSON) and "ok" of a sequence; of a single fault the fault."""
+        steps: Sequence[Any] = self.data.get("sequence", (self.data,))
+        return steps
 
-    def expired(self, now: float) -> bool:
-        """Whether its lifetime is over."""
+    def is_expired(self, now: float) -> bool:
+        """Return True if its lifetime is over."""
         lifetime = self.data.get("expires_in")
         return lifetime is not None and now >= self.created_at + lifetime
 
     @property
-    def used_up(self) -> bool:
-        """Whether it will not fire again, for all that is to come."""
+    def is_used_up(self) -> bool:
+        """True if it cannot fire again."""
         if "sequence" in self.data:
-            return self.matched >= len(self.turns)
+            return self.matched >= len(self.steps)
         times = self.data.get("times")
         return times is not None and self.hits >= times
 
     @property
-    def waits(self) -> bool:
-        """Whether requests did not come that it was for: it never fired, or turns are left."""
+    def is_waiting(self) -> bool:
+        """True if a test should not end yet: it never fired, or steps of its sequence are left.
+
+        A rule with a probability needs only to have matched a request.
+        """
         if self.configured:
             return False
         if "sequence" in self.data:
-            return self.matched < len(self.turns)
+            return self.matched < len(self.steps)
         by_chance = self.data.get("probability", 1.0) < 1.0
         return not (self.hits or (by_chance and self.matched))
 
-    def turn(self) -> Fault | None:
-        """Count a request that matched; the fault that fires for it, or None."""
-        if self.used_up:
-            return None
-        self.matched += 1
+    def match(self, seed: str) -> tuple[FaultRule, int | None]:
+        """Count a request that matches; return the rule, and the step that fires, if any."""
+        if self.is_used_up:
+            return self, None
+        matched = self.matched + 1
         if "sequence" in self.data:
-            fault = self.turns[self.matched - 1]
+            step = matched - 1
+            due = self.steps[step] != OK
         else:
-            passed, every = self.data.get("skip", 0), self.data.get("every", 1)
-            due = self.matched > passed and (self.matched - passed - 1) % every == 0
-            fault = self.turns[0] if due else None
+            step, skip = 0, self.data.get("skip", 0)
+            due = matched > skip and (matched - skip - 1) % self.data.get("every", 1) == 0
         probability = self.data.get("probability", 1.0)
-        if fault is None or (probability < 1.0 and self.random.random() >= probability):
-            return None
-        self.hits += 1
-        return fault
+        if probability < 1.0 and draw(seed, self.id, matched) >= probability:
+            due = False
+        return replace(self, matched=matched, hits=self.hits + due), step if due else None
 
     def described(self) -> dict[str, Any]:
-        """The rule as JSON, as it was given, with its id and its counts."""
+        """Return the rule as JSON, as it was given, with its id and its counts."""
         return {"id": self.id, **self.data, "hits": self.hits, "matched": self.matched}
 
+    def replaces_operation(self, step: int) -> bool:
+        """Return True if the fault of a step is seen instead of the operation."""
+        return replaces_operation(self.steps[step])
 
-class FiredFault(NamedTuple):
-    """A fault that fires for a request; `seconds` are drawn."""
-
-    id: str
-    fault: Fault
-    seconds: float
-
-
-class FaultRules:
-    """The rules of one sandbox, oldest first.
-
-    Of several that would fire the oldest does, and the others do not count the request; delays go
-    together with what comes after them.
-    """
-
-    def __init__(
-        self,
-        seed: str,
-        max_count: int,
-        configured: Sequence[Mapping[str, Any]] = (),
-        now: float = 0.0,
-    ) -> None:
-        self._seed = seed
-        self._max_count = max_count
-        self._rules: dict[str, FaultRule] = {}
-        self._numbers = count(1)
-        for data in configured:
-            self._put(data, now, configured=True)
-
-    def __bool__(self) -> bool:
-        return bool(self._rules)
-
-    def __iter__(self) -> Iterator[FaultRule]:
-        return iter([*self._rules.values()])
-
-    async def add(self, data: Mapping[str, Any], now: float) -> FaultRule:
-        """Make a rule of a fault's JSON, which was checked. The oldest gives way to too many."""
-        return self._put(data, now, configured=False)
-
-    def _put(self, data: Mapping[str, Any], now: float, *, configured: bool) -> FaultRule:
-        id = f"fault_{next(self._numbers)}"
-        chance = Random(f"{self._seed}/{id}")  # noqa: S311 - to be repeated, not to be secret
-        rule = FaultRule.read(id, data, chance, now, configured=configured)
-        self._rules[id] = rule
-        if len(self._rules) > self._max_count:
-            del self._rules[next(iter(self._rules))]
-        return rule
-
-    async def get(self, id: str) -> FaultRule | None:
-        """The rule with an id."""
-        return self._rules.get(id)
-
-    async def remove(self, id: str) -> None:
-        """Delete the rule with an id."""
-        self._rules.pop(id, None)
-
-    async def clear(self) -> None:
-        """Delete all rules."""
-        self._rules.clear()
-
-    async def take(self, seen: Seen, now: float, own: Iterable[FaultRule] = ()) -> list[FiredFault]:
-        """The faults that fire for a request; each is counted. Its `own` come first."""
-        fired = []
-        for rule in chain(own, self):
-            if not rule.expired(now) and _matches(rule.data, seen):
-                fault = rule.turn()
-                if fault:
-                    fired.append(FiredFault(rule.id, fault, _drawn(fault, rule.random)))
-                    if fault.kind != "delay":
-                        break
-        return fired
+    def continues(self, step: int) -> bool:
+        """Return True if another rule may fire after this step."""
+        return continues(self.steps[step])
 
 
-def _fault(data: Mapping[str, Any]) -> Fault:
-    """A fault of its JSON, without what says when it fires."""
-    known = {name: data[name] for name in Fault._fields if name in data}
-    for name in ("status", "bytes"):  # 502.0 is a whole number, too
-        if name in known:
-            known[name] = int(known[name])
-    return Fault(**known)
-
-
-def _drawn(fault: Fault, random: Random) -> float:
-    """How long a fault lasts, in seconds."""
-    middle = _USUAL.get(fault.kind, 0.0) if fault.seconds is None else fault.seconds
-    seconds, jitter = middle, fault.jitter
-    if fault.distribution == "uniform":
-        seconds = random.uniform(middle - jitter, middle + jitter)
-    elif fault.distribution == "normal":
-        seconds = random.gauss(middle, jitter)
-    elif fault.distribution == "lognormal":
-        seconds = middle * math.exp(min(random.gauss(0.0, jitter), 50.0))  # no float has e**710
-    return min(max(seconds, 0.0), LONGEST)
-
-
-def _matches(data: Mapping[str, Any], seen: Seen) -> bool:
+def matches(data: Mapping[str, Any], request: RequestFacts) -> bool:
+    """Return True if a rule with this JSON matches a request."""
     match = data.get("match", {})
     return (
-        data.get("provider") in (None, seen.provider)
-        and data.get("operation") in (None, seen.operation, seen.route)
-        and ("account" not in match or _like(match["account"], seen.account))
-        and all(_like(value, seen.header(name)) for name, value in match.get("headers", {}).items())
+        data.get("provider") in (None, request.provider)
+        and data.get("operation") in (None, request.operation, request.route)
+        and ("account" not in match or _is_like(match["account"], request.account))
         and all(
-            _like(value, seen.fields().get(name)) for name, value in match.get("fields", {}).items()
+            _is_like(value, request.header(name))
+            for name, value in match.get("headers", {}).items()
+        )
+        and all(
+            _is_like(value, request.fields().get(name))
+            for name, value in match.get("fields", {}).items()
         )
     )
 
 
-def _like(wanted: Any, got: Any) -> bool:
-    """Whether a value is the wanted one; text may have `*` and `?` for what does not matter.
+def _is_like(expected: Any, received: Any) -> bool:
+    """Return True if a value is as expected; text may contain `*` and `?`.
 
-    What was sent as text may be wanted as a number; null wants nothing there.
+    A number matches the text that was sent for it; null matches a member that was not sent.
     """
-    if isinstance(got, str):
-        text = wanted if isinstance(wanted, str) else json.dumps(wanted)
-        return _pattern(text).fullmatch(got) is not None
-    return bool(wanted == got)
+    if isinstance(received, str):
+        text = expected if isinstance(expected, str) else json.dumps(expected)
+        return _pattern(text).match(received) is not None
+    return bool(expected == received)
 
 
 @lru_cache(maxsize=1024)
 def _pattern(text: str) -> re.Pattern[str]:
-    pieces = {"*": ".*", "?": "."}
-    return re.compile("".join(pieces.get(each) or re.escape(each) for each in text), re.DOTALL)
+    # The patterns of fnmatch do not backtrack. `[` has no special meaning here.
+    return re.compile(fnmatch.translate(text.replace("[", "[[]")))

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..openapi.document import Operation
-from ..provider import Mock, Provider
+from ..control.api import handle_control_request
+from ..mock import Mock
+from ..openapi.document import Document, Operation
 from .identify import SANDBOX
 from .params import ENCODED
 from .pipeline import handle_request
 
+Handle = Callable[[Mapping[str, Operation], Scope, Receive, Send], Awaitable[None]]
+
 
 class App:
-    """The ASGI application that serves a mock: the first step of a path names the provider."""
+    """The ASGI application that serves a mock: the first segment of a path selects the provider."""
 
     def __init__(self, mock: Mock) -> None:
         self.mock = mock
         self._routers = {
-            provider.base_path.split("/")[1]: _router(mock, provider)
+            provider.base_path.split("/")[1]: _router(
+                provider.document,
+                provider.base_path,
+                partial(handle_request, mock, provider),
+            )
             for provider in mock.providers.values()
         }
+        control = mock.control
+        self._routers[control.base_path.strip("/")] = _router(
+            control, control.base_path, partial(handle_control_request, mock)
+        )
         # A path without parameters need not be searched for.
         self._literal: dict[str, ASGIApp] = {
             route.path: route.app
@@ -31,7 +43,7 @@ class App:
             if isinstance(route, Route) and not route.param_convertors
         }
         self._literal["/health"] = self._literal["/__mockvoice/health"]
-        self._elsewhere = _Endpoint(mock, mock.providers["mockvoice"], {})
+        self._not_found = partial(handle_control_request, mock, {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -51,7 +63,7 @@ class App:
     def _find(self, path: str) -> ASGIApp:
         if path in self._literal:
             return self._literal[path]
-        return self._routers.get(path.partition("/")[2].partition("/")[0], self._elsewhere)
+        return self._routers.get(path.partition("/")[2].partition("/")[0], self._not_found)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -63,29 +75,25 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 class _Endpoint:
-    """One path of a provider with its operations by method; without any, an unknown path."""
+    """One path with its operations by method; a path without operations is an unknown one."""
 
-    def __init__(self, mock: Mock, provider: Provider, operations: Mapping[str, Operation]) -> None:
-        self._mock = mock
-        self._provider = provider
+    def __init__(self, handle: Handle, operations: Mapping[str, Operation]) -> None:
+        self._handle = handle
         self._operations = operations
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return handle_request(self._mock, self._provider, self._operations, scope, receive, send)
+        return self._handle(self._operations, scope, receive, send)
 
 
-def _router(mock: Mock, provider: Provider) -> Router:
-    """The contract's paths as routes, and an answer in the provider's words to every other."""
+def _router(document: Document, base_path: str, handle: Handle) -> Router:
+    """Return the contract's paths as routes; every other path is handled without operations."""
     by_path: dict[str, dict[str, Operation]] = {}
-    for operation in provider.document.operations.values():
+    for operation in document.operations.values():
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    # A literal path wins over one with parameters: /voices/search over /voices/{voice_id}.
+    # Literal paths before those with parameters: /voices/search before /voices/{voice_id}.
     ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
     return Router(
-        [
-            Route(provider.base_path + path, _Endpoint(mock, provider, operations))
-            for path, operations in ordered
-        ],
-        default=_Endpoint(mock, provider, {}),
+        [Route(base_path + path, _Endpoint(handle, operations)) for path, operations in ordered],
+        default=_Endpoint(handle, {}),
         redirect_slashes=False,
     )

@@ -20,8 +20,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ..errors import MalformedBody, PayloadTooLarge, Problem
 from ..openapi.messages import TO_FILE
-from ..openapi.normalize import JSON
 from ..state.uploads import Upload
+from ..types import JSON
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -111,7 +111,7 @@ def _deeper(value: JSON, levels: int) -> bool:
     return levels == 0 or any(_deeper(each, levels - 1) for each in members)
 
 
-async def read(receive: Receive, content_type: str, most: int) -> Body:
+async def read_body(receive: Receive, content_type: str, most: int) -> Body:
     """Receive a whole body, keeping at most `most` bytes of it."""
     media_type, options = _options(content_type.encode("latin-1"))
     body = Body(media_type)

@@ -1,129 +1,116 @@
-"""What can be told of a request before its body is read: whose it is, and where it goes."""
+"""The target of a request, known before its body is read: sandbox, operation, API key."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from typing import NamedTuple, NoReturn
 
 from starlette.types import Scope
 
-from ..errors import (
-    InvalidControlHeader,
-    MethodNotAllowed,
-    Problem,
-    Unauthenticated,
-    UnknownPath,
-    Violation,
-)
-from ..openapi.document import Operation
-from ..openapi.messages import brief
-from ..provider import NO_OPERATION, Headers, Mock, Provider, RequestContext
-from ..state.journal import JournalEntry
+from ..errors import InvalidControlHeader, MethodNotAllowed, Problem, UnknownPath, Violation
+from ..openapi.document import Document, Operation
+from ..provider import NO_OPERATION, Headers, Provider
+from ..text import brief
+from .auth import api_key
 
-SANDBOX = "mockvoice.sandbox"  # where app.py puts the name of the sandbox that a path begins with
+SANDBOX = "mockvoice.sandbox"  # the key in a scope of the sandbox that its path begins with
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-async def identify(
-    mock: Mock, provider: Provider, operations: Mapping[str, Operation], scope: Scope
-) -> tuple[RequestContext, Problem | None]:
-    """The call, and why it will be refused, where that is certain already.
+class Target(NamedTuple):
+    """Where a request goes. `problem` is why it will be rejected, where that is certain.
 
-    Its account has been entered, and is to be left.
+    `origin` is the address of the sandbox as the client sees it.
     """
+
+    sandbox: str
+    operation: Operation
+    key: str
+    headers: Headers
+    origin: str
+    problem: Problem | None
+
+
+def identify(provider: Provider, operations: Mapping[str, Operation], scope: Scope) -> Target:
+    """Return the target of a request to a path that has these operations, by method."""
     headers = Headers(scope["headers"])
-    name = scope.get(SANDBOX, "")
-    name = name or headers.get("x-mockvoice-sandbox")
-    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
     operation = operations.get(scope["method"], NO_OPERATION)
-    key, refusal = "", None
+    sandbox, key, problem = "", "", None
+    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
     try:
-        if name and not _NAME.fullmatch(name):
-            name, refused = "", name
-            raise _no_name(refused)
-        if name:  # addresses in replies lead back to it, whoever follows them
-            origin += f"/~{name}"
+        sandbox = sandbox_name(scope, headers)
+        if sandbox:  # URLs in responses lead back to the sandbox
+            origin += f"/~{sandbox}"
         if operation is NO_OPERATION:
-            raise _no_operation(mock, provider, operations, scope, origin)
-        key = _credentials(operation, headers)
-    except Problem as problem:
-        refusal = problem
-    sandbox = mock.named(name) if name else mock.sandbox
-    account = await sandbox.accounts.enter(provider.name, key, provider.account)
-    if provider.presets and account.found is not sandbox.voices:
-        account.found = sandbox.voices
-        for record in provider.presets(sandbox, key):
-            await sandbox.voices.add(record)
-    entry = JournalEntry(
-        sandbox.journal.next_number() if provider.journalled else 0,
-        provider.name,
-        operation.id,
-        key,
-        scope["method"],
-        scope["path"],
-        scope["query_string"],
-        headers,
-        sandbox.clock.now(),
-    )
-    if operation.id in account.retry_at:
-        entry.early = max(account.retry_at.pop(operation.id) - entry.at, 0.0)
-    ctx = RequestContext(
-        mock, sandbox, provider, operation, account, headers, origin, entry, account.in_flight
-    )
-    return ctx, refusal
+            reject_unknown(scope, operations, lambda path: path_hint([provider], path, origin))
+        key = api_key(operation, headers)
+    except Problem as raised:
+        problem = raised
+    return Target(sandbox, operation, key, headers, origin, problem)
 
 
-def _no_name(name: str) -> Problem:
-    message = f"must be up to 64 letters, digits, dots, dashes and underscores; got {brief(name)}"
-    at = "/x-mockvoice-sandbox"
-    return InvalidControlHeader(
-        "", Violation("header", at, "pattern", message, _NAME.pattern, name)
-    )
+def sandbox_name(scope: Scope, headers: Headers) -> str:
+    """Return the name of the sandbox, "" for the default one. Raises InvalidControlHeader."""
+    name: str = scope.get(SANDBOX, "") or headers.get("x-mockvoice-sandbox")
+    if name and not _NAME.fullmatch(name):
+        message = (
+            f"must be up to 64 letters, digits, dots, dashes and underscores; got {brief(name)}"
+        )
+        pointer = "/x-mockvoice-sandbox"
+        violation = Violation("header", pointer, "pattern", message, _NAME.pattern, name)
+        raise InvalidControlHeader("", violation)
+    return name
 
 
-def _no_operation(
-    mock: Mock,
-    provider: Provider,
-    operations: Mapping[str, Operation],
-    scope: Scope,
-    origin: str,
-) -> Problem:
-    """Why no operation is there, and where the caller may have wanted to go."""
+def reject_unknown(
+    scope: Scope, operations: Mapping[str, Operation], hint: Callable[[str], str]
+) -> NoReturn:
+    """Raise MethodNotAllowed, or UnknownPath for a path without operations.
+
+    `hint` returns the hint for a path.
+    """
     if operations:
         allowed = ", ".join(operations)
-        detail = f"{scope['method']} is not possible here; possible is {allowed}"
-        return MethodNotAllowed(detail, headers={"allow": allowed})
-    elsewhere = provider.prefix == ""
-    providers = [*mock.providers.values()] if elsewhere else [provider]
-    hint = _path_hint(providers, scope["path"], origin)
-    return UnknownPath(f"no operation has the path {scope['path']}", hint=hint)
+        detail = f"{scope['method']} is not allowed here; allowed: {allowed}"
+        raise MethodNotAllowed(detail, headers={"allow": allowed})
+    path = scope["path"]
+    raise UnknownPath(f"no operation has the path {path}", hint=hint(path))
 
 
-def _path_hint(providers: list[Provider], path: str, origin: str) -> str:
-    """The base URLs, and the operation whose path is most alike."""
-    entry = [f"the base URL of {each.title} here is {origin}{each.base_path}" for each in providers]
-    known = {
-        each.base_path + operation.path: operation.method
-        for each in providers
-        for operation in each.document.operations.values()
+def control_path_hint(control: Document, path: str, origin: str) -> str:
+    """Return the read-only entry points of the control API, and the operation that is closest.
+
+    Where a path has several operations, the hint names GET: it must not suggest a call that
+    changes state.
+    """
+    base = control.base_path
+    operations = control.operations.values()
+    reads = [f"GET {operation.path}" for operation in operations if operation.method == "GET"]
+    entry_points = ", ".join(read for read in reads if "{" not in read)
+    hint = f"read-only entry points below {origin}{base}: {entry_points}"
+    methods = {
+        operation.path: operation.method
+        for operation in sorted(operations, key=lambda operation: operation.method == "GET")
     }
-    found = get_close_matches(path, known, 1)
-    if found:
-        entry.append(f"did you mean {known[found[0]]} {found[0]}?")
-    return "; ".join(entry)
+    for closest in get_close_matches(path.removeprefix(base), methods, 1):
+        hint += f"; did you mean {methods[closest]} {base}{closest}?"
+    return hint
 
 
-def _credentials(operation: Operation, headers: Headers) -> str:
-    wanted = operation.credential
-    if wanted is None:
-        return ""
-    given = headers.get(wanted.header).strip()
-    if not given:
-        raise Unauthenticated(f"the header {wanted.header} is missing or empty")
-    if wanted.kind == "header":
-        return given
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("the header authorization must be `Bearer` and an API key")
-    return token.strip()
+def path_hint(providers: list[Provider], path: str, origin: str) -> str:
+    """Return the base URLs, and the operation whose path is closest."""
+    hints = [
+        f"the base URL of {provider.title or provider.name} here is {origin}{provider.base_path}"
+        for provider in providers
+    ]
+    known = {
+        provider.base_path + operation.path: operation.method
+        for provider in providers
+        for operation in provider.document.operations.values()
+    }
+    closest = get_close_matches(path, known, 1)
+    if closest:
+        hints.append(f"did you mean {known[closest[0]]} {closest[0]}?")
+    return "; ".join(hints)

@@ -1,4 +1,4 @@
-"""Text to the types of the contract: parameters and the members of a body."""
+"""Decoding: the text of parameters and forms to the types of the contract."""
 
 from __future__ import annotations
 
@@ -10,113 +10,107 @@ from urllib.parse import parse_qsl, unquote
 from starlette.types import Scope
 
 from ..errors import MalformedBody, UnsupportedMediaType, Violation
-from ..openapi.document import FORMS, Field, MediaType
+from ..openapi.document import FORMS, Field, MediaType, Operation
 from ..openapi.messages import file_view
-from ..openapi.normalize import JSON
-from ..provider import RequestContext
+from ..provider import Headers
 from ..state.uploads import Upload
+from ..types import JSON
 from .body import Body
 
-ENCODED = "mockvoice.encoded"  # where app.py says that the parameters of a path are still encoded
+ENCODED = "mockvoice.encoded"  # the key in a scope whose path parameters are still percent-encoded
 
 
 @dataclass(slots=True, eq=False)
 class Decoded:
-    """A body's description, its value as the schema sees it, and the files in it."""
+    """The parameters and the body of a request.
 
-    content: MediaType
-    view: JSON
+    `view` is the body as its schema sees it: an object stands for each file. `media_type` is None
+    if there is no body to validate; `files` are the described files with their fields.
+    """
+
+    parameters: dict[str, JSON] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+    body: JSON = None
+    media_type: MediaType | None = None
+    view: JSON = None
     files: list[tuple[Field, Upload]] = field(default_factory=list)
 
 
-def decode(ctx: RequestContext, body: Body, scope: Scope) -> Decoded | None:
-    """Fill the call's parameters and fields; return what is to be checked of the body.
-
-    Raises WrongMediaType or Malformed.
-    """
-    if ctx.operation.parameters:
-        _parameters(ctx, scope)
-    if not ctx.operation.bodies:
-        return None
+def decode(operation: Operation, scope: Scope, headers: Headers, body: Body) -> Decoded:
+    """Decode a request. Raises UnsupportedMediaType or MalformedBody."""
+    decoded = Decoded()
+    if operation.parameters:
+        decoded.parameters = _parameters(operation, scope, headers)
+    if not operation.bodies:
+        return decoded
     if body.problem:
         raise body.problem
-    content = ctx.operation.bodies.get(body.media_type)
-    if content is None:
-        if not body.size and not ctx.operation.body_required:
-            return None
-        raise _wrong_type([*ctx.operation.bodies], body.media_type)
-    if content.media_type in FORMS:
-        decoded = _form(ctx, content, body)
-        for upload in ctx.uploads:
-            ctx.sandbox.kept.keep(upload)
+    media_type = operation.bodies.get(body.media_type)
+    if media_type is None:
+        if not body.size and not operation.body_required:
+            return decoded
+        raise _unsupported([*operation.bodies], body.media_type)
+    decoded.media_type = media_type
+    if media_type.media_type in FORMS:
+        _form(decoded, media_type, body)
         return decoded
     if not body.size:
         raise MalformedBody("the body is empty")
-    ctx.body = value = body.json()
-    ctx.fields = ctx.entry.fields = value if isinstance(value, dict) else {}
-    return Decoded(content, value)
+    decoded.body = decoded.view = value = body.json()
+    decoded.fields = value if isinstance(value, dict) else {}
+    return decoded
 
 
-def _wrong_type(wanted: list[str], got: str) -> UnsupportedMediaType:
-    sent = f"of type {got}" if got else "of no stated type"
-    sentence = f"the body is {sent}; expected is {' or '.join(wanted)}"
-    return UnsupportedMediaType(
-        sentence, Violation("body", "", "media type", sentence, wanted, got)
-    )
+def _unsupported(supported: list[str], received: str) -> UnsupportedMediaType:
+    sent = f"has the media type {received}" if received else "has no media type"
+    detail = f"the body {sent}; expected {' or '.join(supported)}"
+    violation = Violation("body", "", "media type", detail, supported, received)
+    return UnsupportedMediaType(detail, violation)
 
 
-def tell_unread(ctx: RequestContext, body: Body) -> None:
-    """Write down what was sent where no step came to decode it."""
-    ctx.entry.fields = body.members()
-    ctx.entry.uploads = tuple(sent for _, sent in body.parts if isinstance(sent, Upload))
-    for upload in ctx.entry.uploads:
-        ctx.sandbox.kept.keep(upload)
-
-
-def _parameters(ctx: RequestContext, scope: Scope) -> None:
+def _parameters(operation: Operation, scope: Scope, headers: Headers) -> dict[str, JSON]:
     query: dict[str, list[str]] = {}
     for name, text in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
         query.setdefault(name, []).append(text)
     path = scope.get("path_params", {})
     if ENCODED in scope:
         path = {name: unquote(text) for name, text in path.items()}
-    given: Mapping[str, Mapping[str, list[str]]] = {
+    sent: Mapping[str, Mapping[str, list[str]]] = {
         "path": {name: [text] for name, text in path.items()},
         "query": query,
-        "header": {name: [text] for name, text in ctx.headers.items()},
+        "header": {name: [text] for name, text in headers.items()},
     }
-    for parameter in ctx.operation.parameters:
-        found = given[parameter.location]
+    decoded: dict[str, JSON] = {}
+    for parameter in operation.parameters:
+        texts_by_name = sent[parameter.location]
         name = parameter.name.lower() if parameter.location == "header" else parameter.name
-        texts = found.get(name) or found.get(f"{name}[]")
+        texts = texts_by_name.get(name) or texts_by_name.get(f"{name}[]")
         if texts:
             values = [parameter.field.read(text) for text in texts]
-            ctx.parameters[parameter.name] = values if parameter.field.is_array else values[-1]
+            decoded[parameter.name] = values if parameter.field.is_array else values[-1]
         elif parameter.default is not None:
-            ctx.parameters[parameter.name] = parameter.default
-
-
-def _form(ctx: RequestContext, content: MediaType, body: Body) -> Decoded:
-    """The members of a form: repeated parts make a list, and `files[]` is `files`."""
-    decoded = Decoded(content, None)
-    uploads = {}
-    for sent_as, sent in body.parts:
-        name, described = sent_as, content.fields.get(sent_as)
-        if described is None and sent_as.endswith("[]"):
-            name = sent_as[:-2]
-            described = content.fields.get(name)
-        value: Any = sent
-        if isinstance(sent, Upload):
-            uploads[sent] = name
-            if described:
-                decoded.files.append((described, sent))
-        elif described:
-            value = described.read(sent)
-        _put(ctx.fields, name, value, described)
-    ctx.uploads = ctx.entry.uploads = tuple(uploads)
-    ctx.entry.fields = ctx.fields
-    decoded.view = {**ctx.fields, **{name: _seen(ctx.fields[name]) for name in uploads.values()}}
+            decoded[parameter.name] = parameter.default
     return decoded
+
+
+def _form(decoded: Decoded, media_type: MediaType, body: Body) -> None:
+    """Decode the parts of a form: repeated parts make a list, and `files[]` is `files`."""
+    file_names = set()
+    for part_name, part in body.parts:
+        name, described = part_name, media_type.fields.get(part_name)
+        if described is None and part_name.endswith("[]"):
+            name = part_name[:-2]
+            described = media_type.fields.get(name)
+        value: Any = part
+        if isinstance(part, Upload):
+            file_names.add(name)
+            if described:
+                decoded.files.append((described, part))
+        elif described:
+            value = described.read(part)
+        _put(decoded.fields, name, value, described)
+    fields = decoded.fields
+    decoded.view = {**fields, **{name: _view(fields[name]) for name in file_names}}
 
 
 def _put(members: dict[str, Any], name: str, value: Any, described: Field | None) -> None:
@@ -127,8 +121,8 @@ def _put(members: dict[str, Any], name: str, value: Any, described: Field | None
         members[name] = [value] if described and described.is_array else value
 
 
-def _seen(value: Any) -> JSON:
-    """A member as its schema sees it: something stands for each file."""
+def _view(value: Any) -> JSON:
+    """Return a member as its schema sees it."""
     if isinstance(value, Upload):
         return file_view(value.filename)
-    return [_seen(each) for each in value] if isinstance(value, list) else value
+    return [_view(item) for item in value] if isinstance(value, list) else value

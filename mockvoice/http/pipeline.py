@@ -1,42 +1,64 @@
-"""The life of a request, step by step.
+"""The lifecycle of a request.
 
-    arrive    which sandbox, which operation, whose key; unknown path or method -> 404 405
-    read      the whole body, bounded, before anything is decided
-    faults    an asked-for failure wins over everything below (those `after` act at the end)
-    admit     limits, then the account                                          -> 402 403 429
-    decode    text -> the types of the contract; media type, unreadable         -> 400 415 422
-    check     the contract's rules, then what a file must be                    -> 400 413 415 422
-    handle    the provider's function: change what is stored, return the answer
-    reply     status and media type from the contract; the reply is checked against it
-    bend      after-faults: done, but the client sees an error, a cut, a drip, a reset
-    journal   whatever happened
+    identify    sandbox, operation, API key                       -> 404 405 401
+    read_body   the whole body, bounded, before anything is decided
+    begin       account, clock, limits; a journal entry is reserved
+    take        faults that fire; one that replaces the operation wins over everything below
+    respond     rate_limit -> authorize -> decode -> validate -> handle -> render
+    edit        faults that act on the response
+    commit      what the handler changed, and the journal entry, at once
+    send        the response, or what a fault does to the connection
 
-A step returns a value or raises a Problem; no step knows the next.
+A step of `respond` returns a value or raises a Problem, which the provider renders. If the state
+was changed by another request in the meantime, `commit` refuses and the request responds again.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from inspect import isawaitable
 from time import perf_counter
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem
-from ..faults.rules import FiredFault
+from ..faults.headers import FAULT_HEADERS, HEADER_RULE, header_faults
+from ..faults.kinds import Fault, make_fault
+from ..faults.rules import FaultRule, RequestFacts, matches
+from ..faults.validation import fault_violations
+from ..mock import Mock
 from ..openapi.document import Operation
-from ..provider import Mock, Provider, RequestContext, Response
-from . import faults
-from .body import Body, read
-from .identify import identify
-from .params import decode, tell_unread
-from .ratelimit import limit, limited, remember_wait
-from .responses import answered, documented, refused
+from ..provider import Provider, RequestContext
+from ..state.clock import http_date
+from ..state.ids import Ids, draw
+from ..state.journal import JournalEntry
+from ..state.store import Begin, Begun, Commit
+from ..state.uploads import Upload
+from .body import Body, parse, read_body
+from .identify import Target, identify
+from .params import Decoded, decode
+from .ratelimit import limit_rules, rate_limit, retry_at
+from .responses import render, render_example, render_problem
 from .transport import RawResponse, Transport
-from .validation import check
+from .validation import validate
 
-_REPLY_BYTES = 64 * 1024  # of a reply's body that the journal keeps
+_RESPONSE_BYTES = 64 * 1024  # of a response body that the journal keeps
+_ATTEMPTS = 50  # to commit one request
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """The result of `respond`: a response unless the client is gone, and why it is an error."""
+
+    response: RawResponse | None = None
+    decoded: Decoded | None = None
+    problem: Problem | None = None
 
 
 async def handle_request(
@@ -47,128 +69,342 @@ async def handle_request(
     receive: Receive,
     send: Send,
 ) -> None:
-    """Answer one request to a path of a provider that has these operations, by method."""
-    began = perf_counter()
-    ctx, refusal = await identify(mock, provider, operations, scope)
-    sandbox, entry = ctx.sandbox, ctx.entry
-    journal = sandbox.journal  # a reset meanwhile begins another, with numbers of its own
+    """Handle a request to a path of a provider that has these operations, by method."""
+    started = perf_counter()
+    transport = Transport(scope, receive, send)
+    target = identify(provider, operations, scope)
+    body = await read_body(
+        receive, target.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
+    )
+    begin = _begin(provider, target)
+    begun = await mock.store.begin(begin)
+    ctx = _context(mock, provider, target, begun, body)
+    faults, problem = await take_faults(mock, ctx, begin, body, target.problem)
+    for fault in faults:
+        await fault.before(transport)
+    for _ in range(_ATTEMPTS):
+        outcome = await respond(ctx, scope, body, faults, problem)
+        entry = _journal_entry(ctx, scope, body, faults, outcome, transport, started)
+        commit = _commit(ctx, entry, faults, outcome)
+        conflict = await mock.store.commit(commit)
+        if conflict is None:
+            break
+        ctx.retry(conflict.account)
+    await _send(mock, ctx, transport, faults, outcome, commit, started)
+
+
+# --- begin ---------------------------------------------------------------------------------------
+
+
+def _begin(provider: Provider, target: Target) -> Begin:
+    rules, others = limit_rules(provider, target.operation.id)
+    return Begin(
+        target.sandbox,
+        provider.name,
+        target.operation.id,
+        target.key,
+        provider.account,
+        rules,
+        others,
+    )
+
+
+def _context(
+    mock: Mock, provider: Provider, target: Target, begun: Begun, body: Body
+) -> RequestContext:
+    uploads = tuple(part for _, part in body.parts if isinstance(part, Upload))
+    for i, upload in enumerate(uploads):
+        upload.id = f"{begun.epochs[0]}.{begun.number}.{i}"
+    return RequestContext(
+        mock,
+        provider,
+        target.operation,
+        target.sandbox,
+        begun.account,
+        target.headers,
+        target.origin,
+        begun,
+        Ids(begun.seed, f"{provider.name}/{target.operation.id}", begun.count),
+        uploads=uploads,
+    )
+
+
+# --- faults --------------------------------------------------------------------------------------
+
+
+async def take_faults(
+    mock: Mock, ctx: RequestContext, begin: Begin, body: Body, problem: Problem | None
+) -> tuple[Sequence[Fault], Problem | None]:
+    """Return the faults that fire: that of the request's own headers, then those of the sandbox.
+
+    The problem is replaced if the headers are invalid.
+    """
+    begun = ctx.begun
+    if not (begun.rules_version or ctx.headers.has_any(FAULT_HEADERS)):
+        return (), problem
+    facts = RequestFacts(
+        ctx.provider.name,
+        ctx.operation.id,
+        f"{ctx.operation.method} {ctx.operation.path}",
+        ctx.account.key,
+        lambda name: ctx.headers.find(name.lower()),
+        cache(body.members),
+    )
+    violations = partial(fault_violations, mock.control, mock.providers, location="header")
     try:
-        body = await read(
-            receive, ctx.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
+        own = header_faults(
+            ctx.headers.get, parse, lambda data, at: violations(data=data, pointer=at)
         )
-        entry.size = body.size
-        if body.complete:  # else the client is gone
-            await _serve(ctx, refusal, body, scope, Transport(scope, receive, send))
-            if body.size and not entry.fields and not entry.uploads:
-                tell_unread(ctx, body)
-    except ConnectionResetError:
-        raise  # asked for, where only the server that called us can do it
-    except Exception:
+    except Problem as invalid:
+        return (), invalid
+    faults: list[Fault] = []
+    for data in own:
+        rule = FaultRule(f"{HEADER_RULE}/{begun.number}", data, begun.now)
+        if matches(data, facts) and rule.match(begun.seed)[1] is not None:
+            faults.append(make_fault(HEADER_RULE, data, _chance(begun.seed, rule.id, 1)))
+            if not faults[-1].continues:
+                await mock.store.take_faults(begin, begun, (), give_back=faults[-1].replaces)
+                return faults, problem
+    rules = {
+        rule.id: rule
+        for rule in await mock.fault_rules(ctx.sandbox, begun)
+        if matches(rule.data, facts)
+    }
+    if rules:
+        for taken in await mock.store.take_faults(begin, begun, [*rules]):
+            data = rules[taken.id].steps[taken.step]
+            chance = _chance(begun.seed, taken.id, taken.matched)
+            faults.append(make_fault(taken.id, data, chance))
+    return faults, problem
+
+
+def _chance(seed: str, id: str, matched: int) -> Callable[[str], float]:
+    return lambda name: draw(seed, id, matched, name)
+
+
+# --- respond -------------------------------------------------------------------------------------
+
+
+async def respond(
+    ctx: RequestContext,
+    scope: Scope,
+    body: Body,
+    faults: Sequence[Fault],
+    problem: Problem | None,
+) -> Outcome:
+    """Return the response as the client is to see it."""
+    outcome = Outcome()
+    if not body.complete:  # the client is gone
+        return outcome
+    try:
+        last = faults[-1] if faults else None
+        if last and last.replaces:
+            outcome.response = _replacement(ctx, last, problem)
+        else:
+            outcome.response = await _execute(ctx, scope, body, outcome, problem)
+            error = last.error(ctx.operation.responses) if last else None
+            if error:
+                outcome.response = render_problem(ctx, error)
+        for fault in faults:
+            outcome.response = fault.edit(outcome.response)
+    except Exception:  # noqa: BLE001 - the client is answered, and the error is recorded
         ctx.record_internal_error(traceback.format_exc())
-        raise
-    finally:
-        await sandbox.accounts.leave(ctx.account)
-        entry.milliseconds = (perf_counter() - began) * 1000
-        if provider.journalled:
-            await journal.append(entry)
-            if mock.log:
-                mock.log(sandbox.name, entry)
+        outcome.response = RawResponse(500, "text/plain", b"internal error of mockvoice", {})
+    outcome.response.headers = _headers(ctx, faults, outcome.response)
+    return outcome
 
 
-async def _serve(
-    ctx: RequestContext, refusal: Problem | None, body: Body, scope: Scope, transport: Transport
-) -> None:
-    """Faults before, the reply, faults after; what is sent is what they leave of it."""
-    asked: list[FiredFault] = []
-    if ctx.provider.journalled and faults.may_fire(ctx):
-        try:
-            asked = await faults.fired(ctx, body)
-        except Problem as problem:
-            refusal = problem
-    if not asked:
-        await _send(ctx, await _respond(ctx, refusal, body, scope), None, transport)
-        return
-    ctx.entry.fault = ", ".join(each.id for each in asked)
-    ctx.entry.kind = ", ".join(each.fault.kind for each in asked)
-    last = asked[-1] if asked[-1].fault.kind != "delay" else None
-    if not await transport.pause(_delay(asked, "before")):
-        return
-    if last and last.fault.instead:
-        reply = faults.instead(ctx, last.fault, refusal)
-    else:
-        reply = await _respond(ctx, refusal, body, scope)
-        if last and last.fault.kind == "status":
-            reply = faults.failed(ctx, last.fault)
-    if await transport.pause(_delay(asked, "after")):
-        await _send(ctx, reply, last, transport)
+def _replacement(ctx: RequestContext, fault: Fault, problem: Problem | None) -> RawResponse:
+    """Return an error, or the documented success of an operation that is not executed."""
+    error: Problem | None = fault.error(ctx.operation.responses)
+    if error is None and not ctx.operation.responses:
+        error = problem
+    return render_problem(ctx, error) if error else render_example(ctx)
 
 
-def _delay(asked: list[FiredFault], when: str) -> float:
-    delays = [each for each in asked if each.fault.kind == "delay" and each.fault.when == when]
-    return sum(each.seconds for each in delays)
-
-
-async def _respond(
-    ctx: RequestContext, refusal: Problem | None, body: Body, scope: Scope
+async def _execute(
+    ctx: RequestContext, scope: Scope, body: Body, outcome: Outcome, problem: Problem | None
 ) -> RawResponse:
-    """What the provider would say, whatever goes wrong."""
-    problem = refusal
-    if problem is None:
-        try:
-            return await _answer(ctx, body, scope)
-        except Problem as raised:
-            problem = raised
-            if body.empty and not problem.hint:
-                problem.hint = ctx.operation.empty_body_hint
-        except Exception:  # noqa: BLE001 - the client is answered, and our mistake is told
-            ctx.record_internal_error(traceback.format_exc())
-            problem = InternalError("mockvoice itself failed; its log says where")
-    problem.__traceback__ = None  # a circle, which would keep the uploads for a while
-    ctx.entry.violations, ctx.entry.hint = problem.violations, problem.hint
-    return refused(ctx, problem)
+    """Return what the provider responds, whatever goes wrong."""
+    try:
+        _reject(problem)
+        rate_limit(ctx)
+        await authorize(ctx)
+        outcome.decoded = decoded = decode(ctx.operation, scope, ctx.headers, body)
+        ctx.parameters, ctx.fields, ctx.body = decoded.parameters, decoded.fields, decoded.body
+        validate(
+            ctx.operation,
+            decoded,
+            strict_audio=ctx.begun.audio == "strict",
+            max_bytes=ctx.max_bytes,
+        )
+        return await handle(ctx, decoded)
+    except Problem as raised:
+        problem = raised
+        if body.empty and not problem.hint:
+            problem.hint = ctx.operation.empty_body_hint
+    except Exception:  # noqa: BLE001 - as above
+        ctx.record_internal_error(traceback.format_exc())
+        problem = InternalError("mockvoice has an internal error; its log has the traceback")
+    ctx.changes.clear()
+    problem.__traceback__ = None  # a reference cycle would keep the uploads in memory
+    outcome.problem = problem
+    return render_problem(ctx, problem)
 
 
-async def _answer(ctx: RequestContext, body: Body, scope: Scope) -> RawResponse:
-    if limited(ctx):
-        await limit(ctx)
+def _reject(problem: Problem | None) -> None:
+    """Raise the problem that was found before the body was read."""
+    if problem:
+        raise problem
+
+
+async def authorize(ctx: RequestContext) -> None:
+    """Let the provider reject the account."""
     if ctx.provider.admit:
-        await ctx.provider.admit(ctx)
-    decoded = decode(ctx, body, scope)
-    check(ctx, decoded)
-    if decoded and decoded.content.defaults:
-        ctx.fields = {**decoded.content.defaults, **ctx.fields}
+        result = ctx.provider.admit(ctx)
+        if isawaitable(result):
+            await result
+
+
+async def handle(ctx: RequestContext, decoded: Decoded) -> RawResponse:
+    """Return the response of the handler, or the contract's example where there is none."""
+    if decoded.media_type and decoded.media_type.defaults:
+        ctx.fields = {**decoded.media_type.defaults, **ctx.fields}
     handler = ctx.provider.handlers.get(ctx.operation.id)
     if handler is None:
-        return documented(ctx)
-    answer = await handler(ctx)
-    return answered(ctx, answer if isinstance(answer, Response) else Response(answer))
+        return render_example(ctx)
+    result = handler(ctx)
+    if isawaitable(result):
+        result = await result
+    return render(ctx, result)
+
+
+def _headers(ctx: RequestContext, faults: Sequence[Fault], response: RawResponse) -> dict[str, str]:
+    """Return all headers of a response; those of a fault take precedence."""
+    headers = {"date": http_date(int(ctx.now)), **ctx.response_headers, **response.headers}
+    if ctx.mock.settings.diagnostics:
+        headers["x-mockvoice-request"] = f"request_{ctx.begun.number}"
+        if faults:
+            headers["x-mockvoice-fault"] = ", ".join(fault.id for fault in faults)
+    return headers
+
+
+# --- commit --------------------------------------------------------------------------------------
+
+
+def _journal_entry(
+    ctx: RequestContext,
+    scope: Scope,
+    body: Body,
+    faults: Sequence[Fault],
+    outcome: Outcome,
+    transport: Transport,
+    started: float,
+) -> JournalEntry:
+    response, problem, begun = outcome.response, outcome.problem, ctx.begun
+    nothing_sent = transport.closed or any(fault.no_response for fault in faults)
+    if response is None or nothing_sent:
+        response = RawResponse(0, "", b"")
+    content = response.body if isinstance(response.body, bytes) else b""
+    return JournalEntry(
+        begun.number,
+        ctx.provider.name,
+        ctx.operation.id,
+        ctx.account.key,
+        scope["method"],
+        scope["path"],
+        scope["query_string"],
+        scope["headers"],
+        begun.now,
+        fields=_fields(ctx, scope, body, outcome.decoded),
+        uploads=tuple(upload.id for upload in ctx.uploads),
+        size=body.size,
+        file_size=sum(upload.size for upload in ctx.uploads),
+        violations=problem.violations if problem else (),
+        hint=problem.hint if problem else "",
+        fault=", ".join(fault.id for fault in faults),
+        kind=", ".join(fault.kind for fault in faults),
+        status=response.status or None,
+        response_type=response.media_type,
+        response_headers=response.headers,
+        response=content[:_RESPONSE_BYTES],
+        milliseconds=(perf_counter() - started) * 1000,
+        early=None if begun.retry_at is None else max(begun.retry_at - begun.now, 0.0),
+        internal_error=ctx.internal_error,
+    )
+
+
+def _fields(
+    ctx: RequestContext, scope: Scope, body: Body, decoded: Decoded | None
+) -> Mapping[str, Any]:
+    """Return the members of the body without its files, decoded if the body can be."""
+    if decoded is None:
+        with suppress(Problem):
+            decoded = decode(ctx.operation, scope, ctx.headers, body)
+    described = decoded and decoded.media_type
+    fields = decoded.fields if decoded and described else body.members()
+    if not ctx.uploads:
+        return fields
+    return {name: value for name, value in fields.items() if not _has_file(value)}
+
+
+def _has_file(value: Any) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return any(isinstance(item, Upload) for item in values)
+
+
+def _commit(
+    ctx: RequestContext, entry: JournalEntry, faults: Sequence[Fault], outcome: Outcome
+) -> Commit:
+    response = outcome.response
+    return Commit(
+        ctx.sandbox,
+        ctx.begun.epochs,
+        ctx.provider.name,
+        ctx.operation.id,
+        ctx.account.key,
+        entry,
+        tuple(ctx.changes),
+        ctx.uploads,
+        retry_at(ctx.now, response.headers) if response else None,
+        finished=response is None
+        or (isinstance(response.body, bytes) and not any(fault.is_slow for fault in faults)),
+    )
+
+
+# --- send ----------------------------------------------------------------------------------------
 
 
 async def _send(
-    ctx: RequestContext, reply: RawResponse, asked: FiredFault | None, transport: Transport
+    mock: Mock,
+    ctx: RequestContext,
+    transport: Transport,
+    faults: Sequence[Fault],
+    outcome: Outcome,
+    commit: Commit,
+    started: float,
 ) -> None:
-    if asked:
-        reply = faults.spoilt(reply, asked.fault)
-    entry = ctx.entry
-    # What was asked for wins over what would come by itself.
-    reply.headers = headers = {
-        "date": ctx.sandbox.clock.date(),
-        **ctx.reply_headers,
-        **reply.headers,
-    }
-    if "retry-after" in headers:
-        remember_wait(ctx, headers)
-    if ctx.provider.journalled:
-        if ctx.mock.settings.diagnostics:
-            headers["x-mockvoice-request"] = entry.id
-            if entry.fault:
-                headers["x-mockvoice-fault"] = entry.fault
-        if asked is None or asked.fault.kind not in ("reset", "disconnect", "timeout"):
-            entry.status, entry.reply_type, entry.reply_headers = (
-                reply.status,
-                reply.media_type,
-                headers,
+    """Send the response, and complete the journal entry of one that takes its time."""
+    error = ""
+    try:
+        if outcome.response:
+            for fault in faults:
+                await fault.after(transport)
+            send = faults[-1].send if faults else Transport.send
+            await send(transport, outcome.response)
+    except ConnectionResetError:
+        raise  # a fault of a server in this process
+    except Exception:
+        ctx.record_internal_error(traceback.format_exc())
+        error = ctx.internal_error
+        raise
+    finally:
+        entry = commit.entry
+        if error or not commit.finished:
+            milliseconds = (perf_counter() - started) * 1000
+            entry = replace(
+                entry, milliseconds=milliseconds, internal_error=error or entry.internal_error
             )
-            if isinstance(reply.body, bytes):
-                entry.reply = reply.body[:_REPLY_BYTES]
-    await (faults.send(transport, reply, asked) if asked else transport.send(reply))
+            await mock.store.finish(replace(commit, entry=entry))
+        if mock.log:
+            mock.log(ctx.sandbox, entry)

@@ -1,60 +1,47 @@
-"""How often, and how much at once, an account may call: 429, and what the client is told of it."""
+"""Rate and concurrency limits: 429, rate headers, and clients that retry too early."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from ..errors import RateLimited
-from ..provider import Limit, RequestContext
+from ..provider import Provider, RequestContext
+from ..state.accounts import LimitRule
 
 
-def limited(ctx: RequestContext) -> bool:
-    """Whether there are limits to be counted at all."""
-    return bool(ctx.account.limits) or ctx.sandbox.settings.limits == "documented"
+def limit_rules(provider: Provider, operation_id: str) -> tuple[list[LimitRule], list[str]]:
+    """Return the provider's limits for an operation, and the names of the other ones."""
+    rules, others = [], []
+    for name, limit in provider.limits.items():
+        if limit.matches(operation_id):
+            rules.append(LimitRule(name, limit.max, limit.per))
+        else:
+            others.append(name)
+    return rules, others
 
 
-async def limit(ctx: RequestContext) -> None:
-    """Count the call against all limits that hold for it. Raises RateLimited."""
-    accounts, account = ctx.sandbox.accounts, ctx.account
-    for name, held in _holding(ctx):
-        max_count = held.for_tier(account.tier)
-        if max_count is None:
-            continue
-        if held.per is None:
-            if ctx.at_once > max_count:
+def rate_limit(ctx: RequestContext) -> None:
+    """Set the rate headers. Raises RateLimited if a limit is exceeded."""
+    for result in ctx.begun.limits:
+        if result.per is None:
+            if result.exceeded:
                 raise RateLimited(
-                    f"Concurrency limit reached. Current: {ctx.at_once}, Maximum: {max_count}"
+                    f"Concurrency limit reached. Current: {result.used}, Maximum: {result.max}"
                 )
             continue
-        now = ctx.sandbox.clock.now()
-        hit = await accounts.hit(account, name, max_count, held.per, now)
         if ctx.provider.rate_headers:
-            ctx.reply_headers |= ctx.provider.rate_headers(max_count, hit.left, hit.reset)
-        if hit.wait:
-            raise RateLimited(headers={"retry-after": str(math.ceil(hit.wait))})
+            headers = ctx.provider.rate_headers(result.max, result.remaining, result.reset)
+            ctx.response_headers |= headers
+        if result.exceeded:
+            raise RateLimited(headers={"retry-after": str(math.ceil(result.wait))})
 
 
-def _holding(ctx: RequestContext) -> Iterator[tuple[str, Limit]]:
-    """The limits of the account, then those the provider documents where they are switched on."""
-    own = ctx.account.limits
-    for name, given in own.items():
-        known = ctx.provider.limits.get(name, Limit())
-        if known.matches(ctx.operation.id):
-            yield name, Limit(known.operations, int(given["max"]), given.get("per", known.per))
-    if ctx.sandbox.settings.limits == "documented":
-        for name, held in ctx.provider.limits.items():
-            if name not in own and held.matches(ctx.operation.id):
-                yield name, held
-
-
-def remember_wait(ctx: RequestContext, headers: dict[str, str]) -> None:
-    """Remember until when the client was told to wait, to see whether it does."""
+def retry_at(now: float, headers: Mapping[str, str]) -> float | None:
+    """Return the time until which response headers tell the client to wait, if they do."""
     milliseconds, seconds = headers.get("retry-after-ms"), headers.get("retry-after", "")
     try:
         wait = float(milliseconds) / 1000 if milliseconds else float(seconds)
     except ValueError:
-        return  # not told, or told a date
-    if not math.isfinite(wait):
-        return
-    ctx.account.retry_at[ctx.operation.id] = ctx.sandbox.clock.now() + wait
+        return None  # no Retry-After, or a date
+    return now + wait if math.isfinite(wait) else None

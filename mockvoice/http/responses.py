@@ -1,4 +1,4 @@
-"""From an answer or a problem to what is sent, checked against the contract."""
+"""Rendering: the result of a handler, or a problem, as a response that the contract documents."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from typing import Any
 
 from ..audio.synth import Utterance, mp3, pcm, wav
 from ..errors import InternalError, Problem, Violation
-from ..openapi.messages import brief
-from ..openapi.normalize import JSON
 from ..provider import RequestContext, Response
+from ..text import brief
+from ..types import JSON
 from .transport import RawResponse
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_HEADER_LIMIT = 4096  # bytes of a diagnostic header: clients refuse long header lines
-_LONG = 256  # characters of what was got
+_HEADER_LIMIT = 4096  # bytes of a diagnostic header: clients reject long header lines
+_LONG = 256  # characters of a received value
 _RATE = 24_000  # Hz
 
 
-def answered(ctx: RequestContext, answer: Response) -> RawResponse:
-    """What a handler returned, with status and media type from the contract."""
+def render(ctx: RequestContext, result: Any) -> RawResponse:
+    """Return the result of a handler with status and media type from the contract."""
+    response = result if isinstance(result, Response) else Response(result)
     operation = ctx.operation
-    status = answer.status or operation.success.status
-    response = operation.responses.get(status)
-    if response is None:
+    status = response.status or operation.success.status
+    documented = operation.responses.get(status)
+    if documented is None:
         raise InternalError(
-            f"{operation.id} answered {status}, which its contract does not document"
+            f"{operation.id} returned {status}, which its contract does not document"
         )
-    media_type = answer.media_type or next(iter(response.content), "")
-    return _written(ctx, status, media_type, answer.body, dict(answer.headers))
+    media_type = response.media_type or next(iter(documented.content), "")
+    return _encoded(ctx, status, media_type, response.body, dict(response.headers))
 
 
-def documented(ctx: RequestContext) -> RawResponse:
-    """The success that the contract shows; nothing is done for it."""
+def render_example(ctx: RequestContext) -> RawResponse:
+    """Return the success that the contract documents; nothing is executed."""
     response = ctx.operation.success
     content = next(iter(response.content.values()), None)
     body: Any = content.example if content else None
@@ -42,41 +43,53 @@ def documented(ctx: RequestContext) -> RawResponse:
             body = mp3(utterance, _RATE)
         else:
             body = wav(pcm(utterance, _RATE), _RATE)
-    return _written(ctx, response.status, content.media_type if content else "", body, {})
+    return _encoded(ctx, response.status, content.media_type if content else "", body, {})
 
 
-def refused(ctx: RequestContext, problem: Problem) -> RawResponse:
-    """A problem in the provider's words, with the first of its statuses that is documented."""
+def render_problem(ctx: RequestContext, problem: Problem) -> RawResponse:
+    """Return a problem in the provider's words, with the first of its documented statuses."""
     status = problem.status(ctx.operation.responses)
     headers = dict(problem.headers)
+    own_type = headers.pop("content-type", "")
     if ctx.mock.settings.diagnostics:
-        if problem.violations:
-            headers["x-mockvoice-violations"] = _explained(problem.violations)
-        if problem.hint:
-            # A hint may name what was sent, and a header is no place for most characters.
-            headers["x-mockvoice-hint"] = problem.hint.encode("unicode_escape").decode()
-    body, media_type = problem.body, ctx.provider.error_type
-    if isinstance(body, str):  # asked for as it is
-        return RawResponse(status, "text/plain; charset=utf-8", body.encode(), headers)
-    if body is not None:  # as well, so it need not fit the contract
-        return RawResponse(status, media_type, encode(body).encode(), headers)
+        headers |= diagnostic_headers(problem)
+    if isinstance(problem.body, str):  # of an injected error, sent as it is
+        media_type = own_type or "text/plain; charset=utf-8"
+        return RawResponse(status, media_type, problem.body.encode(), headers)
+    media_type = own_type or ctx.provider.error_type
+    if problem.body is not None:  # also injected, so it need not satisfy the contract
+        return RawResponse(status, media_type, encode(problem.body).encode(), headers)
     body = ctx.provider.error(problem, status, ctx)
-    return _written(ctx, status, media_type, body, headers)
+    response = _encoded(ctx, status, ctx.provider.error_type, body, headers)
+    response.media_type = own_type or response.media_type
+    return response
 
 
-def _written(
+def diagnostic_headers(problem: Problem) -> dict[str, str]:
+    """Return the headers that explain a rejection."""
+    headers = {}
+    if problem.violations:
+        headers["x-mockvoice-violations"] = _explained(problem.violations)
+    if problem.hint:
+        # A hint may quote what was sent, and a header cannot hold most characters.
+        headers["x-mockvoice-hint"] = problem.hint.encode("unicode_escape").decode()
+    return headers
+
+
+def _encoded(
     ctx: RequestContext, status: int, media_type: str, body: Any, headers: dict[str, str]
 ) -> RawResponse:
-    """The body as bytes; one that does not fit the contract is sent, and told as our mistake."""
-    response = ctx.operation.responses.get(status)
-    content = response.find(media_type) if response else None
+    """Return a body as bytes; one that violates the contract is sent, and is an internal error."""
+    documented = ctx.operation.responses.get(status)
+    content = documented.find(media_type) if documented else None
     if body is None and not content:
         return RawResponse(status, "", b"", headers)
     if isinstance(body, bytes) or hasattr(body, "__next__"):
         return RawResponse(status, media_type, body, headers)
     if content and content.schema and not content.schema.is_valid(body):
-        wrong = "; ".join(each.sentence for each in content.schema.violations(body, "body"))
-        ctx.record_internal_error(f"the reply {status} of {ctx.operation.id}: {wrong}")
+        violations = content.schema.violations(body, "body")
+        sentences = "; ".join(violation.sentence for violation in violations)
+        ctx.record_internal_error(f"the response {status} of {ctx.operation.id}: {sentences}")
     return RawResponse(status, media_type, encode(body).encode(), headers)
 
 
@@ -85,8 +98,13 @@ def _short(value: JSON) -> JSON:
 
 
 def _explained(violations: tuple[Violation, ...]) -> str:
-    """Violations as JSON in a header's characters, as many as fit."""
-    entry = [{**each.described(), "received": _short(each.received)} for each in violations]
-    while len(text := json.dumps(entry)) > _HEADER_LIMIT and entry:
-        entry.pop()
-    return text
+    """Return violations as JSON in the characters of a header, as many as fit."""
+    described: list[str] = []
+    size = 2
+    for violation in violations:
+        text = json.dumps({**violation.described(), "received": _short(violation.received)})
+        size += len(text) + 2
+        if size > _HEADER_LIMIT:
+            break
+        described.append(text)
+    return f"[{', '.join(described)}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import socket
 import threading
@@ -11,11 +12,12 @@ from typing import Literal, Self
 
 import uvicorn
 
-from ..provider import Mock
+from ..mock import Mock
 from .app import App
 from .protocols import protocol
 
 _GRACE = 0.5  # seconds that requests have to end when the server is told to
+_HOST_ADVICE = "--host must be an address of this machine, such as 127.0.0.1 or 0.0.0.0"
 
 
 class PortTaken(OSError):
@@ -31,13 +33,24 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(1024)
-    except OSError as error:
+    except (OSError, TypeError) as error:  # TypeError: a host name that cannot be encoded
         listener.close()
-        raise PortTaken(
-            f"cannot listen on {host} port {port}: {error.strerror};"
-            " stop what listens there, or choose another --port (0 takes a free one)"
-        ) from None
+        raise PortTaken(f"cannot listen on {host} port {port}: {_bind_error(error)}") from None
     return listener
+
+
+def _bind_error(error: OSError | TypeError) -> str:
+    """Return the reason for an error of `bind`, with advice."""
+    if isinstance(error, TypeError):
+        return f"not a valid host name; {_HOST_ADVICE}"
+    if error.errno == errno.EADDRINUSE:
+        advice = "stop the program that uses it, or choose another --port (0 takes a free one)"
+        return f"{error.strerror}; {advice}"
+    if error.errno == errno.EACCES:
+        return f"{error.strerror}; choose a --port above 1023"
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return f"{error.strerror}; {_HOST_ADVICE}"
+    return str(error.strerror)
 
 
 def address(listener: socket.socket) -> str:

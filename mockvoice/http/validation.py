@@ -1,105 +1,105 @@
-"""What the contract forbids: first for parameters and members of the body, then for files."""
+"""Validation against the contract: parameters, the members of the body, then its files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ..errors import InvalidAudio, InvalidPath, PayloadTooLarge, ValidationFailed, Violation
-from ..openapi.document import Field, FileConstraints, Parameter
-from ..openapi.normalize import JSON
-from ..openapi.schema import escape
-from ..provider import RequestContext
+from ..openapi.document import Field, FileConstraints, Operation, Parameter
 from ..state.uploads import Upload
+from ..text import escape
+from ..types import JSON
 from .params import Decoded
 
+MaxBytes = Callable[[int | None], int | None]  # of the documented limit of a file
 
-def check(ctx: RequestContext, decoded: Decoded | None) -> None:
-    """Raise BadAddress, Invalid, TooLarge or BadAudio for what breaks a rule."""
+
+def validate(
+    operation: Operation, decoded: Decoded, *, strict_audio: bool, max_bytes: MaxBytes
+) -> None:
+    """Raise InvalidPath, ValidationFailed, PayloadTooLarge or InvalidAudio for a violation."""
     violations: list[Violation] = []
-    for parameter in ctx.operation.parameters:
-        violations += _parameter(parameter, ctx.parameters)
-    if any(each.location == "path" for each in violations):
+    for parameter in operation.parameters:
+        violations += _parameter(parameter, decoded.parameters)
+    if any(violation.location == "path" for violation in violations):
         raise InvalidPath("", *violations)
-    if decoded:
-        violations += _members(decoded)
+    violations += _members(decoded)
     if violations:
         raise ValidationFailed("", *violations)
-    if decoded:
-        for field, upload in decoded.files:
-            if field.file:
-                _file(ctx, decoded, field, upload, field.file)
+    for field, upload in decoded.files:
+        if field.file:
+            _size(decoded, field, upload, field.file, max_bytes(field.file.max_bytes))
+            if field.file.formats and strict_audio:
+                _audio(decoded, field, upload, field.file)
 
 
 def _parameter(parameter: Parameter, values: Mapping[str, JSON]) -> list[Violation]:
-    at = f"/{escape(parameter.name)}"
+    pointer = f"/{escape(parameter.name)}"
     if parameter.name in values:
         value = values[parameter.name]
         if parameter.schema.is_valid(value):
             return []
-        return parameter.schema.violations(value, parameter.location, at)
-    return [Violation(parameter.location, at, "required", "is required")] * parameter.required
+        return parameter.schema.violations(value, parameter.location, pointer)
+    return [Violation(parameter.location, pointer, "required", "is required")] * parameter.required
 
 
 def _members(decoded: Decoded) -> list[Violation]:
-    schema = decoded.content.schema
-    found = []
+    schema = decoded.media_type.schema if decoded.media_type else None
+    violations = []
     if schema and not schema.is_valid(decoded.view):
-        found = schema.violations(decoded.view, "body")
+        violations = schema.violations(decoded.view, "body")
     for field, upload in decoded.files:
         if not upload.size:
-            at = _pointer(decoded, field, upload)
-            found.append(Violation("body", at, "minLength", "must not be empty", 1, 0))
-    return found
+            pointer = _pointer(decoded, field, upload)
+            violations.append(Violation("body", pointer, "minLength", "must not be empty", 1, 0))
+    return violations
 
 
 def _pointer(decoded: Decoded, field: Field, upload: Upload) -> str:
-    """Where a file stands in the body."""
-    at = f"/{escape(field.name)}"
+    """Return the JSON Pointer of a file in the body."""
+    pointer = f"/{escape(field.name)}"
     if not field.is_array:
-        return at
-    beside = [each for other, each in decoded.files if other is field]
-    return f"{at}/{beside.index(upload)}"
+        return pointer
+    files = [file for other, file in decoded.files if other is field]
+    return f"{pointer}/{files.index(upload)}"
 
 
-def _file(
-    ctx: RequestContext, decoded: Decoded, field: Field, upload: Upload, rule: FileConstraints
+def _size(
+    decoded: Decoded, field: Field, upload: Upload, rule: FileConstraints, limit: int | None
 ) -> None:
-    most = ctx.max_bytes(rule.max_bytes)
-    if most is not None and upload.size > most:
-        at = _pointer(decoded, field, upload)
-        message = f"must have at most {most} bytes; got {upload.size}"
+    if limit is not None and upload.size > limit:
+        pointer = _pointer(decoded, field, upload)
+        message = f"must have at most {limit} bytes; got {upload.size}"
         source = f"{rule.source}/x-max-bytes"
-        raise PayloadTooLarge(
-            "", Violation("body", at, "x-max-bytes", message, most, upload.size, source)
+        violation = Violation("body", pointer, "x-max-bytes", message, limit, upload.size, source)
+        raise PayloadTooLarge("", violation)
+
+
+def _audio(decoded: Decoded, field: Field, upload: Upload, rule: FileConstraints) -> None:
+    problem = _audio_problem(upload, rule)
+    if problem:
+        formats = ", ".join(format.upper() for format in rule.formats)
+        raise InvalidAudio(
+            "",
+            Violation(
+                location="body",
+                pointer=_pointer(decoded, field, upload),
+                rule="x-audio-formats",
+                message=f"must be audio in one of the formats {formats}; {problem}",
+                expected=list(rule.formats),
+                received=upload.info.format,
+                source=f"{rule.source}/x-audio-formats",
+                hint="audio=any (MOCKVOICE_AUDIO=any) accepts every file",
+            ),
         )
-    if rule.formats and ctx.sandbox.settings.audio == "strict":
-        problem = _flaw(upload, rule)
-        if problem:
-            raise InvalidAudio(
-                "", _no_audio(_pointer(decoded, field, upload), upload, rule, problem)
-            )
 
 
-def _flaw(upload: Upload, rule: FileConstraints) -> str:
-    """Why a file is not the audio that is wanted, or nothing."""
+def _audio_problem(upload: Upload, rule: FileConstraints) -> str:
+    """Return why a file is not audio in one of the formats, "" if it is."""
     info = upload.info
     if info.format in rule.formats:
         return info.problem
     if info.format == "unknown" and "pcm" in rule.formats and upload.size % 2 == 0:
-        return ""  # sound without a header looks like nothing in particular
-    named = {"text": "text", "unknown": "of no known format"}
+        return ""  # PCM without a header cannot be recognized
+    named = {"text": "text", "unknown": "of an unknown format"}
     return f"its bytes are {named.get(info.format, info.format.upper())}"
-
-
-def _no_audio(pointer: str, upload: Upload, rule: FileConstraints, problem: str) -> Violation:
-    wanted = ", ".join(each.upper() for each in rule.formats)
-    return Violation(
-        location="body",
-        pointer=pointer,
-        rule="x-audio-formats",
-        message=f"must be audio of one of the formats {wanted}; {problem}",
-        expected=list(rule.formats),
-        received=upload.info.format,
-        source=f"{rule.source}/x-audio-formats",
-        hint="audio=any (MOCKVOICE_AUDIO=any) lets every file pass",
-    )

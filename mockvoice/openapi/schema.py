@@ -14,8 +14,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import RequestLocation, Violation
 from ..redact import is_secret, mask, redact
-from ..text import closest_match, did_you_mean, unescape
-from ..text import escape as escape  # noqa: PLC0414 - importers outside this package move to text
+from ..text import closest_match, did_you_mean, escape, unescape
 from ..types import JSON, Node
 from .messages import TO_FILE, sentence
 from .normalize import ContractError, normalize

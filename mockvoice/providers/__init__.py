@@ -19,11 +19,9 @@ _NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 def built_in() -> list[Provider]:
     """The providers of this folder by name, the control API last."""
-    from ..control.handlers import provider as control
-
     modules = [import_module(f"{__name__}.{found.name}") for found in iter_modules(__path__)]
     found: list[Provider] = [module.provider for module in modules]
-    return [*sorted(found, key=lambda provider: provider.name), control]
+    return sorted(found, key=lambda provider: provider.name)
 
 
 def served(own: Iterable[Provider | str] = ()) -> list[Provider]:

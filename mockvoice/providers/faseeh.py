@@ -24,8 +24,8 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..openapi.normalize import JSON
-from ..provider import Collection, Limit, Provider, RequestContext, Response
+from ..provider import Collection, Provider, RateLimit, RequestContext, Response
+from ..types import JSON
 
 VOICES = "voices"
 AT_ONCE = {"basic": 2, "starter": 5, "growth": 10}  # requests by plan (fact sheet, section 3)
@@ -99,9 +99,9 @@ provider = Provider(
     "Faseeh (Munsit)",
     error,
     admit,
-    aliases=("munsit",),
+    env={},  # first-party plugins read variables for the key, but not for the base URL
     account={"tier": "basic", "credit": 1000.0},
-    limits={"concurrency": Limit(max_count=AT_ONCE)},
+    limits={"concurrency": RateLimit(max=AT_ONCE)},
     collections={
         VOICES: Collection(
             "#/components/schemas/Voice",
@@ -115,7 +115,7 @@ provider = Provider(
 
 @provider.operation("cloneVoice")
 async def clone_voice(ctx: RequestContext) -> JSON:
-    fields, ids = ctx.fields, ctx.sandbox.ids
+    fields, ids = ctx.fields, ctx.ids
     _enabled(ctx, fields["model"])
     voice_id = ids.word("faseeh voice", 24)
     data = {
@@ -132,7 +132,7 @@ async def clone_voice(ctx: RequestContext) -> JSON:
         "avatar_url": fields.get("avatar_url"),
         "stability": fields["stability"],
     }
-    await ctx.add(VOICES, voice_id, data)
+    ctx.add(VOICES, voice_id, data)
     return data
 
 
@@ -151,7 +151,7 @@ async def _pay(ctx: RequestContext, model: str, text: str) -> None:
         raise UnknownVoice(f"Model not found: {model}")
     _enabled(ctx, model)
     cost = len(text) * MODELS[model][2]
-    if not await ctx.sandbox.accounts.spend(ctx.account, cost):
+    if not ctx.spend(cost):
         raise PaymentRequired(
             "Insufficient wallet balance."
             f" Required: ${cost:.4g}, Available: ${ctx.account.credit:.4g}"

@@ -13,8 +13,8 @@ What the contract leaves unsaid:
 from __future__ import annotations
 
 from ..errors import NotFound, PaymentRequired, Problem, ValidationFailed, Violation
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RequestContext
+from ..types import JSON
 
 VOICES = "voices"
 MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # seed; the others take 25
@@ -70,6 +70,7 @@ provider = Provider(
     "Retell",
     error,
     admit,
+    env={"RETELL_BASE_URL": "base_url", "RETELL_API_KEY": "api_key"},
     collections={
         VOICES: Collection(
             "#/components/schemas/VoiceResponse",
@@ -104,7 +105,7 @@ async def add_community_voice(ctx: RequestContext) -> JSON:
 
 
 async def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
-    number = ctx.sandbox.ids.token("retell voice", 24)
+    number = ctx.ids.token("retell voice", 24)
     voice_id = f"custom_voice_{number}"
     data = {
         "voice_id": voice_id,
@@ -114,7 +115,7 @@ async def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON
         "voice_type": voice_type,
         "preview_audio_url": ctx.sample_url(voice_id),
     }
-    await ctx.add(VOICES, voice_id, data)
+    ctx.add(VOICES, voice_id, data)
     return data
 
 

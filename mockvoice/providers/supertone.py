@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from json import dumps
@@ -32,9 +32,9 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..openapi.normalize import JSON
-from ..provider import Collection, Limit, Provider, RequestContext, Response
+from ..provider import Collection, Provider, RateLimit, RequestContext, Response
 from ..state.records import Data, Record
+from ..types import JSON
 
 CUSTOM = "custom-voices"
 CLONES, CLONES_PER = 10, 60.0  # seed, description of 429
@@ -126,10 +126,12 @@ provider = Provider(
     "Supertone",
     error,
     admit,
+    env={},  # the SDKs read no environment variables
+    base_url_argument="server_url",
     account={"tier": "starter", "credit": 100_000.0},
     limits={
-        "clones": Limit(("create_cloned_voice",), CLONES, CLONES_PER),
-        "speeches": Limit(("create_speech", "stream_speech"), SPEECHES, SPEECHES_PER),
+        "clones": RateLimit(("create_cloned_voice",), CLONES, CLONES_PER),
+        "speeches": RateLimit(("create_speech", "stream_speech"), SPEECHES, SPEECHES_PER),
     },
     collections={
         CUSTOM: Collection(
@@ -146,10 +148,10 @@ provider = Provider(
 
 @provider.operation("create_cloned_voice")
 async def create_cloned_voice(ctx: RequestContext) -> JSON:
-    voice_id = f"voice_{ctx.sandbox.ids.token('supertone voice', 20)}"
+    voice_id = f"voice_{ctx.ids.token('supertone voice', 20)}"
     description = ctx.fields.get("description", "")
     data = {"voice_id": voice_id, "name": ctx.fields["name"], "description": description}
-    await ctx.add(CUSTOM, voice_id, data)
+    ctx.add(CUSTOM, voice_id, data)
     return {"voice_id": voice_id}
 
 
@@ -197,13 +199,12 @@ async def get_custom_voice(ctx: RequestContext) -> JSON:
 async def edit_custom_voice(ctx: RequestContext) -> JSON:
     voice = await _find(ctx)
     changed = {k: v for k, v in ctx.fields.items() if k in ("name", "description")}
-    await ctx.sandbox.voices.update(voice, lambda data: {**data, **changed})
-    return voice.data
+    return ctx.update(voice, **changed)
 
 
 @provider.operation("delete_custom_voice")
 async def delete_custom_voice(ctx: RequestContext) -> None:
-    await ctx.sandbox.voices.remove(await _find(ctx))
+    ctx.remove(await _find(ctx))
 
 
 # --- preset voices -------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ async def _speaker(ctx: RequestContext) -> str:
     custom = await ctx.find(CUSTOM, voice_id)
     if custom:
         return str(custom.data["name"])
-    if any(each.id == voice_id and each.collection == CUSTOM for each in ctx.sandbox.voices):
+    if await ctx.exists(CUSTOM, voice_id):
         raise Forbidden
     raise NotFound("Voice not found")
 
@@ -295,10 +296,10 @@ def _utterance(ctx: RequestContext) -> Utterance:
 async def _say(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
     """What is said, paid for and written down, and the headers that come with it."""
     name, utterance = await _speaker(ctx), _utterance(ctx)
-    if not await ctx.sandbox.accounts.spend(ctx.account, utterance.length):
+    if not ctx.spend(utterance.length):
         raise PaymentRequired
     used = {
-        "at": ctx.sandbox.clock.now(),
+        "at": ctx.now,
         "voice_id": ctx.parameters["voice_id"],
         "voice_name": name,
         "api_key": ctx.account.key,
@@ -307,7 +308,7 @@ async def _say(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
         "model": ctx.fields["model"],
         "minutes": utterance.length / 60,
     }
-    await ctx.sandbox.accounts.note(ctx.account, used)
+    ctx.add_usage(used)
     return utterance, {"X-Audio-Length": f"{utterance.length:g}"}
 
 
@@ -390,7 +391,7 @@ async def get_credit_balance(ctx: RequestContext) -> JSON:
 async def get_voice_usage(ctx: RequestContext) -> JSON:
     first, last = ctx.parameters["start_date"], ctx.parameters["end_date"]
     days: dict[tuple[str, ...], Data] = {}
-    for used in ctx.account.notes:
+    for used in await ctx.usage():
         date = datetime.fromtimestamp(used["at"], UTC).date().isoformat()
         if first <= date <= last:
             key = (date, *(used[name] for name in ("voice_id", "style", "language", "model")))
@@ -421,6 +422,7 @@ async def get_usage(ctx: RequestContext) -> JSON:
     total = max(-(-(last - first) // width), 1)
     begin = int(ctx.parameters.get("next_page_token", 0))
     end = min(begin + int(ctx.parameters["page_size"]), total)
+    usage = await ctx.usage()
     buckets = []
     for number in range(begin, end):
         starting = first + number * width
@@ -428,17 +430,17 @@ async def get_usage(ctx: RequestContext) -> JSON:
         buckets.append({
             "starting_at": starting.isoformat(),
             "ending_at": ending.isoformat(),
-            "results": _results(ctx, starting, ending, names),
+            "results": _results(usage, starting, ending, names),
         })  # fmt: skip
     page: Data = {"data": buckets, "total": total}
     return {**page, "next_page_token": str(end)} if end < total else page
 
 
 def _results(
-    ctx: RequestContext, starting: datetime, ending: datetime, names: list[str]
+    usage: Sequence[Mapping[str, Any]], starting: datetime, ending: datetime, names: list[str]
 ) -> list[Data]:
     rows: dict[tuple[str, ...], Data] = {}
-    for used in ctx.account.notes:
+    for used in usage:
         if starting.timestamp() <= used["at"] < ending.timestamp():
             what = {name: used[name] for name in names}
             row = rows.setdefault(tuple(what.values()), {**what, "minutes_used": 0.0})

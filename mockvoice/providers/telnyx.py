@@ -33,11 +33,10 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..openapi.normalize import JSON
 from ..provider import Collection, Provider, RequestContext, Response
 from ..state.clock import timestamp
 from ..state.records import Data, Record
-from ..state.sandbox import Sandbox
+from ..types import JSON
 
 CLONES, DESIGNS, VERSIONS, SPEECHES = "voice_clones", "voice_designs", "design_versions", "speeches"
 DESIGN = "550e8400-e29b-41d4-a716-446655440000"  # seed: the design of the documented samples
@@ -113,15 +112,15 @@ def _detail(violation: Violation) -> str:
     return violation.sentence
 
 
-def presets(sandbox: Sandbox, key: str) -> list[Record]:
+def presets(key: str) -> list[Record]:
     """The design of the documented samples, with the values of their examples."""
     created = 1_704_067_200.0  # 2024-01-01
     summary = _summary(DESIGN, "friendly-narrator", "telnyx", timestamp(created))
     text, prompt = "Hello, welcome to our service.", "Speak in a warm, friendly tone"
     version = _version(1, DESIGN, text, prompt, timestamp(created))
     return [
-        Record("telnyx", DESIGNS, key, DESIGN, summary, created, preset=True),
-        Record("telnyx", VERSIONS, key, f"{DESIGN}:1", version, created, preset=True),
+        Record("telnyx", DESIGNS, key, DESIGN, summary, created, preset=True, base=True),
+        Record("telnyx", VERSIONS, key, f"{DESIGN}:1", version, created, preset=True, base=True),
     ]
 
 
@@ -149,6 +148,7 @@ provider = Provider(
     "telnyx",
     "Telnyx",
     error,
+    env={"TELNYX_BASE_URL": "base_url", "TELNYX_API_KEY": "api_key"},
     presets=presets,
     rate_headers=rate_headers,
     collections={
@@ -196,9 +196,9 @@ async def _add_clone(
     design: Record | None = None,
     version: Record | None = None,
 ) -> JSON:
-    ids, fields = ctx.sandbox.ids, ctx.fields
+    ids, fields = ctx.ids, ctx.fields
     clone_id = ids.uuid("telnyx clone")
-    moment = timestamp(ctx.sandbox.clock.now())
+    moment = timestamp(ctx.now)
     data = {
         "record_type": "voice_clone",
         "id": clone_id,
@@ -216,7 +216,7 @@ async def _add_clone(
         "model_id": fields.get("model_id") or MODELS[service][0],
         "status": "active",
     }
-    await ctx.add(CLONES, clone_id, data)
+    ctx.add(CLONES, clone_id, data)
     return {"data": data}
 
 
@@ -267,26 +267,24 @@ async def get_voice_clone(ctx: RequestContext) -> JSON:
 @provider.operation("updateVoiceClone")
 async def update_voice_clone(ctx: RequestContext) -> JSON:
     clone = await _find_clone(ctx)
-    return {"data": await _change(ctx, clone, ("name", "language", "gender"))}
+    return {"data": _change(ctx, clone, ("name", "language", "gender"))}
 
 
-async def _change(ctx: RequestContext, record: Record, members: tuple[str, ...]) -> Data:
+def _change(ctx: RequestContext, record: Record, members: tuple[str, ...]) -> Data:
     changed = {name: ctx.fields[name] for name in members if name in ctx.fields}
-    changed["updated_at"] = timestamp(ctx.sandbox.clock.now())
-    await ctx.sandbox.voices.update(record, lambda data: {**data, **changed})
-    return record.data
+    return ctx.update(record, **changed, updated_at=timestamp(ctx.now))
 
 
 @provider.operation("deleteVoiceClone")
 async def delete_voice_clone(ctx: RequestContext) -> None:
-    await ctx.sandbox.voices.remove(await _find_clone(ctx))
+    ctx.remove(await _find_clone(ctx))
 
 
 @provider.operation("getVoiceCloneSample")
 async def get_voice_clone_sample(ctx: RequestContext) -> bytes:
     clone = await _find_clone(ctx)
-    for upload in clone.uploads:
-        if upload.kept and upload.info.format == "wav":
+    for upload in await ctx.files(clone):
+        if upload.content is not None and upload.info.format == "wav":
             return upload.data
         length = upload.seconds or SAMPLE_SECONDS
         return _wav(Utterance(clone.data["name"], clone.id, seconds=min(length, 60.0)))
@@ -302,21 +300,22 @@ def _wav(utterance: Utterance) -> bytes:
 
 @provider.operation("createVoiceDesign")
 async def create_voice_design(ctx: RequestContext) -> JSON:
-    fields, moment = ctx.fields, timestamp(ctx.sandbox.clock.now())
+    fields, moment = ctx.fields, timestamp(ctx.now)
     if "voice_design_id" in fields:
         design = await _find_design(ctx, fields["voice_design_id"].lower())
         versions = await _versions(ctx, design)
         if len(versions) >= MAX_VERSIONS:
             raise Conflict(f"Voice design has reached the maximum of {MAX_VERSIONS} versions")
+        ctx.require_unchanged(VERSIONS, f"{design.id}:", versions)
         number = versions[-1].data["version"] + 1 if versions else 1
     else:
         _check_name(fields)
-        design_id, number = ctx.sandbox.ids.uuid("telnyx design"), 1
+        design_id, number = ctx.ids.uuid("telnyx design"), 1
         summary = _summary(design_id, fields["name"], fields["provider"].lower(), moment)
-        design = await ctx.add(DESIGNS, design_id, summary)
-    version_id = ctx.sandbox.ids.uuid("telnyx design version")
+        design = ctx.add(DESIGNS, design_id, summary)
+    version_id = ctx.ids.uuid("telnyx design version")
     version = _version(number, version_id, fields["text"], fields["prompt"], moment)
-    await ctx.add(VERSIONS, f"{design.id}:{number}", version)
+    ctx.add(VERSIONS, f"{design.id}:{number}", version)
     return {"data": {**version, **design.data}}
 
 
@@ -398,22 +397,22 @@ async def get_voice_design(ctx: RequestContext) -> JSON:
 
 @provider.operation("updateVoiceDesign")
 async def update_voice_design(ctx: RequestContext) -> JSON:
-    return {"data": await _change(ctx, await _find_design(ctx, ctx.parameters["id"]), ("name",))}
+    return {"data": _change(ctx, await _find_design(ctx, ctx.parameters["id"]), ("name",))}
 
 
 @provider.operation("deleteVoiceDesign")
 async def delete_voice_design(ctx: RequestContext) -> None:
     design = await _find_design(ctx, ctx.parameters["id"])
     for version in await _versions(ctx, design):
-        await ctx.sandbox.voices.remove(version)
-    await ctx.sandbox.voices.remove(design)
+        ctx.remove(version)
+    ctx.remove(design)
 
 
 @provider.operation("deleteVoiceDesignVersion")
 async def delete_voice_design_version(ctx: RequestContext) -> None:
     design = await _find_design(ctx, ctx.parameters["id"])
     version = await _find_version(ctx, design, ctx.parameters["version"])
-    await ctx.sandbox.voices.remove(version)
+    ctx.remove(version)
 
 
 @provider.operation("getVoiceDesignSample")
@@ -439,8 +438,8 @@ async def generate_speech(ctx: RequestContext) -> Response:
         "rate": settings.get("sampling_rate", SAMPLE_RATE),
     }
     if ctx.fields["output_type"] == "audio_id":
-        audio_id = ctx.sandbox.ids.uuid("telnyx speech")
-        await ctx.add(SPEECHES, audio_id, speech)
+        audio_id = ctx.ids.uuid("telnyx speech")
+        ctx.add(SPEECHES, audio_id, speech)
         url = f"{ctx.origin}{provider.base_path}/text-to-speech/speech/{audio_id}"
         return Response({"audio_id": audio_id, "audio_url": url})
     if ctx.fields["output_type"] == "base64_output":

@@ -1,33 +1,23 @@
-"""What an API key stands for: tier, credit, trial, enabled models, limits."""
+"""API keys: tier, credit, trial, enabled models, limits, and how much of the limits is used."""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+EVERY_KEY = "*"  # its configured state applies to all keys of a provider
+USAGE_ENTRIES = 10_000  # kept of each account
 
 
-class Hit(NamedTuple):
-    """What counting came to: seconds to wait (0: it was counted), how many are left, seconds until
-    the first of them is given back.
-    """
-
-    wait: float
-    left: int
-    reset: float
-
-
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Account:
     """One API key at one provider.
 
-    `credit` is in the provider's own unit (dollars, credits), None for as much as is wanted;
-    `models` are those enabled, None for all; `limits` are its own, by name: {"max": 3, "per": 60}.
-
-    `in_flight` counts the requests being answered; `told` is until when it was told to wait, by
-    operation; `found` is the store in which it found what everybody finds; `notes` are what the
-    provider writes down of its use, the newest ten thousand.
+    `credit` is in the provider's own unit (dollars, credits), None if unlimited; `models` are the
+    enabled ones, None for all; `limits` are its own, by name: {"max": 3, "per": 60}.
+    `concurrency` is the number of its requests in progress.
     """
 
     provider: str
@@ -37,88 +27,181 @@ class Account:
     trial_ended: bool = False
     models: tuple[str, ...] | None = None
     limits: Mapping[str, Any] = field(default_factory=dict)
-    in_flight: int = 0
-    found: object = field(default=None, repr=False)
-    retry_at: dict[str, float] = field(default_factory=dict, repr=False)
-    hits: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque), repr=False)
-    notes: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=10_000), repr=False)
+    concurrency: int = 0
 
     def described(self) -> dict[str, Any]:
-        """Its state as JSON."""
+        """Return the state that can be changed, as JSON."""
         return {name: getattr(self, name) for name in STATE}
 
 
 STATE = ("tier", "credit", "trial_ended", "models", "limits")
-EVERY_KEY = "*"  # what is stated of it holds for all keys of a provider
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRule:
+    """A limit of the provider that applies to the operation of a request.
+
+    `max` is a number of requests, or a number by tier; `per` is in seconds, None for requests at
+    the same time.
+    """
+
+    name: str
+    max: int | Mapping[str, int]
+    per: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitResult:
+    """A limit after a request was counted.
+
+    `used` includes the request; `reset` and `wait` are in seconds; `wait` is 0 unless the limit is
+    exceeded. `per` is None for requests at the same time.
+    """
+
+    name: str
+    max: int
+    per: float | None
+    used: int
+    reset: float = 0.0
+    wait: float = 0.0
+
+    @property
+    def exceeded(self) -> bool:
+        """True if the request is one too many."""
+        return self.used > self.max
+
+    @property
+    def remaining(self) -> int:
+        """The number of requests that are left."""
+        return max(self.max - self.used, 0)
+
+
+@dataclass(slots=True, eq=False)
+class AccountEntry:
+    """An account in memory, with what the store counts for it."""
+
+    account: Account
+    retry_at: dict[str, float] = field(default_factory=dict)  # by operation
+    hits: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    usage: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=USAGE_ENTRIES))
+
+    def change(self, **state: Any) -> None:
+        """Replace parts of the account."""
+        self.account = replace(self.account, **state)
+
+    def enter(self, step: int = 1) -> None:
+        """Count one more request in progress."""
+        account = self.account
+        # As `replace`, which takes ten times as long.
+        self.account = Account(
+            account.provider,
+            account.key,
+            account.tier,
+            account.credit,
+            account.trial_ended,
+            account.models,
+            account.limits,
+            account.concurrency + step,
+        )
+
+    def leave(self) -> None:
+        """Count one less."""
+        self.enter(-1)
+
+    def count(
+        self, rules: Sequence[LimitRule], others: Collection[str], now: float, *, documented: bool
+    ) -> list[LimitResult]:
+        """Count a request against the limits that apply to it, up to the first exceeded one.
+
+        `rules` are the documented limits of the operation, `others` the names of those of other
+        operations.
+        """
+        results = []
+        for rule in self._rules(rules, others, documented=documented):
+            result = self._count(rule, now)
+            if result is not None:
+                results.append(result)
+                if result.exceeded:
+                    break
+        return results
+
+    def _rules(
+        self, rules: Sequence[LimitRule], others: Collection[str], *, documented: bool
+    ) -> Iterator[LimitRule]:
+        """Yield the account's own limits, then the documented ones that are switched on."""
+        own = self.account.limits
+        known = {rule.name: rule.per for rule in rules}
+        for name, limit in own.items():
+            if name not in others:
+                per = limit.get("per", known.get(name))
+                yield LimitRule(name, int(limit["max"]), per)
+        if documented:
+            yield from (rule for rule in rules if rule.name not in own)
+
+    def _count(self, rule: LimitRule, now: float) -> LimitResult | None:
+        maximum = rule.max if isinstance(rule.max, int) else rule.max.get(self.account.tier)
+        if maximum is None:
+            return None
+        if rule.per is None:
+            return LimitResult(rule.name, maximum, None, self.account.concurrency)
+        hits = self.hits[rule.name]
+        while hits and hits[0] <= now - rule.per:
+            hits.popleft()
+        wait, used = 0.0, len(hits) + 1
+        if len(hits) < maximum:
+            hits.append(now)
+        else:
+            wait = hits[0] + rule.per - now if hits else rule.per
+        reset = hits[0] + rule.per - now if hits else rule.per
+        return LimitResult(rule.name, maximum, rule.per, used, reset, wait)
+
+    def give_back(self, results: Iterable[LimitResult], now: float) -> None:
+        """Undo `count`."""
+        for result in results:
+            if result.per is not None and not result.exceeded and now in self.hits[result.name]:
+                self.hits[result.name].remove(now)
 
 
 class Accounts:
-    """The accounts of one sandbox; one is made when its key is first seen."""
+    """The accounts of one sandbox in memory; an account is made when its key is first seen.
+
+    Beyond `capacity` the oldest account is evicted.
+    """
 
     def __init__(
-        self, configured: Mapping[str, Mapping[str, Mapping[str, Any]]], max_count: int
+        self, configured: Mapping[str, Mapping[str, Mapping[str, Any]]], capacity: int
     ) -> None:
         self._configured = configured
         self._every: dict[str, dict[str, Any]] = {}
-        self._max_count = max_count
-        self._accounts: dict[tuple[str, str], Account] = {}
+        self._capacity = capacity
+        self._entries: dict[tuple[str, str], AccountEntry] = {}
 
-    async def open(self, provider: str, key: str, usual: Mapping[str, Any]) -> Account:
-        """The account of a key; that of a new one is as settings state it, else as is usual."""
-        found = self._accounts.get((provider, key))
-        if found:
-            return found
+    def find(self, provider: str, key: str) -> AccountEntry | None:
+        """Return the account of a key, if it is there."""
+        return self._entries.get((provider, key))
+
+    def open(self, provider: str, key: str, defaults: Mapping[str, Any]) -> AccountEntry:
+        """Return the account of a key; a new one is as configured, else has the defaults."""
+        entry = self._entries.get((provider, key))
+        if entry:
+            return entry
         configured = self._configured.get(provider, {})
         every = {**configured.get(EVERY_KEY, {}), **self._every.get(provider, {})}
-        account = Account(provider, key, **{**usual, **every, **configured.get(key, {})})
-        self._accounts[provider, key] = account
-        if len(self._accounts) > self._max_count:
-            del self._accounts[next(iter(self._accounts))]
-        return account
+        account = Account(provider, key, **{**defaults, **every, **configured.get(key, {})})
+        entry = AccountEntry(account)
+        if key:  # requests without a key have no account
+            self._entries[provider, key] = entry
+        if len(self._entries) > self._capacity:
+            del self._entries[next(iter(self._entries))]
+        return entry
 
-    async def enter(self, provider: str, key: str, usual: Mapping[str, Any]) -> Account:
-        """The account of a key, with one more request that is being answered."""
-        account = await self.open(provider, key, usual)
-        account.in_flight += 1
-        return account
-
-    async def leave(self, account: Account) -> None:
-        """One less is being answered."""
-        account.in_flight -= 1
-
-    async def hit(self, account: Account, what: str, max_count: int, per: float, now: float) -> Hit:
-        """Count one more of something; past `most` within `per` seconds it is not counted."""
-        hits = account.hits[what]
-        while hits and hits[0] <= now - per:
-            hits.popleft()
-        wait = 0.0
-        if len(hits) < max_count:
-            hits.append(now)
-        else:
-            wait = hits[0] + per - now if hits else per
-        reset = hits[0] + per - now if hits else per
-        return Hit(wait, max(max_count - len(hits), 0), reset)
-
-    async def change(self, account: Account, state: Mapping[str, Any]) -> Account:
+    def change(self, entry: AccountEntry, state: Mapping[str, Any]) -> Account:
         """Replace parts of an account's state; that of `*` is the state of every key."""
-        changed = [account]
+        account = entry.account
+        changed = [entry]
         if account.key == EVERY_KEY:
             self._every.setdefault(account.provider, {}).update(state)
-            changed += [a for a in self._accounts.values() if a.provider == account.provider]
-        for each in changed:
-            for name, value in state.items():
-                setattr(each, name, value)
-        return account
-
-    async def spend(self, account: Account, amount: float) -> bool:
-        """Take an amount of credit; False, and nothing taken, when there is less."""
-        if account.credit is None:
-            return True
-        if account.credit < amount:
-            return False
-        account.credit -= amount
-        return True
-
-    async def note(self, account: Account, used: dict[str, Any]) -> None:
-        """Write down a use of an account."""
-        account.notes.append(used)
+            changed += [e for (name, _), e in self._entries.items() if name == account.provider]
+        for changed_entry in changed:
+            changed_entry.change(**state)
+        return entry.account

@@ -1,24 +1,26 @@
-"""The last exchanges of a sandbox, bounded in count and bytes."""
+"""The journal: the last requests of a sandbox, bounded in count and bytes."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from .uploads import Upload
+from ..errors import Violation
 
-_ENTRY_BYTES = 2048  # what an exchange takes besides its texts, about
+_ENTRY_BYTES = 2048  # of an entry besides its texts, about
+_INTERNAL_ERRORS = 100  # entries with an internal error that outlast the journal
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One request and what came of it; written down while it happens, told when it is asked for.
+    """One request and its response.
 
-    `status` is None while no reply was sent, and stays so when none was: a reset, a client that
-    went away. `early` is by how many seconds it came before it was told to by `Retry-After`.
+    `headers` and `query` are as sent; `fields` are the decoded members of the body without files;
+    `uploads` are ids; `size` is in bytes. `status` is None when no response was sent: a reset, a
+    client that disconnected. `early` is the number of seconds before Retry-After elapsed.
     """
 
     number: int
@@ -28,82 +30,96 @@ class JournalEntry:
     method: str
     path: str
     query: bytes
-    headers: Any
+    headers: Sequence[tuple[bytes, bytes]]
     at: float
     fields: Mapping[str, Any] = field(default_factory=dict)
-    uploads: tuple[Upload, ...] = ()
+    uploads: tuple[str, ...] = ()
     size: int = 0
-    violations: tuple[Any, ...] = ()
+    file_size: int = 0
+    violations: tuple[Violation, ...] = ()
     hint: str = ""
     fault: str = ""
     kind: str = ""
     status: int | None = None
-    reply_type: str = ""
-    reply_headers: Mapping[str, str] = field(default_factory=dict)
-    reply: bytes = b""
+    response_type: str = ""
+    response_headers: Mapping[str, str] = field(default_factory=dict)
+    response: bytes = b""
     milliseconds: float | None = None
     early: float | None = None
     internal_error: str = ""
 
     @property
     def id(self) -> str:
-        """What it is called: `request_7`."""
+        """The id of the entry: `request_7`."""
         return f"request_{self.number}"
 
     @property
     def weight(self) -> int:
-        """How many bytes it holds on to, about; files are counted where they are kept."""
-        weight: int = (
-            _ENTRY_BYTES + self.headers.size + len(self.query) + self.size + len(self.reply)
-        )
-        for upload in self.uploads:
-            weight -= upload.size
-        return weight
+        """The approximate number of bytes it occupies; files are counted where they are stored."""
+        headers = sum(len(name) + len(value) for name, value in self.headers)
+        text = len(self.query) + self.size - self.file_size + len(self.response)
+        return _ENTRY_BYTES + headers + text
 
 
 class Journal:
-    """Exchanges, oldest first: at most `entries` of them and about `bytes` bytes.
+    """The entries of one sandbox in memory, at most `capacity` of about `max_bytes` bytes.
 
-    What is beyond is dropped oldest first, and counted in `dropped`.
+    The oldest entries are evicted. Entries with an internal error stay in `internal_errors`.
     """
 
-    def __init__(self, entries: int, bytes: int) -> None:
-        self._entries = entries
-        self._bytes = bytes
-        self._exchanges: OrderedDict[int, tuple[JournalEntry, int]] = OrderedDict()
+    def __init__(self, capacity: int, max_bytes: int) -> None:
+        self._capacity = capacity
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[int, tuple[JournalEntry, int]] = OrderedDict()
         self._numbers = count(1)
+        self.internal_errors: deque[JournalEntry] = deque(maxlen=_INTERNAL_ERRORS)
         self.bytes = 0
         self.evicted = 0
 
     def next_number(self) -> int:
-        """The number of the exchange that begins."""
+        """Reserve the number of an entry."""
         return next(self._numbers)
 
-    async def append(self, handle_request: JournalEntry) -> None:
-        """Keep an exchange that ended, at the cost of the oldest where there is no room."""
-        weight = handle_request.weight
-        self._exchanges[handle_request.number] = handle_request, weight
+    def put(self, entry: JournalEntry) -> list[JournalEntry]:
+        """Store an entry, in place of one with its number; return the ones that it evicts."""
+        weight = entry.weight
+        if entry.number in self._entries:
+            self.bytes -= self._entries[entry.number][1]
+        self._entries[entry.number] = entry, weight
         self.bytes += weight
-        while len(self._exchanges) > self._entries or self.bytes > self._bytes:
-            if len(self._exchanges) == 1:
+        if entry.internal_error:
+            self._put_internal_error(entry)
+        dropped = []
+        while len(self._entries) > self._capacity or self.bytes > self._max_bytes:
+            if len(self._entries) == 1:
                 break
-            _, (_, lightened) = self._exchanges.popitem(last=False)
-            self.bytes -= lightened
+            _, (oldest, evicted_weight) = self._entries.popitem(last=False)
+            self.bytes -= evicted_weight
             self.evicted += 1
+            dropped.append(oldest)
+        return dropped
 
-    async def get(self, number: int) -> JournalEntry | None:
-        """The exchange with a number."""
-        found = self._exchanges.get(number)
-        return found[0] if found else None
+    def _put_internal_error(self, entry: JournalEntry) -> None:
+        for i, other in enumerate(self.internal_errors):
+            if other.number == entry.number:
+                self.internal_errors[i] = entry
+                return
+        self.internal_errors.append(entry)
 
-    async def clear(self) -> None:
-        """Forget all exchanges; the numbers of those to come go on."""
-        self._exchanges.clear()
+    def find(self, number: int) -> JournalEntry | None:
+        """Return the entry with a number."""
+        stored = self._entries.get(number)
+        return stored[0] if stored else None
+
+    def clear(self) -> None:
+        """Delete all entries; numbers continue."""
+        self._entries.clear()
+        self.internal_errors.clear()
         self.bytes = self.evicted = 0
 
     def __iter__(self) -> Iterator[JournalEntry]:
-        # They are kept as they ended, and told as they began.
-        return iter([self._exchanges[number][0] for number in sorted(self._exchanges)])
+        # Stored in the order in which requests ended, listed in the order in which they began.
+        return iter([self._entries[number][0] for number in sorted(self._entries)])
 
     def __len__(self) -> int:
-        return len(self._exchanges)
+        return len(self._entries)

@@ -1,26 +1,26 @@
-"""The voice store: what was made, by whom."""
+"""Records: voices and everything else that a provider stores."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from .uploads import Upload
-
 Data = dict[str, Any]
-EVERYBODY = "*"  # the account of records that all accounts of a provider see
+EVERY_ACCOUNT = "*"  # the account of records that all accounts of a provider see
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Record:
-    """One stored thing, most often a voice: `data` is exactly what its provider's API shows.
+    """One stored thing, most often a voice: `data` is what its provider's API shows.
 
-    `collection` tells things of one provider apart (`voice_clones`, `voice_designs`); `account`
-    is the API key it belongs to; `created_at` is in seconds since the epoch; a `preset` was there
-    from the start.
+    `collection` separates the kinds of things of one provider (`voice_clones`, `voice_designs`);
+    `account` is the API key it belongs to; `created_at` is in seconds since 1970; `uploads` are
+    the ids of its files. A `preset` comes with the provider; a `base` record exists without being
+    stored: a preset, or a record of the settings. `number` is its place among all records of the
+    sandbox, `revision` counts its changes. A `removed` record hides a base record.
     """
 
     provider: str
@@ -29,90 +29,88 @@ class Record:
     id: str
     data: Data
     created_at: float
-    uploads: tuple[Upload, ...] = ()
+    uploads: tuple[str, ...] = ()
     preset: bool = False
+    base: bool = False
     number: int = 0
+    revision: int = 0
+    removed: bool = False
 
     @property
     def partition(self) -> tuple[str, str, str]:
-        """Where it stands: provider, collection, account."""
+        """Provider, collection and account."""
         return self.provider, self.collection, self.account
 
 
-class RecordStore:
-    """The records of one sandbox, in memory, oldest first; an account sees only its own.
+class Records:
+    """The records of one sandbox in memory, oldest first; an account sees only its own.
 
-    Holds at most `most` records: beyond that the oldest is dropped, and counted in `dropped`.
+    Beyond `capacity` the oldest record is evicted.
     """
 
-    def __init__(self, max_count: int, configured: Iterable[Record] = ()) -> None:
-        self._max_count = max_count
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
         self._partitions: dict[tuple[str, str, str], dict[str, Record]] = {}
-        self._order: OrderedDict[int, Record] = OrderedDict()  # gives up its first at once
+        self._order: OrderedDict[int, Record] = OrderedDict()  # evicts its first in constant time
         self._numbers = count(1)
         self.evicted = 0
-        for record in configured:
-            self._put(record)
 
-    async def add(self, record: Record) -> Record:
-        """Store a record; one with the same id in the same collection and account gives way."""
-        return self._put(record)
+    def find(self, partition: tuple[str, str, str], id: str) -> Record | None:
+        """Return the record with this id."""
+        return self._partitions.get(partition, {}).get(id)
 
-    def _put(self, record: Record) -> Record:
-        partition = self._partitions.get(record.partition)
-        if partition is None:
-            partition = self._partitions[record.partition] = {}
-        if record.id in partition:
-            del self._order[partition[record.id].number]
-        record.number = next(self._numbers)
+    def put(self, record: Record) -> tuple[Record, list[Record]]:
+        """Store a record; return it as stored, and the records that it replaces or evicts.
+
+        A record of the same id is replaced: in its place when `record` has its number, else at
+        the end.
+        """
+        dropped = []
+        before = self.find(record.partition, record.id)
+        if before and before.number == record.number:
+            record = replace(record, revision=before.revision + 1)
+            dropped.append(before)
+        else:
+            if before:
+                dropped.append(before)
+                self._delete(before)
+            record = replace(record, number=next(self._numbers), revision=0)
+        partition = self._partitions.setdefault(record.partition, {})
         partition[record.id] = self._order[record.number] = record
-        if len(self._order) > self._max_count:
-            self._forget(self._oldest())
+        if len(self._order) > self._capacity:
+            oldest = next(iter(self._order.values()))
+            self._delete(oldest)
+            dropped.append(oldest)
             self.evicted += 1
-        return record
+        return record, dropped
 
-    def _oldest(self) -> Record:
-        """The oldest that somebody made: presets are given up only where there is nothing else."""
-        for _ in range(len(self._order)):
-            record = next(iter(self._order.values()))
-            if not record.preset:
-                break
-            self._order.move_to_end(record.number)
-        return record
+    def delete(self, record: Record) -> Record | None:
+        """Delete the record of this id, and return it."""
+        stored = self.find(record.partition, record.id)
+        if stored:
+            self._delete(stored)
+        return stored
 
-    async def get(self, provider: str, collection: str, account: str, id: str) -> Record | None:
-        """The record with this id that is this account's, or everybody's."""
-        for owner in (account, EVERYBODY):
-            found = self._partitions.get((provider, collection, owner), {}).get(id)
-            if found:
-                return found
-        return None
-
-    async def list(self, provider: str, collection: str, account: str) -> list[Record]:
-        """All records in a collection that are this account's or everybody's, oldest first."""
-        own = self._partitions.get((provider, collection, account), {})
-        shared = self._partitions.get((provider, collection, EVERYBODY))
-        if not shared:
-            return [*own.values()]
-        both = [*own.values(), *shared.values()]
-        return sorted(both, key=lambda each: each.number)
-
-    async def update(self, record: Record, change: Callable[[Data], Data]) -> Record:
-        """Replace a record's data by what `change` makes of it."""
-        record.data = change(record.data)
-        return record
-
-    async def remove(self, record: Record) -> None:
-        """Delete a record."""
-        if record.number in self._order:
-            self._forget(record)
-
-    def _forget(self, record: Record) -> None:
+    def _delete(self, record: Record) -> None:
         del self._order[record.number]
         partition = self._partitions[record.partition]
         del partition[record.id]
         if not partition:
             del self._partitions[record.partition]
+
+    def list(self, provider: str, collection: str, account: str) -> list[Record]:
+        """Return the records in a collection of this account and of every account."""
+        own = self._partitions.get((provider, collection, account), {})
+        shared = self._partitions.get((provider, collection, EVERY_ACCOUNT))
+        if not shared:
+            return [*own.values()]
+        both = [*own.values(), *shared.values()]
+        return sorted(both, key=lambda record: record.number)
+
+    def count(self, partition: tuple[str, str, str], prefix: str) -> int:
+        """Return the number of records whose ids have a prefix."""
+        records = self._partitions.get(partition, {}).values()
+        return sum(record.id.startswith(prefix) and not record.removed for record in records)
 
     def __iter__(self) -> Iterator[Record]:
         return iter([*self._order.values()])

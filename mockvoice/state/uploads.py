@@ -1,69 +1,66 @@
-"""Files as they arrived, and how many of their bytes are kept."""
+"""Uploaded files, and the memory that they may occupy."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
-from weakref import ReferenceType, ref
 
 from ..audio.detect import AudioInfo, seconds, sniff
 
 
-@dataclass(slots=True, eq=False, weakref_slot=True)
+@dataclass(slots=True, eq=False)
 class Upload:
-    """A file as it arrived: what its sender called it, and its bytes while they are kept.
+    """A file as it arrived: the name of its field, and what its sender declared.
 
-    `size` is in bytes and stays when the content is given up.
+    `content` is None when it was evicted from the store; `size` is in bytes and stays. `id` is
+    given by the request that stores it.
     """
 
     name: str
     filename: str
     content_type: str
-    content: bytes | memoryview = field(repr=False)
-    size: int = field(init=False)
-    kept: bool = field(default=True, init=False)
-    _info: AudioInfo | None = field(default=None, init=False, repr=False)
+    content: bytes | memoryview | None = field(repr=False)
+    size: int = -1
+    id: str = ""
+    detected: AudioInfo | None = field(default=None, repr=False)
     _seconds: float | None = field(default=None, init=False, repr=False)
     _sha256: str | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.size = len(self.content)
+        if self.size < 0:
+            self.size = len(self.content or b"")
 
     @property
     def data(self) -> bytes:
-        """The bytes of the file; none when they were given up."""
-        return bytes(self.content)
+        """The bytes of the file; none if they were evicted."""
+        return bytes(self.content or b"")
 
     @property
     def info(self) -> AudioInfo:
-        """What the file is by its bytes."""
-        if self._info is None:
-            self._info = sniff(self.content)
-        return self._info
+        """The format of the file by its bytes."""
+        if self.detected is None:
+            self.detected = sniff(self.content or b"")
+        return self.detected
 
     @property
     def seconds(self) -> float | None:
-        """How long it plays; None when that cannot be told."""
-        if self.kept and self._seconds is None:
+        """The duration of the audio; None if it cannot be determined, or the bytes were evicted."""
+        if self.content is not None and self._seconds is None:
             self._seconds = seconds(self.content, self.info.format)
-        return self._seconds if self.kept else None
+        return self._seconds
 
     @property
     def sha256(self) -> str | None:
-        """The digest of its bytes; None when they were given up."""
-        if self.kept and self._sha256 is None:
+        """The SHA-256 digest in hexadecimal; None if the bytes were evicted."""
+        if self.content is not None and self._sha256 is None:
             self._sha256 = sha256(self.content).hexdigest()
-        return self._sha256 if self.kept else None
-
-    def evict(self) -> None:
-        """Forget the bytes, not what they were."""
-        self._info = self.info
-        self.content, self.kept = b"", False
+        return self._sha256
 
     def described(self) -> dict[str, Any]:
-        """The file without its bytes, as JSON."""
+        """Return the file without its bytes, as JSON."""
         return {
             "field": self.name,
             "filename": self.filename,
@@ -76,28 +73,52 @@ class Upload:
 
 
 class UploadCache:
-    """The files whose bytes a server keeps, for all its sandboxes: at most `most` bytes of them.
+    """The uploaded files of all sandboxes in memory, at most `capacity` bytes of them.
 
-    Beyond that the oldest are given up, and counted in `dropped`. A file that no record and no
-    exchange holds any more is not kept by this.
+    The content of the oldest files is evicted. A file that no record and no journal entry refers
+    to is deleted.
     """
 
-    def __init__(self, max_count: int) -> None:
-        self._max_count = max_count
-        self._sizes: OrderedDict[ReferenceType[Upload], int] = OrderedDict()
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._uploads: dict[tuple[int, str], Upload] = {}
+        self._references: dict[tuple[int, str], int] = {}
+        self._in_memory: OrderedDict[tuple[int, str], int] = OrderedDict()
         self.bytes = 0
         self.evicted = 0
 
-    def keep(self, upload: Upload) -> None:
-        """Keep one more file, at the cost of the oldest where there is no room."""
-        self._sizes[ref(upload, self._gone)] = upload.size
+    def retain(self, owner: int, ids: Iterable[str]) -> None:
+        """Count one more reference to each of these files of a sandbox."""
+        for id in ids:
+            self._references[owner, id] = self._references.get((owner, id), 0) + 1
+
+    def release(self, owner: int, ids: Iterable[str]) -> None:
+        """Count one less, and delete the files that have none."""
+        for id in ids:
+            key = owner, id
+            if key not in self._references:
+                continue
+            self._references[key] -= 1
+            if not self._references[key]:
+                del self._references[key]
+                self._uploads.pop(key, None)
+                self.bytes -= self._in_memory.pop(key, 0)
+
+    def put(self, owner: int, upload: Upload) -> None:
+        """Store a file that is referred to."""
+        key = owner, upload.id
+        if key not in self._references or key in self._uploads:
+            return
+        self._uploads[key] = upload
+        self._in_memory[key] = upload.size
         self.bytes += upload.size
-        while self.bytes > self._max_count and len(self._sizes) > 1:
-            oldest, size = self._sizes.popitem(last=False)
+        while self.bytes > self._capacity and len(self._in_memory) > 1:
+            oldest, size = self._in_memory.popitem(last=False)
             self.bytes -= size
             self.evicted += 1
-            if found := oldest():
-                found.evict()
+            evicted = self._uploads[oldest]
+            self._uploads[oldest] = replace(evicted, content=None, detected=evicted.info)
 
-    def _gone(self, reference: ReferenceType[Upload]) -> None:
-        self.bytes -= self._sizes.pop(reference, 0)
+    def get(self, owner: int, ids: Iterable[str]) -> list[Upload]:
+        """Return files by their ids."""
+        return [self._uploads[owner, id] for id in ids if (owner, id) in self._uploads]

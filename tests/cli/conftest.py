@@ -1,4 +1,4 @@
-"""A server that the verbs speak to."""
+"""Server fixtures for the command line tests."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def _control() -> Iterator[Control]:
 
 @pytest.fixture
 def mock(_control: Control) -> Control:
-    """A server at its start."""
+    """A server in its initial state."""
     _control.reset()
     return _control
 
 
 @pytest.fixture
 def server(mock: Control) -> str:
-    """Its address."""
+    """Its URL."""
     return mock.url

@@ -1,4 +1,4 @@
-"""Commands, as processes of their own."""
+"""Helpers that run mockvoice commands as subprocesses."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from socket import create_server
 
-MOCKVOICE = [sys.executable, "-P", "-m", "mockvoice"]  # -P: as the script that pip installs
-_ROOT = str(Path(__file__).parents[2])  # where it is imported from, wherever a command is run
+MOCKVOICE = [sys.executable, "-P", "-m", "mockvoice"]  # -P: like the script that pip installs
+_ROOT = str(Path(__file__).parents[2])
+
+# Terminal settings of the shell or CI, and settings of the user's own mockvoice.
+_EXCLUDED = re.compile(r"MOCKVOICE_.*|CI|BUILD_NUMBER|COLUMNS|FORCE_COLOR")
 
 
-# A colour or a width that a shell or a CI asks for, and settings of a mockvoice of the user's.
-_NOT_OF_A_TEST = re.compile(r"MOCKVOICE_.*|CI|BUILD_NUMBER|COLUMNS|FORCE_COLOR")
-
-
-def surroundings(**environment: str) -> dict[str, str]:
-    """The environment of a command: that of the tests, alike everywhere, and some more."""
-    kept = {k: v for k, v in os.environ.items() if not _NOT_OF_A_TEST.fullmatch(k)}
-    return {**kept, "PYTHONPATH": _ROOT, **environment}
+def clean_environ(**variables: str) -> dict[str, str]:
+    """Return the environment without variables that change the output, plus `variables`."""
+    environ = {k: v for k, v in os.environ.items() if not _EXCLUDED.fullmatch(k)}
+    return {**environ, "PYTHONPATH": _ROOT, **variables}
 
 
 def run(
     *arguments: str, cwd: Path | str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """What a command did."""
+    """Run a command to its end."""
     return subprocess.run(
         [*MOCKVOICE, *arguments],
         capture_output=True,
@@ -37,19 +36,19 @@ def run(
         timeout=30,
         check=False,
         cwd=cwd,
-        env=surroundings(**environment),
+        env=clean_environ(**environment),
     )
 
 
-def told(*arguments: str, cwd: Path | str | None = None, **environment: str) -> str:
-    """What a command printed that went well."""
-    done = run(*arguments, cwd=cwd, **environment)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+def check_output(*arguments: str, cwd: Path | str | None = None, **environment: str) -> str:
+    """Return what a command prints; it must succeed without output on stderr."""
+    result = run(*arguments, cwd=cwd, **environment)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
 
 
-class Serving:
-    """`mockvoice serve`: its first lines, unless it is quiet, and the URL."""
+class ServeProcess:
+    """A running `mockvoice serve`; `lines` is what it prints at startup, unless quiet."""
 
     def __init__(self, process: subprocess.Popen[str], *, quiet: bool) -> None:
         self._process = process
@@ -62,31 +61,31 @@ class Serving:
 
     @property
     def url(self) -> str:
-        """Where it is, as it said."""
+        """URL of the server, from the startup output."""
         return self.lines[-1].split()[1].removesuffix("/__mockvoice")
 
-    def stop(self, by: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
-        """Its exit code, and what it printed since, as output and as errors."""
-        self._process.send_signal(by)
-        output, errors = self._process.communicate(timeout=5)
-        return self._process.returncode, output, errors
+    def stop(self, signum: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
+        """Stop the server; return its exit code and the rest of stdout and stderr."""
+        self._process.send_signal(signum)
+        stdout, stderr = self._process.communicate(timeout=5)
+        return self._process.returncode, stdout, stderr
 
 
 @contextmanager
-def started(
+def start_server(
     *arguments: str, cwd: Path | str | None = None, **environment: str
-) -> Iterator[Serving]:
-    """A server on a free port that the test stops itself."""
+) -> Iterator[ServeProcess]:
+    """Start a server on a free port; the caller stops it, otherwise it is killed."""
     with subprocess.Popen(
         [*MOCKVOICE, "serve", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=cwd,
-        env=surroundings(**environment),
+        env=clean_environ(**environment),
     ) as process:
         try:
-            yield Serving(process, quiet="--quiet" in arguments)
+            yield ServeProcess(process, quiet="--quiet" in arguments)
         finally:
             process.kill()
 
@@ -95,14 +94,14 @@ def started(
 def serving(
     *arguments: str, cwd: Path | str | None = None, **environment: str
 ) -> Iterator[tuple[list[str], str]]:
-    """A server that is stopped after the test: its first lines, and the URL."""
-    with started(*arguments, cwd=cwd, **environment) as server:
+    """Run a server on a free port; yield its startup lines and its URL."""
+    with start_server(*arguments, cwd=cwd, **environment) as server:
         yield server.lines, server.url
         assert server.stop()[0] == 0
 
 
 def free_port() -> int:
-    """A port on which nothing listens."""
+    """Return a port on which nothing listens."""
     with create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

@@ -1,4 +1,4 @@
-"""What all verbs have in common."""
+"""Behavior that all commands share."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from mockvoice import __version__
 from mockvoice.cli import COMMANDS
 from mockvoice.cli.commands import Command
 
-from .processes import MOCKVOICE, free_port, run, serving, surroundings, told
+from .processes import MOCKVOICE, check_output, clean_environ, free_port, run, serving
 
 
-def test_the_version_is_printed() -> None:
-    assert told("--version") == f"mockvoice {__version__}\n"
+def test_version_flag() -> None:
+    assert check_output("--version") == f"mockvoice {__version__}\n"
 
 
-def test_the_help_lists_the_verbs() -> None:
-    help = told("--help", COLUMNS="200")
-    for verb in COMMANDS:
-        if " " not in verb.name:
-            assert f"    {verb.name} " in help
-            assert verb.help in help
+def test_help_lists_all_commands() -> None:
+    help = check_output("--help", COLUMNS="200")
+    for command in COMMANDS:
+        if " " not in command.name:
+            assert f"    {command.name} " in help
+            assert command.help in help
 
 
-@pytest.mark.parametrize("verb", COMMANDS, ids=lambda verb: verb.name)
-def test_every_verb_tells_what_it_does_with_an_example(verb: Command) -> None:
-    help = told(*verb.name.split(), "--help", COLUMNS="200")
-    assert help.startswith(f"usage: mockvoice {verb.name} [-h]")
-    assert f"{verb.help}." in help
-    assert f"\nexample: {verb.example}\n" in help
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_command_help_has_summary_and_example(command: Command) -> None:
+    help = check_output(*command.name.split(), "--help", COLUMNS="200")
+    assert help.startswith(f"usage: mockvoice {command.name} [-h]")
+    assert f"{command.help}." in help
+    assert f"\nexample: {command.example}\n" in help
 
 
-ASKING = [
+NEEDS_SERVER = [
     ["health"],
     ["wait", "--timeout", "0.1"],
     ["requests"],
@@ -50,18 +50,18 @@ ASKING = [
 ]
 
 
-@pytest.mark.parametrize("arguments", ASKING, ids=" ".join)
-def test_where_no_server_is_the_answer_is_no(arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", NEEDS_SERVER, ids=" ".join)
+def test_missing_server_exits_with_1(arguments: list[str]) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    done = run(*arguments, MOCKVOICE_URL=url)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"mockvoice: no mockvoice answers at {url}: ")
-    assert "Connection refused; start one with `mockvoice serve`" in done.stderr
-    assert done.stderr.count("\n") == 1
+    result = run(*arguments, MOCKVOICE_URL=url)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"mockvoice: no mockvoice server at {url}: ")
+    assert "Connection refused; start one with `mockvoice serve`" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "wrong"),
+    ("arguments", "environment", "message"),
     [
         ([], {}, "the following arguments are required: COMMAND"),
         (["speak"], {}, "invalid choice: 'speak'"),
@@ -69,33 +69,41 @@ def test_where_no_server_is_the_answer_is_no(arguments: list[str]) -> None:
         (
             ["health", "--url", "ftp://host"],
             {},
-            "no mockvoice can be at ftp://host: that is no URL",
+            "invalid server URL ftp://host: expected a URL such as http://127.0.0.1:4010",
         ),
-        (["health"], {"MOCKVOICE_URL": "http://a:b"}, "no mockvoice can be at http://a:b"),
+        (["health"], {"MOCKVOICE_URL": "http://a:b"}, "invalid server URL http://a:b"),
         (["reset"], {"MOCKVOICE_PORT": "x"}, "MOCKVOICE_PORT must be a whole number; got 'x'"),
-        (["env", "--url", "http://["], {}, "no mockvoice can be at http://[: that is no URL"),
-        (["routes", "acme"], {}, "there is no provider acme; there are faseeh, retell"),
-        (["errors", "mockvoice"], {}, "there is no provider mockvoice; there are faseeh"),
+        (["env", "--url", "http://["], {}, "invalid server URL http://[: expected"),
+        (
+            ["routes", "acme"],
+            {},
+            "unknown provider acme; available: faseeh, retell, supertone, telnyx, mockvoice",
+        ),
+        (["routes", "telnix"], {}, "unknown provider telnix (did you mean telnyx?); available: "),
+        (["errors", "mockvoice"], {}, "unknown provider mockvoice; available: faseeh, retell"),
         (["reset", "--only", "all"], {}, "invalid choice: 'all'"),
         (["sample", "aiff"], {}, "invalid choice: 'aiff'"),
         (["faults", "add", "--times", "x"], {}, "invalid int value: 'x'"),
         (["faults", "add", "--when", "never"], {}, "invalid choice: 'never'"),
     ],
 )
-def test_what_cannot_be_meant_is_told(
-    arguments: list[str], environment: dict[str, str], wrong: str
+def test_usage_error_exits_with_2(
+    arguments: list[str], environment: dict[str, str], message: str
 ) -> None:
-    done = run(*arguments, **environment)
-    assert done.returncode == 2
-    assert wrong in done.stderr
-    assert "Traceback" not in done.stderr
+    result = run(*arguments, **environment)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("arguments", "wrong"),
+    ("arguments", "message"),
     [
-        (["requests", "--operation", "cloneVoices"], "did you mean cloneVoice? there are"),
-        (["requests", "--provider", "acme"], "there is no provider acme; there are faseeh"),
+        (
+            ["requests", "--operation", "cloneVoices"],
+            "unknown operation cloneVoices (did you mean cloneVoice?); available: ",
+        ),
+        (["requests", "--provider", "acme"], "unknown provider acme; available: faseeh, retell"),
         (["requests", "--since", "now"], "since must be the id of a request, or a time; got now"),
         (["requests", "--limit", "0"], "limit must be at least 1; got 0"),
         (["faults", "add", "rest"], "kind must be one of status, delay, timeout, reset"),
@@ -108,52 +116,52 @@ def test_what_cannot_be_meant_is_told(
         (["reset", "--sandbox", "a b"], 'dashes and underscores; got "a b"'),
     ],
 )
-def test_what_a_server_refuses_is_told_in_its_words(
-    server: str, arguments: list[str], wrong: str
+def test_server_error_exits_with_1_and_its_message(
+    server: str, arguments: list[str], message: str
 ) -> None:
-    done = run(*arguments, MOCKVOICE_URL=server)
-    assert done.returncode == 1
-    assert done.stderr.startswith("mockvoice: ")
-    assert wrong in done.stderr
-    assert done.stderr.count("\n") == 1
+    result = run(*arguments, MOCKVOICE_URL=server)
+    assert result.returncode == 1
+    assert result.stderr.startswith("mockvoice: ")
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
-def test_a_reader_that_has_had_enough_is_no_reason_to_complain() -> None:
+def test_broken_pipe_exits_quietly() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "wb") as output:
-        done = subprocess.run(
+    with os.fdopen(writer, "wb") as stdout:
+        result = subprocess.run(
             [*MOCKVOICE, "errors"],
-            stdout=output,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             check=False,
-            env=surroundings(),
+            env=clean_environ(),
         )
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
-def test_what_a_terminal_cannot_show_is_shown_somehow(server: str) -> None:
-    told("faults", "add", '{"headers": {"x-name": "é"}}', MOCKVOICE_URL=server)
-    shown = told("faults", MOCKVOICE_URL=server, PYTHONIOENCODING="ascii")
-    assert r'{"x-name": "\xe9"}' in shown
+def test_unencodable_characters_are_escaped(server: str) -> None:
+    check_output("faults", "add", '{"headers": {"x-name": "é"}}', MOCKVOICE_URL=server)
+    output = check_output("faults", MOCKVOICE_URL=server, PYTHONIOENCODING="ascii")
+    assert r'{"x-name": "\xe9"}' in output
 
 
 @pytest.fixture
-def keyboard() -> Iterator[None]:
-    """A shell's background job ignores its interrupts, and so would what it starts."""
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+def default_sigint() -> Iterator[None]:
+    """Restore SIGINT handling: background jobs of a shell ignore it, and subprocesses inherit."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, usual)
+    signal.signal(signal.SIGINT, handler)
 
 
-@pytest.mark.usefixtures("keyboard")
-def test_a_verb_is_stopped_by_the_keyboard_without_a_word() -> None:
+@pytest.mark.usefixtures("default_sigint")
+def test_keyboard_interrupt_exits_quietly_with_130() -> None:
     with subprocess.Popen(
         [*MOCKVOICE, "wait", "--url", f"http://127.0.0.1:{free_port()}"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=surroundings(),
+        env=clean_environ(),
     ) as process:
         assert process.stdout
         process.stdout.readline()
@@ -162,13 +170,13 @@ def test_a_verb_is_stopped_by_the_keyboard_without_a_word() -> None:
         assert process.returncode == 130
 
 
-def test_a_health_check_imports_nothing_that_it_does_not_need() -> None:
+def test_health_does_not_import_heavy_modules() -> None:
     with serving() as (_, url):
         command = [sys.executable, "-X", "importtime", *MOCKVOICE[1:], "health", "--url", url]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, env=surroundings()
+        result = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=clean_environ()
         )
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert "mockvoice.client.control" in imported
     heavy = {"asyncio", "jsonschema_rs", "python_multipart", "starlette", "uvicorn", "yaml"}
     assert not imported & heavy

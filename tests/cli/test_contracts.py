@@ -1,4 +1,4 @@
-"""`mockvoice env`, `routes`, `errors`: what is told without a server is so with one."""
+"""Commands `env`, `routes` and `errors`: their output matches a running server."""
 
 from __future__ import annotations
 
@@ -14,40 +14,65 @@ import pytest
 from mockvoice import Control, errors
 
 from ..contract.contracts import CONTRACTS, OPERATIONS, Operation
-from .processes import told
+from .processes import check_output, run
 
-NOWHERE = "http://127.0.0.1:9"
+UNUSED_URL = "http://127.0.0.1:9"
 
 
 # --- env -----------------------------------------------------------------------------------------
 
 
-def test_the_environment_is_the_same_without_a_server_as_with_one(mock: Control) -> None:
-    env = json.loads(told("env", "--format", "json", "--url", mock.url))
-    assert env == mock.env()
-    other = json.loads(told("env", "--format", "json", "--sandbox", "one", MOCKVOICE_URL=mock.url))
+def env(*arguments: str, cwd: Path | None = None, **environment: str) -> str:
+    """Return the output of `mockvoice env`, which also prints warnings to stderr."""
+    result = run("env", *arguments, cwd=cwd, **environment)
+    assert result.returncode == 0
+    return result.stdout
+
+
+def test_env_is_the_same_as_control_env(mock: Control) -> None:
+    variables = json.loads(env("--format", "json", "--url", mock.url))
+    assert variables == mock.env()
+    other = json.loads(env("--format", "json", "--sandbox", "one", MOCKVOICE_URL=mock.url))
     assert other == mock.sandbox("one").env()
 
 
-def test_a_shell_takes_the_environment_as_it_is(mock: Control) -> None:
-    printed = told("env", "--url", f"{NOWHERE}/~one")
-    script = f"{printed}echo $TELNYX_BASE_URL $RETELL_API_KEY"
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{NOWHERE}/~one/telnyx/v2 test\n"
+def test_env_output_is_valid_shell() -> None:
+    script = f"{env('--url', f'{UNUSED_URL}/~one')}echo $TELNYX_BASE_URL $RETELL_API_KEY"
+    result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == f"{UNUSED_URL}/~one/telnyx/v2 test\n"
 
 
-def test_the_environment_is_that_of_the_usual_place_unless_told() -> None:
-    lines = told("env", "--format", "github", MOCKVOICE_PORT="4020").splitlines()
+def test_env_uses_default_url_or_port_variable() -> None:
+    lines = env("--format", "github", MOCKVOICE_PORT="4020").splitlines()
     assert lines[0] == "MOCKVOICE_URL=http://127.0.0.1:4020"
-    assert "SUPERTONE_BASE_URL=http://127.0.0.1:4020/supertone" in lines
-    assert told("env").startswith("export MOCKVOICE_URL=http://127.0.0.1:4010\n")
+    assert "RETELL_BASE_URL=http://127.0.0.1:4020/retell" in lines
+    assert env().startswith("export MOCKVOICE_URL=http://127.0.0.1:4010\n")
+
+
+def test_env_prints_only_variables_that_clients_read_and_warns() -> None:
+    result = run("env", "--format", "json", "--url", f"{UNUSED_URL}/~one")
+    assert json.loads(result.stdout).keys() == {
+        "MOCKVOICE_URL",
+        "TELNYX_BASE_URL",
+        "TELNYX_API_KEY",
+        "RETELL_BASE_URL",
+        "RETELL_API_KEY",
+    }
+    warning = (
+        "mockvoice: warning: clients of {} read no environment variable for the base URL;"
+        ' pass it in code: {}="{}"'
+    )
+    assert result.stderr.splitlines() == [
+        warning.format("faseeh", "base_url", f"{UNUSED_URL}/~one/faseeh/api/v1"),
+        warning.format("supertone", "server_url", f"{UNUSED_URL}/~one/supertone"),
+    ]
 
 
 # --- routes --------------------------------------------------------------------------------------
 
 
-def test_routes_lists_every_operation_and_whether_it_remembers() -> None:
-    lines = told("routes").splitlines()
+def test_routes_lists_every_operation_as_stateful_or_stateless() -> None:
+    lines = check_output("routes").splitlines()
     listed = {tuple(line.split()[:3]): line.split(maxsplit=3)[3] for line in lines}
     assert len(lines) == len(OPERATIONS)
     for operation in OPERATIONS:
@@ -55,19 +80,19 @@ def test_routes_lists_every_operation_and_whether_it_remembers() -> None:
         stateful = listed[operation.method, path, operation.node["operationId"]]
         assert stateful in ("stateful", "stateless")
     assert listed["GET", "/telnyx/v2/voice_clones", "listVoiceClones"] == "stateful"
-    assert listed["GET", "/faseeh/api/v1/models", "listModels"] == "always the same"
+    assert listed["GET", "/faseeh/api/v1/models", "listModels"] == "stateless"
 
 
-def test_routes_are_those_of_one_provider_for_machines_too() -> None:
-    lines = told("routes", "retell").splitlines()
-    found = json.loads(told("routes", "retell", "--json"))["routes"]
-    assert [each["operation"] for each in found] == [line.split()[2] for line in lines]
-    assert found[0] == {
+def test_routes_of_one_provider_as_text_and_json() -> None:
+    lines = check_output("routes", "retell").splitlines()
+    routes = json.loads(check_output("routes", "retell", "--json"))["routes"]
+    assert [route["operation"] for route in routes] == [line.split()[2] for line in lines]
+    assert routes[0] == {
         "provider": "retell",
         "operation": "cloneVoice",
         "method": "POST",
         "path": "/retell/clone-voice",
-        "summary": found[0]["summary"],
+        "summary": routes[0]["summary"],
         "statuses": [201, 400, 401, 402, 429, 500],
         "stateful": True,
     }
@@ -78,12 +103,12 @@ def test_routes_are_those_of_one_provider_for_machines_too() -> None:
 
 @pytest.fixture(scope="module")
 def listed() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(told("errors", "--json"))["errors"]
+    found: list[dict[str, Any]] = json.loads(check_output("errors", "--json"))["errors"]
     return found
 
 
-def test_every_documented_error_is_listed_with_its_example(listed: list[dict[str, Any]]) -> None:
-    found = [(each["provider"], each["operation"], each["status"]) for each in listed]
+def test_errors_lists_every_documented_error_with_example(listed: list[dict[str, Any]]) -> None:
+    found = [(error["provider"], error["operation"], error["status"]) for error in listed]
     documented = [
         (operation.contract.name, operation.node["operationId"], status)
         for operation in OPERATIONS
@@ -91,27 +116,27 @@ def test_every_documented_error_is_listed_with_its_example(listed: list[dict[str
         if status >= 400 and operation.contract.name != "mockvoice"
     ]
     assert sorted(found) == sorted(documented)
-    contracts = {each.name: each for each in CONTRACTS}
-    for each in listed:
-        contract = contracts[each["provider"]]
-        node = contract.document["paths"][each["path"].removeprefix(contract.base_path)]
-        response = contract.resolve(node[each["method"].lower()]["responses"][str(each["status"])])
-        (content,) = response["content"].values()
-        examples = [each["value"] for each in content.get("examples", {}).values()]
-        assert each["example"] in [content.get("example"), *examples]
+    contracts = {contract.name: contract for contract in CONTRACTS}
+    for error in listed:
+        contract = contracts[error["provider"]]
+        path = contract.document["paths"][error["path"].removeprefix(contract.base_path)]
+        responses = path[error["method"].lower()]["responses"]
+        (content,) = contract.resolve(responses[str(error["status"])])["content"].values()
+        examples = [example["value"] for example in content.get("examples", {}).values()]
+        assert error["example"] in [content.get("example"), *examples]
 
 
-def test_people_read_what_provokes_each() -> None:
-    title, *lines = told("errors", "supertone").splitlines()
+def test_errors_text_lists_causes() -> None:
+    title, *lines = check_output("errors", "supertone").splitlines()
     assert title == "supertone create_cloned_voice  POST /supertone/v1/custom-voices/cloned-voice"
-    at = lines.index("  404  No voice has this id.")
-    assert lines[at + 2] == "       - asked for: Prefer: code=404"
-    at = lines.index("  413  The file is larger than 3 MB.")
-    assert json.loads(lines[at + 1])["message"]["message"] == "File too large"
-    assert lines[at + 2].startswith(
-        "       - a file or body that is too large (files: over 3145728"
+    index = lines.index("  404  No voice has this id.")
+    assert lines[index + 2] == "       - inject with Prefer: code=404"
+    index = lines.index("  413  The file is larger than 3 MB.")
+    assert json.loads(lines[index + 1])["message"]["message"] == "File too large"
+    assert lines[index + 2].startswith(
+        f"       - {errors.PayloadTooLarge.provoked_by} (files: over 3145728"
     )
-    assert lines[at + 3].startswith("  415  ")
+    assert lines[index + 3].startswith("  415  ")
 
 
 CLONES = {
@@ -140,111 +165,112 @@ FILES = {
 
 
 class Clone:
-    """A request for a clone that would succeed, until something is changed in it."""
+    """A clone request that succeeds, unless a test changes it."""
 
     def __init__(self, mock: Control, operation: Operation) -> None:
         name = operation.node["operationId"]
         name = name if name in CLONES else f"{operation.contract.name} {name}"
         sample = mock.sample("wav", seconds=1)
-        self.handle = mock.provider(operation.contract.name)
+        self.provider = mock.provider(operation.contract.name)
         self.url = f"{mock.url}{operation.contract.base_path}{operation.path}"
         self.headers = dict(operation.credential)
         self.fields = dict(CLONES[name])
         self.files = dict.fromkeys(FILES.get(name, []), ("s.wav", sample))
 
-    def sent(self, content: bytes | None = None, **headers: str) -> httpx.Response:
-        sent: dict[str, Any] = {"json": self.fields}
+    def send(self, content: bytes | None = None, **headers: str) -> httpx.Response:
+        body: dict[str, Any] = {"json": self.fields}
         if content is not None:
-            sent = {"content": content}
+            body = {"content": content}
         elif self.files:
-            sent = {"data": self.fields, "files": self.files}
-        return httpx.post(self.url, headers={**self.headers, **headers}, **sent)
+            body = {"data": self.fields, "files": self.files}
+        return httpx.post(self.url, headers={**self.headers, **headers}, **body)
 
 
-def without_key(clone: Clone) -> httpx.Response:
+def send_without_key(clone: Clone) -> httpx.Response:
     clone.headers.clear()
-    return clone.sent()
+    return clone.send()
 
 
-def without_fields(clone: Clone) -> httpx.Response:
+def send_without_fields(clone: Clone) -> httpx.Response:
     clone.fields.clear()
-    return clone.sent()
+    return clone.send()
 
 
-def unreadable(clone: Clone) -> httpx.Response:
+def send_malformed_body(clone: Clone) -> httpx.Response:
     kind = "multipart/form-data; boundary=b" if clone.files else "application/json"
-    return clone.sent(b"--b\r\n{", **{"content-type": kind})
+    return clone.send(b"--b\r\n{", **{"content-type": kind})
 
 
-def as_text(clone: Clone) -> httpx.Response:
-    return clone.sent(b"text", **{"content-type": "text/plain"})
+def send_as_text(clone: Clone) -> httpx.Response:
+    return clone.send(b"text", **{"content-type": "text/plain"})
 
 
-def no_audio(clone: Clone) -> httpx.Response:
+def send_invalid_audio(clone: Clone) -> httpx.Response:
     clone.files = dict.fromkeys(clone.files, ("s.wav", b"Example data"))
-    return clone.sent()
+    return clone.send()
 
 
-def too_large(clone: Clone) -> httpx.Response:
+def send_large_file(clone: Clone) -> httpx.Response:
     clone.files = dict.fromkeys(clone.files, ("s.wav", bytes(20 * 1024 * 1024 + 1)))
-    return clone.sent()
+    return clone.send()
 
 
-def of_nothing(clone: Clone) -> httpx.Response:
+def send_unknown_design(clone: Clone) -> httpx.Response:
     clone.fields["voice_design_id"] = "550e8400-e29b-41d4-a716-446655440001"
-    return clone.sent()
+    return clone.send()
 
 
-def cannot_pay(clone: Clone) -> httpx.Response:
-    clone.handle.account(credit=0, trial_ended=True)
-    return clone.sent()
+def send_without_credit(clone: Clone) -> httpx.Response:
+    clone.provider.account(credit=0, trial_ended=True)
+    return clone.send()
 
 
-def may_not(clone: Clone) -> httpx.Response:
-    clone.handle.account(tier="free", models=[])
-    return clone.sent()
+def send_as_free_tier(clone: Clone) -> httpx.Response:
+    clone.provider.account(tier="free", models=[])
+    return clone.send()
 
 
-def too_often(clone: Clone) -> httpx.Response:
-    clone.handle.limit(0, per=60)
-    return clone.sent()
+def send_over_limit(clone: Clone) -> httpx.Response:
+    clone.provider.limit(0, per=60)
+    return clone.send()
 
 
-PROVOKED: dict[type[errors.Problem], Callable[[Clone], httpx.Response]] = {
-    errors.Unauthenticated: without_key,
-    errors.ValidationFailed: without_fields,
-    errors.MalformedBody: unreadable,
-    errors.UnsupportedMediaType: as_text,
-    errors.InvalidAudio: no_audio,
-    errors.PayloadTooLarge: too_large,
-    errors.NotFound: of_nothing,
-    errors.PaymentRequired: cannot_pay,
-    errors.Forbidden: may_not,
-    errors.RateLimited: too_often,
+REQUESTS: dict[type[errors.Problem], Callable[[Clone], httpx.Response]] = {
+    errors.Unauthenticated: send_without_key,
+    errors.ValidationFailed: send_without_fields,
+    errors.MalformedBody: send_malformed_body,
+    errors.UnsupportedMediaType: send_as_text,
+    errors.InvalidAudio: send_invalid_audio,
+    errors.PayloadTooLarge: send_large_file,
+    errors.NotFound: send_unknown_design,
+    errors.PaymentRequired: send_without_credit,
+    errors.Forbidden: send_as_free_tier,
+    errors.RateLimited: send_over_limit,
 }
 
 
 def clones() -> list[Operation]:
-    return [each for each in OPERATIONS if "clone" in each.path and each.method == "POST"]
+    return [item for item in OPERATIONS if "clone" in item.path and item.method == "POST"]
 
 
 @pytest.mark.parametrize("operation", clones(), ids=str)
-def test_what_is_said_to_provoke_an_error_of_a_clone_does(
+def test_clone_errors_are_provoked_as_listed(
     mock: Control, listed: list[dict[str, Any]], operation: Operation
 ) -> None:
     path = f"{operation.contract.base_path}{operation.path}"
-    own = [each for each in listed if (each["method"], each["path"]) == ("POST", path)]
-    assert Clone(mock, operation).sent().is_success
-    for each in own:
-        for way in each["provoked_by"]:
-            (problem,) = [kind for kind in PROVOKED if way.startswith(kind.provoked_by)]
+    documented = [error for error in listed if (error["method"], error["path"]) == ("POST", path)]
+    assert Clone(mock, operation).send().is_success
+    for error in documented:
+        for cause in error["provoked_by"]:
+            (problem,) = [kind for kind in REQUESTS if cause.startswith(kind.provoked_by)]
             mock.reset()
-            assert PROVOKED[problem](Clone(mock, operation)).status_code == each["status"], way
+            response = REQUESTS[problem](Clone(mock, operation))
+            assert response.status_code == error["status"], cause
         mock.reset()
-        name, _, value = each["inject_with"].partition(": ")
-        asked = Clone(mock, operation).sent(**{name: value})
-        assert (asked.status_code, asked.json()) == (each["status"], each["example"])
-    assert sum(bool(each["provoked_by"]) for each in own) >= 3
+        name, _, value = error["inject_with"].partition(": ")
+        injected = Clone(mock, operation).send(**{name: value})
+        assert (injected.status_code, injected.json()) == (error["status"], error["example"])
+    assert sum(bool(error["provoked_by"]) for error in documented) >= 3
 
 
 ACME = """
@@ -275,37 +301,37 @@ MOCK = """
 from mockvoice.errors import Forbidden, NotFound, PaymentRequired
 from mockvoice.provider import Provider
 
-async def admit(call):
+async def admit(ctx):
     if ctx.account.tier == "trial":
         raise PaymentRequired
-    may_add(call)
+    check_credit(ctx)
 
-def may_add(call):
+def check_credit(ctx):
     if ctx.operation.id in ("addSong", "addSongs") and not ctx.account.credit:
         raise Forbidden
 
 provider = Provider("acme", admit=admit)
 
 @provider.operation("getSong")
-async def get_song(call):
+async def get_song(ctx):
     return [song(id) for id in [ctx.parameters["id"]]]
 
 def song(id):
     raise NotFound(f"no song {id}")
 
-def of_no_use_here():
+def unused():
     raise Forbidden
 """
 
 
-def test_other_providers_are_told_of_as_the_built_in_ones(tmp_path: Path) -> None:
+def test_contract_commands_accept_additional_providers(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text(ACME)
     (tmp_path / "acme_mock.py").write_text(MOCK)
-    key = ["a key that is missing, empty or of another scheme (authorization: Bearer KEY)"]
-    bare: dict[tuple[str, int], list[str]] = {
+    key = [f"{errors.Unauthenticated.provoked_by} (authorization: Bearer KEY)"]
+    contract_only: dict[tuple[str, int], list[str]] = {
         ("getSong", 400): [
-            "a path with a parameter that breaks its rule (id=x)",
-            "a field or parameter that is missing or breaks its rule (sort=x)",
+            f"{errors.InvalidPath.provoked_by} (id=x)",
+            f"{errors.ValidationFailed.provoked_by} (sort=x)",
         ],
         ("getSong", 401): key,
         ("getSong", 402): [],
@@ -314,17 +340,21 @@ def test_other_providers_are_told_of_as_the_built_in_ones(tmp_path: Path) -> Non
         ("getSong", 503): [],
         ("addSong", 403): [],
     }
-    own = {
-        **bare,
-        ("getSong", 402): ["an account that cannot pay (its tier)"],
-        ("getSong", 404): ["an id of nothing that the account has"],
-        ("addSong", 403): ["what the account may not do or use (its credit)"],
+    with_module = {
+        **contract_only,
+        ("getSong", 402): [f"{errors.PaymentRequired.provoked_by} (its tier)"],
+        ("getSong", 404): [errors.NotFound.provoked_by],
+        ("addSong", 403): [f"{errors.Forbidden.provoked_by} (its credit)"],
     }
-    for given, expected in (("acme=acme.yaml", bare), ("acme=acme.yaml:acme_mock", own)):
-        found = json.loads(told("errors", "acme", "--json", "--provider", given, cwd=tmp_path))
-        ways = {(e["operation"], e["status"]): e["provoked_by"] for e in found["errors"]}
-        assert ways == expected
-    routes = told("routes", "acme", "--provider", "acme=acme.yaml", cwd=tmp_path)
+    for provider, expected in (
+        ("acme=acme.yaml", contract_only),
+        ("acme=acme.yaml:acme_mock", with_module),
+    ):
+        arguments = ["errors", "acme", "--json", "--provider", provider]
+        listed = json.loads(check_output(*arguments, cwd=tmp_path))["errors"]
+        causes = {(error["operation"], error["status"]): error["provoked_by"] for error in listed}
+        assert causes == expected
+    routes = check_output("routes", "acme", "--provider", "acme=acme.yaml", cwd=tmp_path)
     assert routes.splitlines()[0].split()[:3] == ["GET", "/acme/songs/{id}", "getSong"]
-    env = told("env", "--provider", "acme=acme.yaml", cwd=tmp_path)
-    assert "export ACME_BASE_URL=http://127.0.0.1:4010/acme\n" in env
+    variables = env("--provider", "acme=acme.yaml", cwd=tmp_path)
+    assert "export ACME_BASE_URL=http://127.0.0.1:4010/acme\n" in variables

@@ -1,4 +1,4 @@
-"""`mockvoice faults`, and what is done to them."""
+"""Commands `faults`, `faults add`, `faults remove` and `faults clear`."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from mockvoice import Control
 from mockvoice.cli.faults import FIELDS
 from mockvoice.client.models import FaultFields
 
-from .processes import run, told
+from .processes import check_output, run
 
 KEY = {"authorization": "Bearer KEY"}
 
 
-def test_a_fault_is_added_listed_fired_and_removed(mock: Control) -> None:
-    assert told("faults", "--url", mock.url) == "no fault is set\n"
-    line = 'fault_1  {"status": 502, "provider": "retell", "times": 1}  fired at'
-    added = told("faults", "add", "502", "--provider", "retell", "--times", "1", "--url", mock.url)
-    assert added == f"{line} 0 of 0 requests\n"
+def test_add_list_fire_and_remove_faults(mock: Control) -> None:
+    assert check_output("faults", "--url", mock.url) == "no faults\n"
+    line = 'fault_1  {"status": 502, "provider": "retell", "times": 1}  fired for'
+    added = check_output(
+        "faults", "add", "502", "--provider", "retell", "--times", "1", "--url", mock.url
+    )
+    assert added == f"{line} 0 of 0 matching requests\n"
     url = f"{mock.retell.base_url}/list-voices"
     assert [httpx.get(url, headers=KEY).status_code for _ in range(2)] == [502, 200]
-    assert told("faults", "--url", mock.url) == f"{line} 1 of 1 requests\n"
-    told("faults", "add", "reset", "--url", mock.url)
-    told("faults", "remove", "fault_1", "--url", mock.url)
-    assert [each.data for each in mock.faults] == [{"kind": "reset"}]
-    told("faults", "add", "503", "--url", mock.url)
-    told("faults", "clear", "--url", mock.url)
+    assert check_output("faults", "--url", mock.url) == f"{line} 1 of 1 matching requests\n"
+    check_output("faults", "add", "reset", "--url", mock.url)
+    check_output("faults", "remove", "fault_1", "--url", mock.url)
+    assert [fault.data for fault in mock.faults] == [{"kind": "reset"}]
+    check_output("faults", "add", "503", "--url", mock.url)
+    check_output("faults", "clear", "--url", mock.url)
     assert mock.faults == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        ([], {}),
+        (["--provider", "retell"], {"provider": "retell"}),
+        (["{}"], {}),
         (["reset"], {"kind": "reset"}),
         (["--kind", "truncate", "--fraction", "0.25"], {"kind": "truncate", "fraction": 0.25}),
         (["delay", "--seconds", "2"], {"kind": "delay", "seconds": 2.0}),
@@ -59,29 +62,52 @@ def test_a_fault_is_added_listed_fired_and_removed(mock: Control) -> None:
         (["500", "--body", "oh no"], {"status": 500, "body": "oh no"}),
     ],
 )
-def test_a_fault_is_said_in_short_or_field_by_field(
+def test_faults_add_accepts_shorthand_json_and_flags(
     mock: Control, arguments: list[str], fault: dict[str, Any]
 ) -> None:
-    added = json.loads(told("faults", "add", "--json", *arguments, MOCKVOICE_URL=mock.url))
+    added = json.loads(check_output("faults", "add", "--json", *arguments, MOCKVOICE_URL=mock.url))
     assert added == {"id": "fault_1", "hits": 0, "matched": 0, **fault}
-    assert json.loads(told("faults", "--json", MOCKVOICE_URL=mock.url)) == {"faults": [added]}
+    assert json.loads(check_output("faults", "--json", MOCKVOICE_URL=mock.url)) == {
+        "faults": [added]
+    }
 
 
-def test_every_field_of_a_fault_has_a_flag() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "FAULT or at least one field is required, such as 502 or --kind reset"),
+        (["--json"], "FAULT or at least one field is required"),
+        (['{"status": 502'], "argument FAULT: invalid JSON '{\"status\": 502': Expecting ','"),
+        (["[502, reset]"], "argument FAULT: invalid JSON '[502, reset]': Expecting value"),
+        (["502", "--headers", "x-a: b"], "argument --headers: invalid JSON 'x-a: b'"),
+        (["502", "--match", '{"account": KEY}'], "argument --match: invalid JSON"),
+    ],
+)
+def test_faults_add_rejects_missing_fault_and_invalid_json(
+    mock: Control, arguments: list[str], message: str
+) -> None:
+    result = run("faults", "add", *arguments, MOCKVOICE_URL=mock.url)
+    assert result.returncode == 2
+    assert result.stderr.startswith("usage: mockvoice faults add [-h]")
+    assert f"mockvoice faults add: error: {message}" in result.stderr
+    assert mock.faults == []
+
+
+def test_every_fault_field_has_a_flag() -> None:
     assert FIELDS.keys() == {"provider", *get_type_hints(FaultFields)}
 
 
-def test_the_server_may_be_named_before_or_after_what_is_done(mock: Control) -> None:
+def test_server_flags_before_or_after_the_subcommand(mock: Control) -> None:
     other = mock.sandbox("other")
-    told("faults", "--url", mock.url, "--sandbox", "other", "add", "502")
-    told("faults", "add", "503", "--url", mock.url, "--sandbox", "other")
-    assert [each.data["status"] for each in other.faults] == [502, 503]
+    check_output("faults", "--url", mock.url, "--sandbox", "other", "add", "502")
+    check_output("faults", "add", "503", "--url", mock.url, "--sandbox", "other")
+    assert [fault.data["status"] for fault in other.faults] == [502, 503]
     assert mock.faults == []
     other.reset()
 
 
-def test_what_is_not_there_cannot_be_removed(mock: Control) -> None:
+def test_remove_unknown_fault_exits_with_1(mock: Control) -> None:
     mock.fail(502)
-    done = run("faults", "remove", "fault_1", "fault_9", MOCKVOICE_URL=mock.url)
-    assert (done.returncode, done.stderr) == (1, "mockvoice: there is no fault fault_9\n")
+    result = run("faults", "remove", "fault_1", "fault_9", MOCKVOICE_URL=mock.url)
+    assert (result.returncode, result.stderr) == (1, "mockvoice: there is no fault fault_9\n")
     assert mock.faults == []

@@ -1,4 +1,4 @@
-"""`mockvoice serve`."""
+"""Command `serve`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pytest
 
 from mockvoice import __version__
 
-from .processes import free_port, run, serving, started, told
+from .processes import check_output, free_port, run, serving, start_server
 
 KEY = {"authorization": "Bearer KEY"}
 
 
-def test_serve_prints_a_line_for_each_provider_and_answers() -> None:
+def test_serve_prints_one_line_per_provider() -> None:
     with serving() as (lines, url):
         assert [line.split()[0] for line in lines] == [
             "faseeh",
@@ -37,7 +37,7 @@ def test_serve_prints_a_line_for_each_provider_and_answers() -> None:
         }
 
 
-def test_a_flag_wins_over_the_environment_and_that_over_a_file(tmp_path: Path) -> None:
+def test_flag_overrides_variable_overrides_file(tmp_path: Path) -> None:
     file = tmp_path / "mockvoice.yaml"
     file.write_text("audio: any\nlimits: documented\naccounts: {supertone: {k: {tier: free}}}\n")
     key = {"x-sup-api-key": "k"}
@@ -46,26 +46,50 @@ def test_a_flag_wins_over_the_environment_and_that_over_a_file(tmp_path: Path) -
         path = f"{url}/supertone/v1/custom-voices/cloned-voice"
         assert httpx.post(path, headers=key, files=sample).status_code == 403
         other = {"x-sup-api-key": "other"}
-        refused = httpx.post(path, headers=other, files=sample, data={"name": "n"})
-        assert refused.status_code == 415
+        rejected = httpx.post(path, headers=other, files=sample, data={"name": "n"})
+        assert rejected.status_code == 415
     with serving(MOCKVOICE_AUDIO="any") as (_, url):
         path = f"{url}/supertone/v1/custom-voices/cloned-voice"
         assert httpx.post(path, headers=key, files=sample, data={"name": "n"}).status_code == 200
 
 
-def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
+def test_port_in_use_exits_with_2_and_advice() -> None:
     with serving() as (_, url):
         port = url.rpartition(":")[2]
-        done = run("serve", "--port", port)
-        assert done.returncode == 2
-        assert done.stderr == (
+        result = run("serve", "--port", port)
+        assert result.returncode == 2
+        assert result.stderr == (
             f"mockvoice: cannot listen on 127.0.0.1 port {port}: Address already in use;"
-            " stop what listens there, or choose another --port (0 takes a free one)\n"
+            " stop the program that uses it, or choose another --port (0 takes a free one)\n"
         )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "told"),
+    ("host", "reason"),
+    [
+        ("192.0.2.1", "Cannot assign requested address"),  # RFC 5737: no machine has it
+        ("::zz", "Name or service not known"),
+        ("é..b", "not a valid host name"),
+    ],
+)
+def test_unbindable_host_exits_with_2_and_advice(host: str, reason: str) -> None:
+    result = run("serve", "--port", "0", "--host", host)
+    assert result.returncode == 2
+    assert result.stderr == (
+        f"mockvoice: cannot listen on {host} port 0: {reason};"
+        " --host must be an address of this machine, such as 127.0.0.1 or 0.0.0.0\n"
+    )
+
+
+@pytest.mark.parametrize(("value", "explained"), [("off", False), ("ON", True), ("no", False)])
+def test_boolean_variable_accepts_on_and_off(value: str, *, explained: bool) -> None:
+    with serving(MOCKVOICE_DIAGNOSTICS=value) as (_, url):
+        response = httpx.post(f"{url}/retell/clone-voice", headers=KEY)
+        assert ("x-mockvoice-violations" in response.headers) is explained
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
     [
         (["--audio", "loud"], {}, "invalid choice: 'loud'"),
         (["--port", "x"], {}, "invalid int value: 'x'"),
@@ -78,21 +102,21 @@ def test_a_port_that_is_taken_is_told_with_what_to_do() -> None:
         (["--max-sandboxes", "0"], {}, "max_sandboxes must be at least 1; got 0"),
     ],
 )
-def test_a_setting_that_cannot_be_is_told_by_its_name(
-    arguments: list[str], environment: dict[str, str], told: str
+def test_invalid_setting_exits_with_2_and_its_name(
+    arguments: list[str], environment: dict[str, str], message: str
 ) -> None:
-    done = run("serve", *arguments, **environment)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+    result = run("serve", *arguments, **environment)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
 
 
-def test_the_port_that_kubernetes_tells_is_no_setting() -> None:
-    """Where there is a Service called mockvoice, it sets MOCKVOICE_PORT."""
-    there = {"MOCKVOICE_PORT": "tcp://10.96.0.1:4010"}
-    with serving(**there) as (_, url):
+def test_port_variable_from_kubernetes_is_ignored() -> None:
+    """Kubernetes sets MOCKVOICE_PORT for a Service called mockvoice."""
+    environment = {"MOCKVOICE_PORT": "tcp://10.96.0.1:4010"}
+    with serving(**environment) as (_, url):
         assert httpx.get(f"{url}/health").status_code == 200
-    waited = run("wait", "--timeout", "0", MOCKVOICE_URL="", **there)
+    waited = run("wait", "--timeout", "0", MOCKVOICE_URL="", **environment)
     assert waited.stdout.startswith("waiting for http://127.0.0.1:4010\n")
 
 
@@ -110,16 +134,16 @@ from mockvoice.provider import Provider
 provider = Provider("acme")
 
 @provider.operation("listSongs")
-async def list_songs(call):
+async def list_songs(ctx):
     return ["one"]
 """
 
 
-def test_other_providers_are_served_with_modules_from_where_it_is_started(tmp_path: Path) -> None:
+def test_provider_modules_are_imported_from_current_directory(tmp_path: Path) -> None:
     (tmp_path / "acme.yaml").write_text(ACME)
     (tmp_path / "acme_mock.py").write_text(MOCK)
-    given = ["--provider", "acme=acme.yaml:acme_mock", "--provider", "twin=acme.yaml"]
-    with serving(*given, cwd=tmp_path) as (lines, url):
+    flags = ["--provider", "acme=acme.yaml:acme_mock", "--provider", "twin=acme.yaml"]
+    with serving(*flags, cwd=tmp_path) as (lines, url):
         assert [line.split()[:2] for line in lines[:2]] == [
             ["acme", f"{url}/acme/v9"],
             ["twin", f"{url}/twin/v9"],
@@ -129,7 +153,7 @@ def test_other_providers_are_served_with_modules_from_where_it_is_started(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("provider", "message"),
     [
         ("acme", "a provider is given as acme=path.yaml or acme=path.yaml:module"),
         ("acme=no.yaml", "the contract of acme is not there: no file no.yaml"),
@@ -139,32 +163,32 @@ def test_other_providers_are_served_with_modules_from_where_it_is_started(tmp_pa
         ("acme=acme.yaml:bad.py", "the module of acme cannot be imported: NameError: name 'x'"),
     ],
 )
-def test_a_provider_that_cannot_be_served_is_told(tmp_path: Path, given: str, told: str) -> None:
+def test_invalid_provider_exits_with_2(tmp_path: Path, provider: str, message: str) -> None:
     (tmp_path / "acme.yaml").write_text(ACME)
     (tmp_path / "bad.yaml").write_text("[]")
     (tmp_path / "bad.py").write_text("x\n")
-    done = run("serve", "--port", "0", "--provider", given, cwd=tmp_path)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"mockvoice: {told}")
-    assert done.stderr.count("\n") == 1
+    result = run("serve", "--port", "0", "--provider", provider, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"mockvoice: {message}")
+    assert result.stderr.count("\n") == 1
 
 
 def send(url: str) -> None:
-    """A request that succeeds, one that is refused, and one that is never answered."""
+    """Send a request that succeeds, one that is rejected, and one without a response."""
     assert httpx.get(f"{url}/retell/list-voices", headers=KEY).status_code == 200
     other = f"{url}/~one/retell/get-voice/a%0Ab"
     assert httpx.get(other, headers=KEY).status_code == 422
-    asked = {**KEY, "x-mockvoice-fault": '{"kind": "disconnect"}'}
+    disconnect = {**KEY, "x-mockvoice-fault": '{"kind": "disconnect"}'}
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(f"{url}/retell/list-voices", headers=asked)
+        httpx.get(f"{url}/retell/list-voices", headers=disconnect)
 
 
-def test_a_log_for_people_has_a_line_for_each_request() -> None:
-    with started("--log", "text") as server:
+def test_text_log_has_one_line_per_request() -> None:
+    with start_server("--log", "text") as server:
         send(server.url)
-        code, output, errors = server.stop()
-    assert (code, errors) == (0, "")
-    assert [line.split("  ")[1:-1] for line in output.splitlines()] == [
+        code, stdout, stderr = server.stop()
+    assert (code, stderr) == (0, "")
+    assert [line.split("  ")[1:-1] for line in stdout.splitlines()] == [
         ["request_1", "retell listVoices", "GET /retell/list-voices", "-> 200"],
         ["~one", "request_1", "retell getVoice", r"GET '/retell/get-voice/a\nb'", "-> 422"],
         [
@@ -176,8 +200,8 @@ def test_a_log_for_people_has_a_line_for_each_request() -> None:
     ]
 
 
-def test_a_log_for_machines_is_json_without_secrets() -> None:
-    with started(MOCKVOICE_LOG="json") as server:
+def test_json_log_masks_keys() -> None:
+    with start_server(MOCKVOICE_LOG="json") as server:
         send(server.url)
         lines = [*map(json.loads, server.stop()[1].splitlines())]
     assert [line["status"] for line in lines] == [200, 422, None]
@@ -198,51 +222,51 @@ def test_a_log_for_machines_is_json_without_secrets() -> None:
     }
 
 
-def test_nothing_is_logged_unless_inject_with() -> None:
-    with started() as server:
+def test_log_is_off_by_default() -> None:
+    with start_server() as server:
         send(server.url)
         assert server.stop() == (0, "", "")
 
 
-def test_a_server_may_start_without_a_word() -> None:
+def test_quiet_prints_only_the_log() -> None:
     port = str(free_port())
-    with started("--port", port, "--quiet", "--log", "json") as server:
-        told("wait", MOCKVOICE_PORT=port)
+    with start_server("--port", port, "--quiet", "--log", "json") as server:
+        check_output("wait", MOCKVOICE_PORT=port)
         send(f"http://127.0.0.1:{port}")
-        code, output, errors = server.stop()
-    assert (code, errors) == (0, "")
-    assert [json.loads(line)["id"] for line in output.splitlines()][-1] == "request_2"
+        code, stdout, stderr = server.stop()
+    assert (code, stderr) == (0, "")
+    assert [json.loads(line)["id"] for line in stdout.splitlines()][-1] == "request_2"
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_stops_concurrency_and_well_whatever_hangs(by: signal.Signals) -> None:
-    with started() as server:
-        place = urlsplit(server.url).hostname, urlsplit(server.url).port
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_server_stops_immediately_with_open_connections(signum: signal.Signals) -> None:
+    with start_server() as server:
+        address = urlsplit(server.url).hostname, urlsplit(server.url).port
 
-        def sent(text: str) -> socket.socket:
-            client = socket.create_connection(place, timeout=5)
+        def send_raw(text: str) -> socket.socket:
+            client = socket.create_connection(address, timeout=5)
             client.sendall(text.replace("\n", "\r\n").encode())
             return client
 
         get = "GET /retell/list-voices HTTP/1.1\nHost: x\nAuthorization: Bearer KEY\n"
         upload = "POST /retell/clone-voice HTTP/1.1\nHost: x\nContent-Length: 9\n\nx"
-        clients = [sent(f"{get}\n"), sent(get), sent(upload)]
-        clients[0].recv(65536)  # and now it is idle, to be used again
+        clients = [send_raw(f"{get}\n"), send_raw(get), send_raw(upload)]
+        clients[0].recv(65536)  # now an idle keep-alive connection
         for kind in ("timeout", "delay", "drip"):
             fault = json.dumps({"kind": kind, "seconds": 600})
-            clients.append(sent(f"{get}X-Mockvoice-Fault: {fault}\n\n"))
+            clients.append(send_raw(f"{get}X-Mockvoice-Fault: {fault}\n\n"))
         clients[-1].recv(1)
-        # All of them have arrived: a later one was answered.
+        # A later request was answered, so the server has received all of them.
         assert httpx.get(f"{server.url}/health").status_code == 200
-        assert server.stop(by) == (0, "", "")
+        assert server.stop(signum) == (0, "", "")
         for client in clients:
             client.close()
 
 
-def test_it_is_stopped_while_it_starts(tmp_path: Path) -> None:
-    """As the first process of a container it is not stopped by a signal that it does not handle."""
+def test_server_stops_during_startup(tmp_path: Path) -> None:
+    """PID 1 of a container must handle SIGTERM itself from the beginning."""
     file = tmp_path / "mockvoice.yaml"
     os.mkfifo(file)
-    with started("--quiet", "--config", str(file)) as server:
-        with file.open("w"):  # it opens when the server has opened it too
+    with start_server("--quiet", "--config", str(file)) as server:
+        with file.open("w"):  # blocks until the server opens the file
             assert server.stop() == (0, "", "")

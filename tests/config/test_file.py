@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import mockvoice
 from mockvoice.config.file import read, schema
 from mockvoice.config.settings import Settings, SettingsError, table
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.redact import mask_key
 

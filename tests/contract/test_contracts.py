@@ -130,7 +130,8 @@ def known(http: httpx.Client, operation: Operation) -> Mapping[str, Any]:
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
 def test_a_contract_is_an_openapi_document_that_names_its_sources(contract: Contract) -> None:
     validate(contract.document)
-    assert contract.document["info"]["x-source"]
+    if contract.name != "mockvoice":  # the control API is its own source
+        assert contract.document["info"]["x-source"]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)

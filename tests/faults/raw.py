@@ -34,6 +34,10 @@ class Raw:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._socket.close()
 
     def send(self, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> None:

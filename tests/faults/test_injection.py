@@ -69,7 +69,7 @@ def test_a_fault_in_a_header_is_for_this_request_only(box: Box) -> None:
 
 
 def test_a_fault_in_a_header_comes_before_those_of_the_sandbox(box: Box) -> None:
-    id = box.request(status=500)
+    id = box.inject(status=500)
     asked = {**BEARER, "X-Mockvoice-Fault": '{"status": 503}'}
     assert box.http.get(LIST, headers=asked).status_code == 503
     assert box.fault(id)["matched"] == 0
@@ -262,7 +262,7 @@ def test_every_documented_error_can_be_had(box: Box, operation: Operation) -> No
 
 
 def test_a_fault_without_a_status_is_the_worst_that_the_operation_documents(box: Box) -> None:
-    box.request()
+    box.inject()
     assert box.http.post(DESIGNS, headers=BEARER, json=DESIGN).status_code == 502
     assert box.http.get(LIST, headers=BEARER).status_code == 500
     clone = "/supertone/v1/custom-voices/cloned-voice"
@@ -273,7 +273,7 @@ def test_a_fault_without_a_status_is_the_worst_that_the_operation_documents(box:
 def test_a_body_of_ones_own_is_sent_as_it_is(box: Box, status: int) -> None:
     """Also where the contract documents another for that status."""
     for body in ({"x": 1}, [1, 2], 5, False, 0, {"errors": "none"}):
-        box.request(status=status, body=body, times=1)
+        box.inject(status=status, body=body, times=1)
         response = box.http.post(DESIGNS, headers=BEARER, json=DESIGN)
         assert (response.status_code, response.json()) == (status, body)
         assert response.headers["content-type"] == "application/json"
@@ -282,7 +282,7 @@ def test_a_body_of_ones_own_is_sent_as_it_is(box: Box, status: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "NaN", "Bad Gateway", "مرحبا"])
 def test_a_body_of_text_is_sent_as_text(box: Box, text: str) -> None:
-    box.request(status=502, body=text)
+    box.inject(status=502, body=text)
     response = box.http.post(DESIGNS, headers=BEARER, json=DESIGN)
     assert response.headers.get_list("content-type") == ["text/plain; charset=utf-8"]
     assert response.text == text
@@ -301,7 +301,7 @@ def test_headers_of_ones_own_win(box: Box) -> None:
         "Empty": "",
     }
     box.put("telnyx", "K", limits={"requests": {"max": 9, "per": 60}})
-    box.request(status=502, body=html, headers=headers, when="after")
+    box.inject(status=502, body=html, headers=headers, when="after")
     response = box.http.get("/telnyx/v2/voice_clones", headers=BEARER)
     assert response.text == html
     for name, value in headers.items():
@@ -314,7 +314,7 @@ def test_headers_of_ones_own_win(box: Box) -> None:
 
 
 def test_an_inject_with_failure_wins_over_every_other(box: Box) -> None:
-    box.request(status=503, times=6)
+    box.inject(status=503, times=6)
     lost = box.http.get("/retell/nowhere", headers=BEARER)
     wrong_method = box.http.put(LIST, headers=BEARER)
     no_key = box.http.get(LIST)
@@ -329,7 +329,7 @@ def test_an_inject_with_failure_wins_over_every_other(box: Box) -> None:
 
 
 def test_a_failure_after_the_answer_hides_that_answer(box: Box) -> None:
-    box.request(status=503, when="after")
+    box.inject(status=503, when="after")
     assert box.http.get(LIST).status_code == 503
     assert box.http.post(DESIGNS, headers=BEARER, json={}).status_code == 503
     assert [each["message"] for each in box.last()["violations"]] == [
@@ -354,7 +354,7 @@ def test_a_name_that_no_sandbox_can_have_is_refused(box: Box) -> None:
 def matches(box: Box, fault: dict[str, Any], **request: Any) -> bool:
     """Whether a fault fires for a request to make a design."""
     box.control.delete("/faults")
-    box.request(**fault, status=418)
+    box.inject(**fault, status=418)
     headers = {**BEARER, **request.pop("headers", {})}
     response = box.http.post(DESIGNS, **{"json": DESIGN, "headers": headers, **request})
     return response.status_code == 418
@@ -455,16 +455,16 @@ def test_what_cannot_be_read_matches_no_field(box: Box) -> None:
 
 
 def test_the_oldest_of_several_fires_and_the_others_do_not_count(box: Box) -> None:
-    first = box.request(status=501, skip=1, times=1)
-    second = box.request(status=502, operation="listVoices")
-    third = box.request(status=503)
+    first = box.inject(status=501, skip=1, times=1)
+    second = box.inject(status=502, operation="listVoices")
+    third = box.inject(status=503)
     assert [box.http.get(LIST, headers=BEARER).status_code for _ in range(3)] == [502, 501, 502]
     counts = [(box.fault(id)["hits"], box.fault(id)["matched"]) for id in (first, second, third)]
     assert counts == [(1, 2), (2, 2), (0, 0)]
 
 
 def test_the_control_api_is_never_failed(box: Box) -> None:
-    box.request(status=500)
+    box.inject(status=500)
     for fault in ({"X-Mockvoice-Fault": '{"kind": "reset"}'}, {"Prefer": "code=500"}, {}):
         assert box.control.get("/health", headers=fault).status_code == 200
         assert len(box.control.get("/faults", headers=fault).json()["faults"]) == 1
@@ -473,7 +473,7 @@ def test_the_control_api_is_never_failed(box: Box) -> None:
 
 def test_too_many_faults_drop_the_oldest(serve: Any) -> None:
     with Box(serve(max_faults=2), "few") as box:
-        ids = [box.request(status=status) for status in (501, 502, 503)]
+        ids = [box.inject(status=status) for status in (501, 502, 503)]
         listed = box.control.get("/faults").json()["faults"]
         assert [each["id"] for each in listed] == ids[1:]
         assert box.http.get(LIST, headers=BEARER).status_code == 502

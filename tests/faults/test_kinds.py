@@ -16,7 +16,7 @@ from mockvoice.client.models import Kind
 from mockvoice.config.settings import Settings
 from mockvoice.http.app import App
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 
 from ..conftest import Box, internal_errors
@@ -53,7 +53,7 @@ def names(box: Box) -> list[str]:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_reset_is_a_tcp_rst(box: Box, raw: Raw, when: str) -> None:
-    box.request(kind="reset", when=when)
+    box.inject(kind="reset", when=when)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     with pytest.raises(ConnectionResetError):
         raw.read()
@@ -63,7 +63,7 @@ def test_a_reset_is_a_tcp_rst(box: Box, raw: Raw, when: str) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_disconnect_is_an_end_without_a_byte(box: Box, raw: Raw, when: str) -> None:
-    box.request(kind="disconnect", when=when)
+    box.inject(kind="disconnect", when=when)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     assert raw.read() == b""
     assert names(box) == (["n"] if when == "after" else [])
@@ -72,7 +72,7 @@ def test_a_disconnect_is_an_end_without_a_byte(box: Box, raw: Raw, when: str) ->
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_timeout_is_silent_for_its_seconds_and_then_ends(box: Box, raw: Raw, when: str) -> None:
-    box.request(kind="timeout", seconds=0.03, when=when)
+    box.inject(kind="timeout", seconds=0.03, when=when)
     began = perf_counter()
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     assert raw.read() == b""
@@ -96,7 +96,7 @@ def test_a_timeout_is_silent_for_its_seconds_and_then_ends(box: Box, raw: Raw, w
 def test_a_truncated_reply_is_shorter_than_it_says(
     box: Box, raw: Raw, when: str, cut: dict[str, float], share: float | None
 ) -> None:
-    box.request(kind="truncate", when=when, **cut)
+    box.inject(kind="truncate", when=when, **cut)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     got = raw.get()
     assert (got.status, raw.read()) == (200, b"")
@@ -107,7 +107,7 @@ def test_a_truncated_reply_is_shorter_than_it_says(
 
 
 def test_a_streamed_sound_can_be_cut_too(box: Box, raw: Raw) -> None:
-    box.request(kind="truncate", when="after")
+    box.inject(kind="truncate", when="after")
     body = b'{"text": "hello", "voice": "aws.Polly.Generative.Lucia"}'
     raw.send("/telnyx/v2/text-to-speech/speech", "POST", body, **TYPE)
     got = raw.get()
@@ -117,7 +117,7 @@ def test_a_streamed_sound_can_be_cut_too(box: Box, raw: Raw) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_delay_comes_before_the_whole_answer(box: Box, raw: Raw, when: str) -> None:
-    box.request(kind="delay", seconds=0.03, when=when)
+    box.inject(kind="delay", seconds=0.03, when=when)
     began = perf_counter()
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     got = raw.get()
@@ -128,7 +128,7 @@ def test_a_delay_comes_before_the_whole_answer(box: Box, raw: Raw, when: str) ->
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_drip_is_the_true_answer_in_many_pieces(box: Box, raw: Raw, when: str) -> None:
-    box.request(kind="drip", seconds=0.04, when=when)
+    box.inject(kind="drip", seconds=0.04, when=when)
     began = perf_counter()
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     got = raw.get()
@@ -142,7 +142,7 @@ def test_a_drip_is_the_true_answer_in_many_pieces(box: Box, raw: Raw, when: str)
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_an_error_leaves_the_connection_usable(box: Box, raw: Raw, when: str) -> None:
-    box.request(status=500, times=1, when=when)
+    box.inject(status=500, times=1, when=when)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     assert raw.get().status == 500
     assert names(box) == (["n"] if when == "after" else [])
@@ -155,7 +155,7 @@ def test_an_error_leaves_the_connection_usable(box: Box, raw: Raw, when: str) ->
 def test_a_spoilt_reply_has_its_status_and_leaves_the_connection_usable(
     box: Box, raw: Raw, kind: str, when: str
 ) -> None:
-    box.request(kind=kind, times=1, when=when)
+    box.inject(kind=kind, times=1, when=when)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     got = raw.get()
     assert (got.status, got.promised) == (200, len(got.body))
@@ -179,7 +179,7 @@ def test_where_nothing_was_to_come_the_connection_stays_usable_too(
 ) -> None:
     """A body after 204 would be taken for the next response."""
     box.control.post("/voices", json={"provider": "supertone", "id": "v"})
-    box.request(kind=kind, seconds=0, operation="delete_custom_voice", times=1, when="after")
+    box.inject(kind=kind, seconds=0, operation="delete_custom_voice", times=1, when="after")
     raw.send(f"{CUSTOM}/v", "DELETE", x_sup_api_key="K")
     got = raw.get()
     expected = 200 if kind in ("malformed", "wrong_type") else 204
@@ -193,7 +193,7 @@ def test_where_nothing_was_to_come_the_connection_stays_usable_too(
 def test_every_kind_fails_a_path_that_leads_nowhere(
     box: Box, raw: Raw, kind: str, path: str
 ) -> None:
-    box.request(kind=kind, seconds=0.001)
+    box.inject(kind=kind, seconds=0.001)
     raw.send(path)
     if kind == "reset":
         with pytest.raises(ConnectionResetError):
@@ -207,7 +207,7 @@ def test_every_kind_fails_a_path_that_leads_nowhere(
 
 def test_a_failure_waits_for_the_whole_upload(box: Box, raw: Raw, wav: bytes) -> None:
     """A client that still sends would see a broken pipe instead of the failure."""
-    box.request(status=502)
+    box.inject(status=502)
     raw.send("/telnyx/v2/voice_clones/from_upload", "POST", wav * 40, content_type="audio/wav")
     assert raw.get().status == 502
     assert box.last()["bytes"] == len(wav) * 40
@@ -215,7 +215,7 @@ def test_a_failure_waits_for_the_whole_upload(box: Box, raw: Raw, wav: bytes) ->
 
 def test_who_leaves_ends_the_waiting(box: Box) -> None:
     """Else each timeout that a client gave up on would hold its connection for minutes."""
-    box.request(kind="timeout")
+    box.inject(kind="timeout")
     with Raw(box.url) as raw:
         raw.send(LIST)
     while not (told := box.requests()):
@@ -230,7 +230,7 @@ def test_a_server_stops_though_somebody_is_kept_waiting(
     with ExitStack() as stack:
         with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)) as server:
             box = stack.enter_context(Box(server, "waiting"))
-            id = box.request(kind=kind, seconds=60)
+            id = box.inject(kind=kind, seconds=60)
             raw = stack.enter_context(Raw(box.url))
             raw.send(LIST)
             while not box.fault(id)["hits"]:
@@ -251,18 +251,18 @@ def test_where_there_is_no_connection_to_break_the_call_fails(kind: str) -> None
         async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http:
             await http.get(LIST, headers={"X-Mockvoice-Fault": fault})
 
-    with pytest.raises(ConnectionResetError, match="as asked for"):
+    with pytest.raises(ConnectionResetError, match="by a fault"):
         asyncio.run(call())
-    (told,) = mock.sandbox.journal
+    (told,), _ = asyncio.run(mock.store.list_entries(""))
     assert (told.kind, told.internal_error) == (kind, "")
 
 
 def test_delays_add_up_with_what_follows(box: Box, raw: Raw) -> None:
     ids = [
-        box.request(kind="delay", seconds=0.02),
-        box.request(kind="delay", seconds=0.02, when="after"),
-        box.request(status=503),
-        box.request(kind="reset"),  # never comes to it
+        box.inject(kind="delay", seconds=0.02),
+        box.inject(kind="delay", seconds=0.02, when="after"),
+        box.inject(status=503),
+        box.inject(kind="reset"),  # never comes to it
     ]
     began = perf_counter()
     raw.send(LIST)
@@ -277,9 +277,9 @@ def test_delays_add_up_with_what_follows(box: Box, raw: Raw) -> None:
 def test_a_draw_is_seconds_that_can_be_waited_for_however_wild_its_numbers(
     box: Box, raw: Raw
 ) -> None:
-    box.request(kind="delay", seconds=0, distribution="lognormal", jitter=3600, times=20)
-    box.request(kind="delay", seconds=0, distribution="uniform", jitter=0.001, times=20)
-    box.request(kind="delay", seconds=0, distribution="normal", jitter=0.001, times=20)
+    box.inject(kind="delay", seconds=0, distribution="lognormal", jitter=3600, times=20)
+    box.inject(kind="delay", seconds=0, distribution="uniform", jitter=0.001, times=20)
+    box.inject(kind="delay", seconds=0, distribution="normal", jitter=0.001, times=20)
     for _ in range(20):
         raw.send(LIST)
         assert raw.get().status == 200

@@ -14,12 +14,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from mockvoice.config.settings import Settings
 from mockvoice.config.yaml import YAMLDocument
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.redact import mask_key
 
 from ..config.emitter import to_yaml
-from ..conftest import Box, Serve
+from ..conftest import Box, Serve, internal_errors
 from ..contract.contracts import CONTRACTS
 from ..contract.strategies import values
 
@@ -107,7 +107,7 @@ class FaultRules(RuleBasedStateMachine):
         self.models: dict[str, Model] = {}
 
     def add(self, fault: dict[str, Any]) -> str:
-        id = self.box.request(*fault.get("sequence", ()), **fault)
+        id = self.box.inject(*fault.get("sequence", ()), **fault)
         self.models[id] = Model(fault, self.now)
         return id
 
@@ -166,7 +166,7 @@ def one_server() -> Iterator[None]:
     with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)) as server:
         with Box(server, "machine") as FaultRules.box:
             yield
-        assert not server.mock.named("machine").internal_errors
+        assert not internal_errors(server)
 
 
 TestFaults = FaultRules.TestCase
@@ -175,8 +175,8 @@ TestFaults.settings = settings(max_examples=60, stateful_step_count=30)
 
 def test_a_fault_expires_by_the_clock_of_its_sandbox(box: Box) -> None:
     box.clock(freeze="2024-01-01T00:00:00Z")
-    box.request(status=503, expires_in=5)
-    box.request({"status": 501}, {"status": 502}, {"status": 504}, expires_in=7.5)
+    box.inject(status=503, expires_in=5)
+    box.inject({"status": 501}, {"status": 502}, {"status": 504}, expires_in=7.5)
     key = {"Authorization": "Bearer K"}
     found = []
     for seconds in (0, 4.75, 0.25, 2.25, 0.25, 100):
@@ -260,9 +260,9 @@ def test_a_fault_does_the_same_however_it_is_inject_with(box: Box, fault: dict[s
     key = {"Authorization": "Bearer K"}
     box.control.delete("/faults")
     by_header = box.http.get(LIST, headers={**key, "X-Mockvoice-Fault": json.dumps(fault)})
-    box.request(**fault, times=1)
+    box.inject(**fault, times=1)
     by_rule = box.http.get(LIST, headers=key)
-    box.request(fault)
+    box.inject(fault)
     by_sequence = box.http.get(LIST, headers=key)
     own = ("x-mockvoice-request", "x-mockvoice-fault", "date")
     seen = [
@@ -278,7 +278,7 @@ def test_a_fault_does_the_same_however_it_is_inject_with(box: Box, fault: dict[s
 def pattern(box: Box, seed: int, probability: float) -> list[bool]:
     """Which of 250 requests fail after a reset."""
     assert box.control.post("/reset", json={"seed": seed}).status_code == 204
-    box.request(status=503, probability=probability)
+    box.inject(status=503, probability=probability)
     key = {"Authorization": "Bearer K"}
     return [box.http.get(LIST, headers=key).status_code == 503 for _ in range(250)]
 
@@ -299,8 +299,8 @@ def test_what_is_impossible_never_happens_and_what_is_certain_always(box: Box) -
 def test_chance_is_another_for_each_fault_and_counts_those_that_fire(serve: Serve) -> None:
     def run() -> list[int]:
         with Box(serve(seed=5), "chance") as box:
-            box.request(status=501, probability=0.5, times=10)
-            box.request(status=502, probability=0.5, every=2)
+            box.inject(status=501, probability=0.5, times=10)
+            box.inject(status=502, probability=0.5, every=2)
             key = {"Authorization": "Bearer K"}
             found = [box.http.get(LIST, headers=key).status_code for _ in range(60)]
             assert box.fault("fault_1")["hits"] == 10 == found.count(501)

@@ -73,7 +73,7 @@ def told(box: Box) -> list[tuple[int | None, int | None]]:
 def test_so_many_failures_are_absorbed_by_the_retries(
     box: Box, a_telnyx: Telnyx, wav: bytes, times: int
 ) -> None:
-    box.request(provider="telnyx", times=times, **SOON)
+    box.inject(provider="telnyx", times=times, **SOON)
     assert clone_telnyx(a_telnyx, wav).data.name == "narrator"
     assert told(box) == [*[(n + 1, 502) for n in range(times)], (times + 1, 201)]
     assert len(box.voices()) == 1
@@ -83,7 +83,7 @@ def test_so_many_failures_are_absorbed_by_the_retries(
 def test_the_third_failure_is_raised_with_the_code_of_the_provider(
     box: Box, a_telnyx: Telnyx, wav: bytes
 ) -> None:
-    id = box.request(provider="telnyx", operation="POST /voice_clones/from_upload", **SOON)
+    id = box.inject(provider="telnyx", operation="POST /voice_clones/from_upload", **SOON)
     with pytest.raises(telnyx.InternalServerError) as caught:
         clone_telnyx(a_telnyx, wav)
     assert isinstance(caught.value.body, dict)
@@ -104,7 +104,7 @@ def test_retry_after_is_told_in_seconds_and_milliseconds(box: Box) -> None:
         (1.5, "2", None),
         (30, "30", None),
     ]:
-        box.request(status=429, retry_after=asked, times=1)
+        box.inject(status=429, retry_after=asked, times=1)
         headers = box.http.get("/retell/list-voices", headers=key).headers
         assert headers["retry-after"] == seconds
         assert headers.get("retry-after-ms") == milliseconds
@@ -113,7 +113,7 @@ def test_retry_after_is_told_in_seconds_and_milliseconds(box: Box) -> None:
 def test_after_a_failure_that_came_too_late_one_call_leaves_three_voices(
     box: Box, a_retell: Retell, wav: bytes
 ) -> None:
-    box.request(status=500, when="after", operation="cloneVoice", **SOON)
+    box.inject(status=500, when="after", operation="cloneVoice", **SOON)
     with pytest.raises(retell.InternalServerError):
         clone_retell(a_retell, wav)
     assert told(box) == [(1, 500), (2, 500), (3, 500)]
@@ -126,7 +126,7 @@ def test_a_lost_answer_is_retried_by_the_async_client(box: Box, wav: bytes) -> N
         async with AsyncRetell(api_key=KEY, base_url=url) as client:
             return await clone_retell(client, wav)
 
-    box.request(
+    box.inject(
         {"status": 503, **SOON}, {"status": 429, "when": "after", **SOON}, "ok", {"kind": "reset"}
     )
     assert asyncio.run(clone()).voice_name == "narrator"
@@ -137,7 +137,7 @@ def test_a_lost_answer_is_retried_by_the_async_client(box: Box, wav: bytes) -> N
 def test_supertones_client_does_not_retry_unless_it_is_told_to(
     box: Box, a_supertone: Any, wav: bytes
 ) -> None:
-    box.request(provider="supertone", status=500, times=1)
+    box.inject(provider="supertone", status=500, times=1)
     with pytest.raises(errors.InternalServerErrorResponse):
         clone_supertone(a_supertone, wav)
     assert clone_supertone(a_supertone, wav).voice_id
@@ -166,7 +166,7 @@ def test_supertones_client_does_not_retry_unless_it_is_told_to(
 def test_telnyx_raises_its_class_for_each_status(
     box: Box, a_telnyx: Telnyx, wav: bytes, status: int, error: type[telnyx.APIStatusError]
 ) -> None:
-    box.request(status=status)
+    box.inject(status=status)
     with pytest.raises(error) as caught:
         clone_telnyx(a_telnyx.with_options(max_retries=0), wav)
     assert caught.value.status_code == status
@@ -190,7 +190,7 @@ def test_telnyx_raises_its_class_for_each_status(
 def test_retell_raises_its_class_for_each_status(
     box: Box, a_retell: Retell, wav: bytes, status: int, error: type[retell.APIStatusError]
 ) -> None:
-    box.request(status=status)
+    box.inject(status=status)
     with pytest.raises(error) as caught:
         clone_retell(a_retell.with_options(max_retries=0), wav)
     assert caught.value.status_code == status
@@ -217,7 +217,7 @@ def test_retell_raises_its_class_for_each_status(
 def test_supertone_raises_its_class_for_each_status(
     box: Box, a_supertone: Any, wav: bytes, status: int, error: Any
 ) -> None:
-    box.request(status=status)
+    box.inject(status=status)
     with pytest.raises(error) as caught:
         clone_supertone(a_supertone, wav)
     assert caught.value.status_code == status
@@ -254,7 +254,7 @@ def test_supertone_raises_its_class_for_each_status(
 def test_each_kind_of_broken_answer_has_its_exception(
     box: Box, wav: bytes, fault: str, when: str, of_telnyx: Any, of_retell: Any, of_supertone: Any
 ) -> None:
-    box.request(kind=fault, when=when)
+    box.inject(kind=fault, when=when)
     patience = 0.05
     to = httpx.Client(verify=False)
     options: dict[str, Any] = {"api_key": KEY, "max_retries": 0, "http_client": to}
@@ -282,7 +282,7 @@ def test_each_kind_of_broken_answer_has_its_exception(
 def test_an_answer_of_a_wrong_type_is_text_to_some_and_an_error_to_others(
     box: Box, a_telnyx: Telnyx, a_retell: Retell, a_supertone: Any, wav: bytes
 ) -> None:
-    box.request(kind="wrong_type")
+    box.inject(kind="wrong_type")
     assert "<html>" in clone_telnyx(a_telnyx, wav)
     assert "<html>" in clone_retell(a_retell, wav)
     with pytest.raises(errors.SupertoneDefaultError, match="text/html"):
@@ -290,8 +290,8 @@ def test_an_answer_of_a_wrong_type_is_text_to_some_and_an_error_to_others(
 
 
 def test_a_slow_answer_is_waited_for(box: Box, a_telnyx: Telnyx, wav: bytes) -> None:
-    box.request(kind="delay", seconds=0.02)
-    box.request(kind="drip", seconds=0.02)
+    box.inject(kind="delay", seconds=0.02)
+    box.inject(kind="drip", seconds=0.02)
     made = clone_telnyx(a_telnyx, wav)
     assert a_telnyx.voice_clones.list().data == [made.data]
     assert told(box) == [(1, 201), (1, 200)]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockvoice.errors import MalformedBody, PayloadTooLarge, Problem
-from mockvoice.http.body import MAX_DEPTH, MAX_PARTS, MAX_TEXT_BYTES, Body, read
+from mockvoice.http.body import MAX_DEPTH, MAX_PARTS, MAX_TEXT_BYTES, Body, read_body
 from mockvoice.state.uploads import Upload
 
 BOUNDARY = "----formdata-undici-038"
@@ -30,7 +30,7 @@ def received(
     async def receive() -> MutableMapping[str, Any]:
         return messages.pop(0)
 
-    return asyncio.run(read(receive, content_type, most))
+    return asyncio.run(read_body(receive, content_type, most))
 
 
 def part(header: str, data: bytes, *more: str) -> bytes:

@@ -12,9 +12,13 @@ import pytest
 
 from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.openapi.normalize import JSON, ContractError
-from mockvoice.provider import Mock, Provider, RequestContext, Response
+from mockvoice.mock import Mock
+from mockvoice.openapi.normalize import ContractError
+from mockvoice.provider import Provider, RequestContext, Response
 from mockvoice.providers import built_in
+from mockvoice.types import JSON
+
+from ..conftest import internal_errors
 
 ACME = """
 openapi: 3.1.0
@@ -95,7 +99,11 @@ class Started(httpx.Client):
 
     def __init__(self, server: Server) -> None:
         super().__init__(base_url=f"{server.url}/acme/v9")
-        self.internal_errors = server.mock.sandbox.internal_errors
+        self._server = server
+
+    @property
+    def internal_errors(self) -> list[str]:
+        return internal_errors(self._server)
 
 
 @pytest.fixture
@@ -198,7 +206,7 @@ FORM = "application/x-www-form-urlencoded"
             "x",
             {
                 "rule": "media type",
-                "message": "the body is of type text/plain; expected is"
+                "message": "the body has the media type text/plain; expected"
                 " application/x-www-form-urlencoded or application/json",
                 "expected": [FORM, "application/json"],
                 "received": "text/plain",
@@ -272,7 +280,9 @@ def test_a_reply_that_does_not_fit_its_contract_is_sent_and_is_a_mistake(
 ) -> None:
     acme.answers("getSong", {"id": "x"})
     assert http.get("/songs/1").json() == {"id": "x"}
-    assert http.internal_errors[0] == 'the reply 200 of getSong: id must be a whole number; got "x"'
+    assert (
+        http.internal_errors[0] == 'the response 200 of getSong: id must be a whole number; got "x"'
+    )
 
 
 def test_a_provider_without_words_still_answers_unknown_paths(http: Started) -> None:

@@ -13,10 +13,10 @@ import pytest
 from mockvoice.config.settings import Settings
 from mockvoice.http.app import App
 from mockvoice.http.server import PortTaken, Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 
-from ..conftest import Serve
+from ..conftest import Serve, stored_records
 
 TELNYX = "/telnyx/v2/voice_clones/from_upload"
 KEY = {"Authorization": "Bearer K"}
@@ -58,9 +58,7 @@ def test_two_servers_in_one_process_share_nothing(serve: Serve) -> None:
         for each in (one, two)
     ]
     assert answers[0]["data"]["id"] == answers[1]["data"]["id"]  # the first id of the same seed
-    made = [
-        [each for each in server.mock.sandbox.voices if not each.preset] for server in (one, two)
-    ]
+    made = [stored_records(server) for server in (one, two)]
     assert [len(each) for each in made] == [1, 1]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mockvoice.http.server import Server
 
-from ..conftest import Serve, newest
+from ..conftest import Serve, newest_files
 
 CLONE = "/retell/clone-voice"
 KEY = {"Authorization": "Bearer key_test"}
@@ -59,7 +59,7 @@ def test_parts_may_come_in_any_order(server: Server, http: httpx.Client, wav: by
     ]
     response = http.post(CLONE, headers=KEY, files=parts)
     assert response.status_code == 201
-    assert [each.filename for each in newest(server).uploads] == ["b.wav", "s.wav"]
+    assert [upload.filename for upload in newest_files(server)] == ["b.wav", "s.wav"]
 
 
 @pytest.mark.parametrize(

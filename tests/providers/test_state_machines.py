@@ -5,6 +5,7 @@ Two API keys take part, and never see each other.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -23,10 +24,11 @@ from hypothesis.stateful import (
 
 from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.provider import Mock
+from mockvoice.mock import Mock
 from mockvoice.providers import built_in
+from mockvoice.state.store import PARTS, SandboxSettings
 
-from ..conftest import encoded
+from ..conftest import encoded, internal_errors
 from ..contract.contracts import check
 
 WAV = encoded("wav", 0.2)
@@ -50,7 +52,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def forget(self) -> None:
-        SERVERS[0].mock.sandbox.reset()
+        asyncio.run(SERVERS[0].mock.store.reset("", PARTS, SandboxSettings()))
 
     def teardown(self) -> None:
         self.http.close()
@@ -68,7 +70,7 @@ def one_server() -> Iterator[None]:
         Machine.url = server.url
         SERVERS.append(server)
         yield
-        assert not server.mock.sandbox.internal_errors
+        assert not internal_errors(server)
 
 
 class Telnyx(Machine):

@@ -9,7 +9,7 @@ import pytest
 
 from mockvoice.http.server import Server
 
-from ..conftest import Serve, newest
+from ..conftest import Serve, advance_clock, newest
 
 CLONE = "/supertone/v1/custom-voices/cloned-voice"
 KEY = {"x-sup-api-key": "sk_test"}
@@ -146,7 +146,7 @@ def test_the_eleventh_clone_within_a_minute_is_429_when_limits_are_on(
         refused = clone(http, wav)
         assert details(refused)["message"] == "rate limit exceeded"
         assert clone(http, wav, headers={"x-sup-api-key": "other"}).status_code == 200
-        server.mock.sandbox.clock.advance(60)
+        advance_clock(server, 60)
         assert clone(http, wav).status_code == 200
 
 

@@ -15,7 +15,7 @@ import pytest
 from mockvoice.audio.detect import sniff
 from mockvoice.http.server import Server
 
-from ..conftest import Serve
+from ..conftest import Serve, advance_clock, freeze_clock
 from ..contract.contracts import check
 
 KEY = {"x-sup-api-key": "sk_test"}
@@ -269,16 +269,16 @@ def test_a_tier_may_say_so_many_texts_a_minute(http: httpx.Client, own: Server) 
     path = f"/text-to-speech/{agatha(http)}"
     statuses = [http.post(path, json=HELLO).status_code for _ in range(21)]
     assert statuses == [200] * 20 + [429]
-    own.mock.sandbox.clock.advance(60)
+    advance_clock(own, 60)
     assert http.post(path, json=HELLO).status_code == 200
 
 
 def test_what_was_said_is_told_by_voice_and_by_time(http: httpx.Client, own: Server) -> None:
-    own.mock.sandbox.clock.freeze(1_704_067_200.0 + 3600)  # 2024-01-01 01:00 UTC
+    freeze_clock(own, 1_704_067_200.0 + 3600)  # 2024-01-01 01:00 UTC
     voice = agatha(http)
     for _ in range(2):
         http.post(f"/text-to-speech/{voice}", json=HELLO)
-    own.mock.sandbox.clock.advance(86_400)
+    advance_clock(own, 86_400)
     http.post(f"/text-to-speech/{voice}", json={**HELLO, "model": "sona_speech_2"})
     dates = {"start_date": "2024-01-01", "end_date": "2024-01-01"}
     (usage,) = http.get("/voice-usage", params=dates).json()["usages"]

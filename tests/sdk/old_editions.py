@@ -1,6 +1,6 @@
-"""Calls with older editions of the SDKs; runs in their environment, not in that of the tests.
+"""Calls made with older SDK versions, executed by the Python of `.venv-old`.
 
-`python old_editions.py NAME URL SAMPLE` makes the call NAME and prints what came of it as JSON.
+`python old_editions.py NAME URL SAMPLE` calls the function NAME and prints its result as JSON.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def telnyx_sample(url: str, audio: Any) -> Any:
-    """The documented sample of Telnyx, word for word; 4.99.0 is the last edition that takes it."""
+    """Telnyx's documented sample, unchanged; 4.99.0 is the last version that supports it."""
     from telnyx import Telnyx
 
     client = Telnyx(api_key="KEY_test", base_url=f"{url}/telnyx/v2")
@@ -25,7 +25,7 @@ def telnyx_sample(url: str, audio: Any) -> Any:
 
 
 def telnyx_design(url: str, audio: Any) -> Any:
-    """The documented sample for designs, word for word."""
+    """Telnyx's documented sample for voice designs, unchanged."""
     from telnyx import Telnyx
 
     client = Telnyx(api_key="KEY_test", base_url=f"{url}/telnyx/v2")
@@ -39,7 +39,7 @@ def telnyx_design(url: str, audio: Any) -> Any:
 
 
 def retell_brackets(url: str, audio: Any) -> Any:
-    """Some editions of the Retell SDK send `files[]`; 5.57.0 is the last of them."""
+    """Clone with a Retell SDK that sends `files[]`; 5.57.0 is the last such version."""
     from retell import Retell
 
     client = Retell(api_key="key_test", base_url=f"{url}/retell")
@@ -49,8 +49,8 @@ def retell_brackets(url: str, audio: Any) -> Any:
     return voice.to_dict()
 
 
-def supertone_sentence(url: str, audio: Any) -> Any:
-    """An edition before 0.9.6 reads 400 and 415 as a sentence."""
+def supertone_string_message(url: str, audio: Any) -> Any:
+    """Clone with a Supertone SDK for API 0.8, whose 400 and 415 errors have a string message."""
     from supertone import Supertone
 
     with Supertone(api_key="sk_test", server_url=f"{url}/supertone") as client:

@@ -1,4 +1,4 @@
-"""The official SDKs for Node against `mockvoice serve`: the stories of `tests/node`."""
+"""The official Node SDKs against `mockvoice serve`: runs the tests in `tests/node`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ..cli.processes import serving, surroundings
+from ..cli.processes import clean_environ, serving
 
 FOLDER = Path(__file__).parents[1] / "node"
 
 
 def node(*arguments: str, script: str = "", **environment: str) -> str:
-    """What Node prints, run where the SDKs are; a script is its standard input."""
+    """Run Node in `tests/node` and return its output; `script` is its standard input."""
     program = shutil.which("node")
     assert program, "node is missing: install Node.js 20 or newer with npm, then `make node`"
     assert (FOLDER / "node_modules").is_dir(), "the SDKs for Node are missing: `make node`"
-    done = subprocess.run(
+    result = subprocess.run(
         [program, *arguments],
         cwd=FOLDER,
         input=script,
@@ -25,15 +25,15 @@ def node(*arguments: str, script: str = "", **environment: str) -> str:
         text=True,
         timeout=120,
         check=False,
-        env=surroundings(**environment),
+        env=clean_environ(**environment),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
-def test_the_stories_of_node_come_true() -> None:
+def test_node_tests_pass() -> None:
     with serving() as (_, url):
-        told = node("--test", "--test-reporter=tap", MOCKVOICE_URL=url)
-    counts = dict(re.findall(r"^# (\w+) (\d+)$", told, re.MULTILINE))
-    stories = (FOLDER / "voices.test.mjs").read_text().count("\ntest(")
-    assert counts["pass"] == counts["tests"] == str(stories), told
+        output = node("--test", "--test-reporter=tap", MOCKVOICE_URL=url)
+    counts = dict(re.findall(r"^# (\w+) (\d+)$", output, re.MULTILINE))
+    total = (FOLDER / "voices.test.mjs").read_text().count("\ntest(")
+    assert counts["pass"] == counts["tests"] == str(total), output

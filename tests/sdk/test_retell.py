@@ -1,4 +1,4 @@
-"""The official Retell SDK, newest edition, against a real socket."""
+"""The newest official Retell SDK over a real socket."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def client(server: Server) -> Iterator[Retell]:
         yield client
 
 
-def test_bytes_an_open_file_and_a_named_one_clone(
+def test_clone_from_bytes_file_and_tuple(
     client: Retell, samples: dict[str, bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "s.mp3"
@@ -38,7 +38,7 @@ def test_bytes_an_open_file_and_a_named_one_clone(
     assert voice.gender in ("male", "female")
 
 
-def test_the_async_client_clones(server: Server, wav: bytes) -> None:
+def test_async_client_clones(server: Server, wav: bytes) -> None:
     async def clone() -> Any:
         async with AsyncRetell(api_key="K", base_url=f"{server.url}/retell") as client:
             return await client.voice.clone(files=[wav], voice_name="n", voice_provider="inworld")
@@ -46,7 +46,7 @@ def test_the_async_client_clones(server: Server, wav: bytes) -> None:
     assert asyncio.run(clone()).provider == "inworld"
 
 
-def test_the_documented_sample_runs_word_for_word_where_any_file_will_do(serve: Serve) -> None:
+def test_documented_sample_runs_unchanged_with_audio_any(serve: Serve) -> None:
     url = f"{serve(audio='any').url}/retell"
     client = Retell(api_key="key_test", base_url=url)
     voice_response = client.voice.clone(
@@ -59,7 +59,7 @@ def test_the_documented_sample_runs_word_for_word_where_any_file_will_do(serve: 
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changes", "message"),
     [
         ({"voice_name": ""}, "voice_name must not be empty"),
         ({"voice_name": "x" * 201}, "at most 200"),
@@ -69,26 +69,26 @@ def test_the_documented_sample_runs_word_for_word_where_any_file_will_do(serve: 
         ({"files": [b"x", b"x"], "voice_provider": "cartesia"}, "at most 1 item for cartesia"),
     ],
 )
-def test_400_is_raised_with_what_is_wrong(
-    client: Retell, wav: bytes, changed: dict[str, Any], told: str
+def test_invalid_field_raises_bad_request_error(
+    client: Retell, wav: bytes, changes: dict[str, Any], message: str
 ) -> None:
-    files = [wav if file == b"x" else file for file in changed.get("files", [wav])]
-    fields = {"voice_name": "n", "voice_provider": "elevenlabs", **changed, "files": files}
+    files = [wav if file == b"x" else file for file in changes.get("files", [wav])]
+    fields = {"voice_name": "n", "voice_provider": "elevenlabs", **changes, "files": files}
     with pytest.raises(retell.BadRequestError) as caught:
         client.voice.clone(**fields)
     assert isinstance(caught.value.body, dict)
-    assert told in caught.value.body["message"]
+    assert message in caught.value.body["message"]
 
 
-def test_401_is_raised_for_credentials_of_another_kind(server: Server, wav: bytes) -> None:
-    other = {"Authorization": "Token key_test"}
+def test_wrong_auth_scheme_raises_authentication_error(server: Server, wav: bytes) -> None:
+    headers = {"Authorization": "Token key_test"}
     url = f"{server.url}/retell"
-    with Retell(api_key="key_test", base_url=url, default_headers=other) as client:
+    with Retell(api_key="key_test", base_url=url, default_headers=headers) as client:
         with pytest.raises(retell.AuthenticationError, match="API key is missing or invalid"):
             client.voice.clone(files=[wav], voice_name="n", voice_provider="elevenlabs")
 
 
-def test_402_is_raised_when_the_trial_has_ended(serve: Serve, wav: bytes) -> None:
+def test_ended_trial_returns_402(serve: Serve, wav: bytes) -> None:
     url = f"{serve(accounts={'retell': {'key_test': {'trial_ended': True}}}).url}/retell"
     with Retell(api_key="key_test", base_url=url) as client:
         with pytest.raises(retell.APIStatusError, match="Trial has ended") as caught:

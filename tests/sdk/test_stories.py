@@ -1,4 +1,4 @@
-"""The whole life of a voice with the official SDKs, sync and async, over a real socket."""
+"""Life cycle of a voice with the official SDKs, sync and async, over a real socket."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ from mockvoice.audio.detect import sniff
 
 from ..conftest import Serve
 
-LONG = "It was the best of times, it was the worst of times. " * 16  # over 800 characters
+LONG_TEXT = "It was the best of times, it was the worst of times. " * 16  # over 800 characters
 
 
-async def settled(result: Any) -> Any:
-    """What a sync client returned, or what an async one will return."""
+async def resolve(result: Any) -> Any:
+    """Return the result of a sync client, or await that of an async one."""
     return await result if inspect.isawaitable(result) else result
 
 
-async def collected(pages: Any) -> list[Any]:
-    """Everything on all pages."""
+async def collect(pages: Any) -> list[Any]:
+    """Return the items of all pages."""
     if hasattr(pages, "__aiter__"):
-        return [each async for each in pages]
-    return [*await settled(pages)]
+        return [item async for item in pages]
+    return [*await resolve(pages)]
 
 
-def seconds(sound: bytes) -> float:
-    """How long a sound plays, as FFmpeg hears it."""
-    with av.open(io.BytesIO(sound), "r") as container:
+def seconds(audio: bytes) -> float:
+    """Return the duration of audio, decoded by FFmpeg."""
+    with av.open(io.BytesIO(audio), "r") as container:
         stream = container.streams.audio[0]
         return sum(frame.samples for frame in container.decode(audio=0)) / stream.rate
 
 
 @pytest.mark.parametrize("kind", [Telnyx, AsyncTelnyx])
-def test_the_story_of_a_telnyx_voice(serve: Serve, wav: bytes, kind: Any) -> None:
-    async def story() -> None:
+def test_life_cycle_of_telnyx_voice(serve: Serve, wav: bytes, kind: Any) -> None:
+    async def main() -> None:
         client = kind(api_key="KEY_test", base_url=f"{serve().url}/telnyx/v2", max_retries=0)
         clones, designs = client.voice_clones, client.voice_designs
-        made = await settled(designs.create(name="calm", prompt="Calm.", text="Hello there."))
-        design = made.data
-        await settled(
+        created = await resolve(designs.create(name="calm", prompt="Calm.", text="Hello there."))
+        design = created.data
+        await resolve(
             designs.create(voice_design_id=design.id, prompt="Calmer.", text="Hello there.")
         )
-        assert (await settled(designs.retrieve("calm"))).data.version == 2
-        assert (await settled(designs.retrieve(design.id, version=1))).data.prompt == "Calm."
-        assert {each.name for each in await collected(designs.list())} == {
+        assert (await resolve(designs.retrieve("calm"))).data.version == 2
+        assert (await resolve(designs.retrieve(design.id, version=1))).data.prompt == "Calm."
+        assert {item.name for item in await collect(designs.list())} == {
             "calm",
             "friendly-narrator",
         }
@@ -67,7 +67,7 @@ def test_the_story_of_a_telnyx_voice(serve: Serve, wav: bytes, kind: Any) -> Non
             "language": "en",
             "gender": "female",
         }
-        clone = (await settled(clones.create(voice_clone_request=request))).data
+        clone = (await resolve(clones.create(voice_clone_request=request))).data
         assert clone.label == "Calmer."
         for number in range(6):
             upload = {
@@ -77,90 +77,90 @@ def test_the_story_of_a_telnyx_voice(serve: Serve, wav: bytes, kind: Any) -> Non
                 "gender": "male",
                 "provider": "telnyx",
             }
-            await settled(clones.create_from_upload(voice_clone_upload_request=upload))
-        listed = await collected(clones.list(page_size=3, filter_name="upload"))
-        assert [each.name for each in listed] == [f"upload {n}" for n in (5, 4, 3, 2, 1, 0)]
-        renamed = await settled(clones.update(clone.id, name="narrator", gender="neutral"))
+            await resolve(clones.create_from_upload(voice_clone_upload_request=upload))
+        listed = await collect(clones.list(page_size=3, filter_name="upload"))
+        assert [item.name for item in listed] == [f"upload {n}" for n in (5, 4, 3, 2, 1, 0)]
+        renamed = await resolve(clones.update(clone.id, name="narrator", gender="neutral"))
         assert (renamed.data.name, renamed.data.gender) == ("narrator", "neutral")
         speech = client.text_to_speech.with_raw_response
-        said = await settled(
+        generated = await resolve(
             speech.generate_speech(text="Hello there", voice=f"Telnyx.Qwen3TTS.{clone.id}")
         )
-        assert said.headers["content-type"] == "audio/mpeg"
-        assert seconds(said.http_response.content) == pytest.approx(0.66, abs=0.05)
-        voices = await settled(client.text_to_speech.list_voices(provider="telnyx"))
-        assert "narrator" in [each.name for each in voices.voices]
-        sample = await settled(clones.download_sample(clone.id))
-        assert sniff(await settled(sample.read())).problem == ""
-        of_upload = await settled(clones.download_sample(listed[0].id))
-        assert await settled(of_upload.read()) == wav
-        await settled(designs.rename("calm", name="quiet"))
+        assert generated.headers["content-type"] == "audio/mpeg"
+        assert seconds(generated.http_response.content) == pytest.approx(0.66, abs=0.05)
+        voices = await resolve(client.text_to_speech.list_voices(provider="telnyx"))
+        assert "narrator" in [item.name for item in voices.voices]
+        sample = await resolve(clones.download_sample(clone.id))
+        assert sniff(await resolve(sample.read())).problem == ""
+        uploaded = await resolve(clones.download_sample(listed[0].id))
+        assert await resolve(uploaded.read()) == wav
+        await resolve(designs.rename("calm", name="quiet"))
         assert (
-            sniff(await settled((await settled(designs.download_sample("quiet"))).read())).format
+            sniff(await resolve((await resolve(designs.download_sample("quiet"))).read())).format
             == "wav"
         )
-        await settled(clones.delete(clone.id))
+        await resolve(clones.delete(clone.id))
         with pytest.raises(telnyx.NotFoundError):
-            await settled(clones.delete(clone.id))
+            await resolve(clones.delete(clone.id))
         with pytest.raises(telnyx.NotFoundError):
-            await settled(clones.download_sample(clone.id))
+            await resolve(clones.download_sample(clone.id))
         with pytest.raises(telnyx.BadRequestError, match="Failed to produce text to speech"):
-            await settled(speech.generate_speech(text="x", voice=f"Telnyx.Qwen3TTS.{clone.id}"))
+            await resolve(speech.generate_speech(text="x", voice=f"Telnyx.Qwen3TTS.{clone.id}"))
         with pytest.raises(telnyx.UnprocessableEntityError) as caught:
-            await settled(speech.generate_speech(voice="telnyx.NaturalHD.Alloy"))
+            await resolve(speech.generate_speech(voice="telnyx.NaturalHD.Alloy"))
         assert caught.value.body == {"errors": {"text": ["is required"]}}
-        await settled(designs.delete_version(1, id="quiet"))
-        await settled(designs.delete("quiet"))
+        await resolve(designs.delete_version(1, id="quiet"))
+        await resolve(designs.delete("quiet"))
         with pytest.raises(telnyx.NotFoundError):
-            await settled(designs.retrieve("quiet"))
-        await settled(client.close())
+            await resolve(designs.retrieve("quiet"))
+        await resolve(client.close())
 
-    asyncio.run(story())
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("kind", [Retell, AsyncRetell])
-def test_the_story_of_a_retell_voice(serve: Serve, wav: bytes, kind: Any) -> None:
-    async def story() -> None:
+def test_life_cycle_of_retell_voice(serve: Serve, wav: bytes, kind: Any) -> None:
+    async def main() -> None:
         client = kind(api_key="key_test", base_url=f"{serve().url}/retell", max_retries=0)
         voice = client.voice
-        made = await settled(
+        cloned = await resolve(
             voice.clone(files=[wav], voice_name="narrator", voice_provider="elevenlabs")
         )
-        found = (await settled(voice.search(search_query="rachel"))).voices[0]
-        added = await settled(
+        match = (await resolve(voice.search(search_query="rachel"))).voices[0]
+        added = await resolve(
             voice.add_resource(
-                provider_voice_id=found.provider_voice_id,
+                provider_voice_id=match.provider_voice_id,
                 voice_name="Rachel",
-                public_user_id=found.public_user_id,
+                public_user_id=match.public_user_id,
             )
         )
-        listed = [each.voice_id for each in await settled(voice.list())]
+        listed = [item.voice_id for item in await resolve(voice.list())]
         assert "retell-Cimo" in listed
-        assert listed[-2:] == [made.voice_id, added.voice_id]
-        assert await settled(voice.retrieve(made.voice_id)) == made
+        assert listed[-2:] == [cloned.voice_id, added.voice_id]
+        assert await resolve(voice.retrieve(cloned.voice_id)) == cloned
         with pytest.raises(retell.UnprocessableEntityError, match="Cannot find requested asset"):
-            await settled(voice.retrieve("nobody"))
-        assert (await settled(client.concurrency.retrieve())).concurrency_limit == 20
-        await settled(client.close())
+            await resolve(voice.retrieve("nobody"))
+        assert (await resolve(client.concurrency.retrieve())).concurrency_limit == 20
+        await resolve(client.close())
 
-    asyncio.run(story())
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("suffix", ["", "_async"])
-def test_the_story_of_a_supertone_voice(serve: Serve, wav: bytes, suffix: str) -> None:
+def test_life_cycle_of_supertone_voice(serve: Serve, wav: bytes, suffix: str) -> None:
     server = serve(accounts={"supertone": {"poor": {"credit": 0.5}}})
 
     @asynccontextmanager
-    async def opened(key: str) -> AsyncIterator[Any]:
+    async def connect(key: str) -> AsyncIterator[Any]:
         client = Supertone(api_key=key, server_url=f"{server.url}/supertone")
-        async with client:  # it has a client for async methods, and one for the others
+        async with client:  # closes its async HTTP client, `with` its sync one
             with client:
                 yield client
 
     async def call(group: Any, method: str, /, **arguments: Any) -> Any:
-        return await settled(getattr(group, method + suffix)(**arguments))
+        return await resolve(getattr(group, method + suffix)(**arguments))
 
-    async def story(client: Any, poor: Any) -> None:
+    async def life_cycle(client: Any, poor: Any) -> None:
         custom, speech = client.custom_voices, client.text_to_speech
         files = {"file_name": "a.wav", "content": wav}
         ids = [
@@ -171,31 +171,31 @@ def test_the_story_of_a_supertone_voice(serve: Serve, wav: bytes, suffix: str) -
         rest = await call(
             custom, "list_custom_voices", page_size=10, next_page_token=first.next_page_token
         )
-        assert [each.voice_id for each in first.items + rest.items] == ids
-        found = await call(custom, "search_custom_voices", name="n11")
-        assert [each.voice_id for each in found.items] == [ids[11]]
+        assert [item.voice_id for item in first.items + rest.items] == ids
+        matches = await call(custom, "search_custom_voices", name="n11")
+        assert [item.voice_id for item in matches.items] == [ids[11]]
         edited = await call(custom, "edit_custom_voice", voice_id=ids[0], name="narrator")
         assert edited.name == "narrator"
         assert (await call(custom, "get_custom_voice", voice_id=ids[0])).name == "narrator"
         presets = await call(client.voices, "list_voices")
         assert presets.items[0].samples
         for format in ("wav", "mp3"):
-            said = await call(
+            created = await call(
                 speech,
                 "create_speech",
                 voice_id=ids[0],
-                text=LONG,
+                text=LONG_TEXT,
                 language="en",
                 output_format=format,
             )
-            sound = await _bytes(said.result)
-            assert sniff(sound).format == format
-            # The SDK splits the text where sentences end, and puts the answers together.
-            assert seconds(sound) == pytest.approx(len(LONG) * 0.06, rel=0.02)
-        told = await call(
+            audio = await _bytes(created.result)
+            assert sniff(audio).format == format
+            # The SDK splits the text into sentences and joins the responses.
+            assert seconds(audio) == pytest.approx(len(LONG_TEXT) * 0.06, rel=0.02)
+        prediction = await call(
             speech, "predict_duration", voice_id=ids[0], text="Hello there", language="en"
         )
-        assert told.duration == pytest.approx(0.66)
+        assert prediction.duration == pytest.approx(0.66)
         phonemes = await call(
             speech,
             "create_speech",
@@ -210,7 +210,7 @@ def test_the_story_of_a_supertone_voice(serve: Serve, wav: bytes, suffix: str) -
         )
         assert seconds(await _bytes(streamed.result)) == pytest.approx(0.66, abs=0.01)
         balance = (await call(client.usage, "get_credit_balance")).balance
-        assert balance < 100_000 - len(LONG) * 0.06 * 2
+        assert balance < 100_000 - len(LONG_TEXT) * 0.06 * 2
         await call(custom, "delete_custom_voice", voice_id=ids[0])
         with pytest.raises(NotFoundErrorResponse):
             await call(custom, "get_custom_voice", voice_id=ids[0])
@@ -223,15 +223,15 @@ def test_the_story_of_a_supertone_voice(serve: Serve, wav: bytes, suffix: str) -
                 language="en",
             )
 
-    async def both() -> None:
-        async with opened("sk_test") as client, opened("poor") as poor:
-            await story(client, poor)
+    async def main() -> None:
+        async with connect("sk_test") as client, connect("poor") as poor:
+            await life_cycle(client, poor)
 
-    asyncio.run(both())
+    asyncio.run(main())
 
 
 async def _bytes(result: Any) -> bytes:
-    """The sound in what the SDK returns: bytes, or a response that may still be read."""
+    """Return the audio of an SDK result: bytes, or a response that may be unread."""
     if isinstance(result, bytes):
         return result
     try:
@@ -239,21 +239,21 @@ async def _bytes(result: Any) -> bytes:
     except httpx.ResponseNotRead:
         stream = result.stream
         asynchronous = isinstance(stream, httpx.AsyncByteStream)
-        return bytes(await (result.aread() if asynchronous else settled(result.read())))
+        return bytes(await (result.aread() if asynchronous else resolve(result.read())))
 
 
-def test_the_story_of_a_faseeh_voice(serve: Serve, wav: bytes) -> None:
+def test_life_cycle_of_faseeh_voice(serve: Serve, wav: bytes) -> None:
     text = "مرحبا بك في فصيح"
     url = f"{serve().url}/faseeh/api/v1"
     with httpx.Client(base_url=url, headers={"x-api-key": "K"}) as client:
         model = client.get("/models").json()[0]["model_id"]
         form = {"text": text, "similarity": "0.75", "model_id": model}
         with client.stream("POST", "/voices/preview", data=form, files={"file": wav}) as preview:
-            info = b"".join(preview.iter_bytes())
+            pcm = b"".join(preview.iter_bytes())
         form = {"text": text, "stability": "0.5", "name": "n", "model": model, "languages": "ar"}
-        files = {"voice_file": ("preview.pcm", info), "reference_audio_file": ("a.wav", wav)}
+        files = {"voice_file": ("preview.pcm", pcm), "reference_audio_file": ("a.wav", wav)}
         voice = client.post("/voices/clone", data=form, files=files).json()
-        assert voice["voice_id"] in [each["voice_id"] for each in client.get("/voices").json()]
+        assert voice["voice_id"] in [item["voice_id"] for item in client.get("/voices").json()]
         body = {"voice_id": voice["voice_id"], "text": text, "stability": 0.5, "streaming": False}
-        said = client.post(f"/text-to-speech/{model}", json=body)
-        assert seconds(said.content) == pytest.approx(len(text) * 0.06, abs=0.001)
+        speech = client.post(f"/text-to-speech/{model}", json=body)
+        assert seconds(speech.content) == pytest.approx(len(text) * 0.06, abs=0.001)

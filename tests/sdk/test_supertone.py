@@ -1,4 +1,4 @@
-"""The official Supertone SDK, newest edition, against a real socket."""
+"""The newest official Supertone SDK over a real socket."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def client(server: Server) -> Iterator[Any]:
         yield client
 
 
-def clone(client: Any, content: Any, name: str = "My voice", **more: Any) -> Any:
-    files = {"file_name": "a.wav", "content": content, **more}
+def clone(client: Any, content: Any, name: str = "My voice", **file: Any) -> Any:
+    files = {"file_name": "a.wav", "content": content, **file}
     return client.custom_voices.create_cloned_voice(files=files, name=name, description="d")
 
 
 @pytest.mark.parametrize("format", ["wav", "mp3"])
-def test_a_sample_clones(client: Any, samples: dict[str, bytes], format: str) -> None:
+def test_clone_from_wav_and_mp3(client: Any, samples: dict[str, bytes], format: str) -> None:
     assert clone(client, samples[format]).voice_id.startswith("voice_")
     assert clone(client, samples[format], content_type="audio/mpeg").voice_id
 
 
-def test_the_async_methods_clone(server: Server, wav: bytes) -> None:
+def test_async_method_clones(server: Server, wav: bytes) -> None:
     async def clone_async() -> Any:
         async with Supertone(api_key="K", server_url=f"{server.url}/supertone") as client:
             return await client.custom_voices.create_cloned_voice_async(
@@ -57,7 +57,7 @@ def test_the_async_methods_clone(server: Server, wav: bytes) -> None:
         ("n", 3 * 2**20, PayloadTooLargeErrorResponse, 413),
     ],
 )
-def test_a_wrong_request_raises_the_typed_error(
+def test_invalid_request_raises_typed_error(
     client: Any, wav: bytes, name: str, size: int, error: Any, status: int
 ) -> None:
     with pytest.raises(error) as caught:
@@ -66,20 +66,20 @@ def test_a_wrong_request_raises_the_typed_error(
 
 
 @pytest.mark.parametrize("content", [b"Example data", b"fLaC"])
-def test_what_is_neither_wav_nor_mp3_raises_415(client: Any, content: bytes) -> None:
+def test_other_audio_format_returns_415(client: Any, content: bytes) -> None:
     with pytest.raises(UnsupportedMediaTypeErrorResponse) as caught:
         clone(client, content)
     assert caught.value.data.message.message.startswith("Unsupported audio format.")
 
 
-def test_a_blank_key_raises_401(server: Server, wav: bytes) -> None:
+def test_empty_key_returns_401(server: Server, wav: bytes) -> None:
     with Supertone(api_key="", server_url=f"{server.url}/supertone") as client:
         with pytest.raises(UnauthorizedErrorResponse) as caught:
             clone(client, wav)
     assert caught.value.data.message.message == "Invalid API Key"
 
 
-def test_the_free_tier_raises_403_and_the_eleventh_clone_429(serve: Serve, wav: bytes) -> None:
+def test_free_tier_returns_403_and_eleventh_clone_429(serve: Serve, wav: bytes) -> None:
     server = serve(limits="documented", accounts={"supertone": {"free": {"tier": "free"}}})
     with Supertone(api_key="free", server_url=f"{server.url}/supertone") as client:
         with pytest.raises(ForbiddenErrorResponse):

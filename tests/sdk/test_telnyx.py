@@ -1,4 +1,4 @@
-"""The official Telnyx SDK, newest edition, against a real socket."""
+"""The newest official Telnyx SDK over a real socket."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def client(server: Server) -> Iterator[Telnyx]:
 
 
 def upload(client: Telnyx, audio: Any, **fields: Any) -> Any:
-    request: Any = {  # also wrong ones
+    request: Any = {  # Any: tests also send invalid fields
         "audio_file": audio,
         "name": "narrator",
         "language": "en",
@@ -36,7 +36,7 @@ def upload(client: Telnyx, audio: Any, **fields: Any) -> Any:
     return client.voice_clones.create_from_upload(voice_clone_upload_request=request).data
 
 
-def test_bytes_clone(client: Telnyx, wav: bytes) -> None:
+def test_clone_from_bytes(client: Telnyx, wav: bytes) -> None:
     data = upload(client, wav, label="calm", ref_text="hello")
     assert data.id == data.provider_voice_id
     assert (data.name, data.language, data.gender, data.label) == ("narrator", "en", "male", "calm")
@@ -44,7 +44,7 @@ def test_bytes_clone(client: Telnyx, wav: bytes) -> None:
     assert data.provider_supported_models == ["Qwen3TTS"]
 
 
-def test_an_open_file_a_path_and_a_named_one_clone(
+def test_clone_from_file_path_and_tuple(
     client: Telnyx, samples: dict[str, bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "s.mp3"
@@ -55,7 +55,7 @@ def test_an_open_file_a_path_and_a_named_one_clone(
     assert upload(client, ("a.wav", samples["wav"], "audio/wav")).id
 
 
-def test_a_design_clones(client: Telnyx) -> None:
+def test_clone_from_design(client: Telnyx) -> None:
     clone = client.voice_clones.create(
         voice_clone_request={
             "name": "clone-narrator",
@@ -69,7 +69,7 @@ def test_a_design_clones(client: Telnyx) -> None:
     assert clone.data.label == "Speak in a warm, friendly tone"
 
 
-def test_the_async_client_clones(server: Server, wav: bytes) -> None:
+def test_async_client_clones(server: Server, wav: bytes) -> None:
     async def clone() -> Any:
         async with AsyncTelnyx(api_key="K", base_url=f"{server.url}/telnyx/v2") as client:
             return await client.voice_clones.create_from_upload(
@@ -85,7 +85,7 @@ def test_the_async_client_clones(server: Server, wav: bytes) -> None:
     assert asyncio.run(clone()).data.name == "n"
 
 
-def test_the_documented_bytes_clone_where_any_file_will_do(serve: Serve) -> None:
+def test_documented_sample_clones_with_audio_any(serve: Serve) -> None:
     url = f"{serve(audio='any').url}/telnyx/v2"
     with Telnyx(api_key="KEY_test", base_url=url) as client:
         assert upload(client, b"Example data", language="lkf-Lz1vLbBu-9uDh-9AHaOS2D-Cbf").id
@@ -102,7 +102,7 @@ def test_the_documented_bytes_clone_where_any_file_will_do(serve: Serve) -> None
         ({"audio_file": b""}, "/audio_file"),
     ],
 )
-def test_422_is_raised_with_the_field_at_fault(
+def test_invalid_field_returns_422_with_pointer(
     client: Telnyx, wav: bytes, fields: dict[str, Any], pointer: str
 ) -> None:
     with pytest.raises(telnyx.UnprocessableEntityError) as caught:
@@ -112,15 +112,15 @@ def test_422_is_raised_with_the_field_at_fault(
 
 
 @pytest.mark.parametrize("audio", [b"Example data", b"RIFF$   WAVEfmt ", bytes(6 * 2**20)])
-def test_400_is_raised_for_a_bad_sample(client: Telnyx, audio: bytes) -> None:
+def test_invalid_sample_returns_400(client: Telnyx, audio: bytes) -> None:
     with pytest.raises(telnyx.BadRequestError) as caught:
         upload(client, audio)
     assert isinstance(caught.value.body, dict)
     assert caught.value.body["errors"][0]["code"] == "10015"
 
 
-def test_401_is_raised_without_a_key(server: Server, wav: bytes) -> None:
-    """The SDK constructs without a key and sends no header at all."""
+def test_missing_key_returns_401(server: Server, wav: bytes) -> None:
+    """Without a key the SDK sends no Authorization header."""
     with Telnyx(base_url=f"{server.url}/telnyx/v2") as client:
         with pytest.raises(telnyx.AuthenticationError) as caught:
             upload(client, wav)
@@ -128,9 +128,7 @@ def test_401_is_raised_without_a_key(server: Server, wav: bytes) -> None:
     assert caught.value.body["errors"][0]["code"] == "10009"
 
 
-def test_404_is_raised_for_an_unknown_design_and_for_a_missed_base_url(
-    client: Telnyx, server: Server, wav: bytes
-) -> None:
+def test_unknown_design_returns_404(client: Telnyx) -> None:
     with pytest.raises(telnyx.NotFoundError, match="Voice design not found"):
         client.voice_clones.create(
             voice_clone_request={
@@ -140,7 +138,10 @@ def test_404_is_raised_for_an_unknown_design_and_for_a_missed_base_url(
                 "gender": "male",
             }
         )
-    with Telnyx(api_key="K", base_url=f"{server.url}/telnyx") as lost:
+
+
+def test_base_url_without_version_returns_404_with_hint(server: Server, wav: bytes) -> None:
+    with Telnyx(api_key="K", base_url=f"{server.url}/telnyx") as client:
         with pytest.raises(telnyx.NotFoundError) as caught:
-            upload(lost, wav)
+            upload(client, wav)
     assert f"{server.url}/telnyx/v2" in caught.value.response.headers["x-mockvoice-hint"]

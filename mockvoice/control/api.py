@@ -1,0 +1,135 @@
+"""The control API: its handlers by operation, and the lifecycle of its requests.
+
+The contract is `specs/mockvoice.yaml`. Unlike requests to a provider, those to the control API
+are not recorded, not limited and not subject to faults. Errors are `application/problem+json`
+(RFC 9457). Cross-origin requests from browsers are rejected before anything is read or changed,
+see `origin.py`. Responses never contain secrets: API keys, and values whose names suggest a
+secret, are masked.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from ..config.settings import BYTES_PER_MB
+from ..errors import InternalError, Problem
+from ..http.body import read_body
+from ..http.identify import control_path_hint, path_hint, reject_unknown, sandbox_name
+from ..http.params import decode
+from ..http.responses import diagnostic_headers, encode
+from ..http.transport import RawResponse, Transport
+from ..http.validation import validate
+from ..mock import Mock
+from ..openapi.document import Operation
+from ..provider import NO_OPERATION, Headers, Response
+from ..state.clock import http_date
+from . import accounts, clock, faults, providers, requests, reset, samples, verification, voices
+from .context import ControlContext
+from .origin import check_origin
+
+log = logging.getLogger("mockvoice")
+
+Handler = Callable[[ControlContext], Coroutine[Any, Any, Any]]
+
+# Open to pages of every origin: they disclose nothing, and a page under test must be able to play
+# samples.
+_OPEN: Mapping[str, Handler] = {
+    "health": providers.health,
+    "listProviders": providers.list_providers,
+    "getSpec": providers.get_spec,
+    "getSample": samples.get_sample,
+}
+HANDLERS: Mapping[str, Handler] = {
+    **_OPEN,
+    "listFaults": faults.list_faults,
+    "addFault": faults.add_fault,
+    "clearFaults": faults.clear_faults,
+    "getFault": faults.get_fault,
+    "deleteFault": faults.delete_fault,
+    "listRequests": requests.list_requests,
+    "clearRequests": requests.clear_requests,
+    "getRequest": requests.get_request,
+    "getVerification": verification.get_verification,
+    "listVoices": voices.list_voices,
+    "addVoice": voices.add_voice,
+    "clearVoices": voices.clear_voices,
+    "getAccount": accounts.get_account,
+    "putAccount": accounts.put_account,
+    "getClock": clock.get_clock,
+    "setClock": clock.set_clock,
+    "reset": reset.reset,
+}
+
+
+async def handle_control_request(
+    mock: Mock, operations: Mapping[str, Operation], scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Handle a request to a path of the control API that has these operations, by method."""
+    headers = Headers(scope["headers"])
+    body = await read_body(
+        receive, headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
+    )
+    if not body.complete:
+        return
+    operation = operations.get(scope["method"], NO_OPERATION)
+    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
+    try:
+        sandbox = sandbox_name(scope, headers)
+        origin += f"/~{sandbox}" if sandbox else ""
+        if operation is NO_OPERATION:
+            reject_unknown(scope, operations, lambda path: _path_hint(mock, path, origin))
+        if operation.id not in _OPEN:
+            check_origin(headers)
+        ctx = ControlContext(mock, operation, sandbox, headers, origin)
+        decoded = decode(operation, scope, headers, body)
+        validate(operation, decoded, strict_audio=False, max_bytes=lambda limit: limit)
+        defaults = decoded.media_type.defaults if decoded.media_type else {}
+        ctx.parameters, ctx.fields = decoded.parameters, {**defaults, **decoded.fields}
+        response = _response(operation, await HANDLERS[operation.id](ctx))
+    except Problem as problem:
+        response = _problem_response(mock, operation, problem)
+    except Exception:
+        log.exception("internal error of the control API")
+        error = InternalError("mockvoice has an internal error; its log has the traceback")
+        response = _problem_response(mock, operation, error)
+    response.headers["date"] = http_date(int((await mock.store.get_clock("")).now))
+    await Transport(scope, receive, send).send(response)
+
+
+def _path_hint(mock: Mock, path: str, origin: str) -> str:
+    """Return the hint for a path of the control API, or for one that belongs to nobody."""
+    if f"{path}/".startswith(f"{mock.control.base_path}/"):
+        return control_path_hint(mock.control, path, origin)
+    control = f"the control API is {origin}{mock.control.base_path}"
+    return f"{path_hint([*mock.providers.values()], path, origin)}; {control}"
+
+
+def _response(operation: Operation, result: Any) -> RawResponse:
+    """Return the result of a handler with status and media type from the contract."""
+    response = result if isinstance(result, Response) else Response(result)
+    content = operation.success.content
+    if not content:
+        return RawResponse(operation.success.status, "", b"")
+    media_type = response.media_type or next(iter(content))
+    body = response.body
+    encoded = body if isinstance(body, bytes) else encode(body).encode()
+    return RawResponse(operation.success.status, media_type, encoded)
+
+
+def _problem_response(mock: Mock, operation: Operation, problem: Problem) -> RawResponse:
+    """Return a problem document, with all violations."""
+    status = problem.status(operation.responses)
+    body: dict[str, Any] = {"title": HTTPStatus(status).phrase, "status": status}
+    if problem.sentences:
+        body["detail"] = problem.sentences
+    if problem.violations:
+        body["violations"] = [violation.described() for violation in problem.violations]
+    headers = dict(problem.headers)
+    if mock.settings.diagnostics:
+        headers |= diagnostic_headers(problem)
+    return RawResponse(status, "application/problem+json", encode(body).encode(), headers)

@@ -1,0 +1,47 @@
+"""The argument of the control API's handlers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import NotFound
+from ..mock import Mock
+from ..openapi.document import Operation
+from ..provider import Headers, Provider
+from ..state.store import Store
+from ..types import JSON
+
+
+@dataclass(slots=True, eq=False)
+class ControlContext:
+    """One request to the control API of a sandbox.
+
+    `parameters` are those of path and query, `fields` the members of the body, in the types that
+    the contract declares. `origin` is the address at which the client reaches the sandbox.
+    """
+
+    mock: Mock
+    operation: Operation
+    sandbox: str
+    headers: Headers
+    origin: str
+    parameters: dict[str, JSON] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The state of all sandboxes."""
+        return self.mock.store
+
+    def find_provider(self, name: str) -> Provider:
+        """Return the served provider with a name. Raises NotFound."""
+        providers = self.mock.providers
+        if name not in providers:
+            raise NotFound(f"there is no provider {name}; there are {', '.join(providers)}")
+        return providers[name]
+
+    def sample_url(self, voice: str) -> str:
+        """Return the URL at which the mock serves a sample of a voice."""
+        return f"{self.origin}/__mockvoice/samples/wav?voice={quote(voice)}"

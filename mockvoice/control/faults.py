@@ -1,0 +1,53 @@
+"""Handlers for `/faults`."""
+
+from __future__ import annotations
+
+from ..errors import NotFound, ValidationFailed
+from ..faults.rules import FaultRule
+from ..faults.validation import fault_violations
+from ..redact import mask_key, redact
+from ..types import JSON
+from .context import ControlContext
+
+
+async def list_faults(ctx: ControlContext) -> JSON:
+    _, rules = await ctx.store.list_rules(ctx.sandbox)
+    return {"faults": [fault_json(rule) for rule in rules]}
+
+
+async def add_fault(ctx: ControlContext) -> JSON:
+    mock = ctx.mock
+    if violations := fault_violations(mock.control, mock.providers, ctx.fields, "body"):
+        raise ValidationFailed("", *violations)
+    return fault_json(await ctx.store.add_rule(ctx.sandbox, ctx.fields))
+
+
+async def clear_faults(ctx: ControlContext) -> None:
+    await ctx.store.clear_rules(ctx.sandbox)
+
+
+async def get_fault(ctx: ControlContext) -> JSON:
+    _, rules = await ctx.store.list_rules(ctx.sandbox)
+    for rule in rules:
+        if rule.id == ctx.parameters["id"]:
+            return fault_json(rule)
+    raise _no_fault(ctx)
+
+
+async def delete_fault(ctx: ControlContext) -> None:
+    if not await ctx.store.remove_rule(ctx.sandbox, ctx.parameters["id"]):
+        raise _no_fault(ctx)
+
+
+def _no_fault(ctx: ControlContext) -> NotFound:
+    return NotFound(f"there is no fault {ctx.parameters['id']}")
+
+
+def fault_json(rule: FaultRule) -> JSON:
+    """Return a fault with its id and counters; secrets in its `match` are masked."""
+    fault = rule.described()
+    if "match" in fault:
+        fault["match"] = match = redact(fault["match"])
+        if "account" in match:
+            match["account"] = mask_key(match["account"])
+    return fault

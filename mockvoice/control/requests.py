@@ -1,0 +1,146 @@
+"""Handlers for `/requests`: the journal."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+from ..errors import NotFound, ValidationFailed, Violation
+from ..faults.validation import target_violations
+from ..provider import Headers
+from ..redact import mask_key, redact
+from ..state.clock import timestamp
+from ..state.journal import JournalEntry
+from ..types import JSON
+from .clock import parse_time
+from .context import ControlContext
+
+Filter = Callable[[JournalEntry], bool]
+
+
+async def list_requests(ctx: ControlContext) -> JSON:
+    filters = _filters(ctx)
+    recorded, evicted = await ctx.store.list_entries(ctx.sandbox)
+    entries = [entry for entry in recorded if all(matches(entry) for matches in filters)]
+    if "limit" in ctx.parameters:
+        # Numbers in a query beyond 2**53 are floats, which cannot be used as slice indices.
+        entries = entries[-min(int(ctx.parameters["limit"]), len(entries)) :]
+    return {"requests": [await entry_json(ctx, entry) for entry in entries], "evicted": evicted}
+
+
+async def get_request(ctx: ControlContext) -> JSON:
+    id = ctx.parameters["id"]
+    entry = await ctx.store.get_entry(ctx.sandbox, _number(id))
+    if entry is None:
+        raise NotFound(f"the journal has no {id}")
+    return await entry_json(ctx, entry)
+
+
+async def clear_requests(ctx: ControlContext) -> None:
+    await ctx.store.clear_entries(ctx.sandbox)
+
+
+# --- filters -------------------------------------------------------------------------------------
+
+
+def _filters(ctx: ControlContext) -> list[Filter]:
+    """Return one predicate for each filter in the query.
+
+    Raises ValidationFailed for a provider or operation that is not served.
+    """
+    parameters = ctx.parameters
+    target = dict(parameters)
+    if " " in target.get("operation", ""):  # a method and a path, which need not be in a contract
+        del target["operation"]
+    if violations := [*target_violations(ctx.mock.providers, target, "query")]:
+        raise ValidationFailed("", *violations)
+    filters: list[Filter] = []
+    if "provider" in parameters:
+        filters.append(lambda entry: entry.provider == parameters["provider"])
+    if "operation" in parameters:
+        filters.append(lambda entry: parameters["operation"] in _operation_names(ctx, entry))
+    if "status" in parameters:
+        filters.append(lambda entry: entry.status == parameters["status"])
+    if parameters["internal_error"]:
+        filters.append(lambda entry: bool(entry.internal_error))
+    if "since" in parameters:
+        filters.append(_since(parameters["since"]))
+    return filters
+
+
+def _operation_names(ctx: ControlContext, entry: JournalEntry) -> tuple[str, str]:
+    """Return the operationId of a request, and its method with the path from the contract."""
+    operation = ctx.mock.providers[entry.provider].document.operations.get(entry.operation)
+    path = operation.path if operation else entry.path
+    return entry.operation, f"{entry.method} {path}"
+
+
+def _since(text: str) -> Filter:
+    """Return a predicate for requests after a request id or a time. Raises ValidationFailed."""
+    number = _number(text)
+    if number:
+        return lambda entry: entry.number > number
+    time = parse_time(text)
+    if time is None:
+        message = f"must be the id of a request, or a time; got {text}"
+        raise ValidationFailed("", Violation("query", "/since", "format", message, received=text))
+    return lambda entry: entry.at > time
+
+
+def _number(id: str) -> int:
+    """Return the number in the id of a request, or 0 if the id is malformed."""
+    match = re.fullmatch(r"request_(\d{1,15})", id)
+    return int(match[1]) if match else 0
+
+
+# --- JSON ----------------------------------------------------------------------------------------
+
+
+async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
+    """Return a journal entry with secrets masked."""
+    query = parse_qs(entry.query.decode("latin-1"), keep_blank_values=True)
+    headers = Headers(entry.headers)
+    retries = re.fullmatch(r"[0-9]{1,9}", headers.get("x-stainless-retry-count"))
+    uploads = await ctx.store.get_uploads(ctx.sandbox, entry.uploads)
+    recorded = {
+        "id": entry.id,
+        "at": timestamp(entry.at),
+        "provider": entry.provider,
+        "operation": entry.operation,
+        "method": entry.method,
+        "path": entry.path,
+        "query": {name: texts[0] if len(texts) == 1 else texts for name, texts in query.items()},
+        "account": mask_key(entry.account) if entry.account else "",
+        "headers": dict(headers.items()),
+        "fields": entry.fields,
+        "files": [upload.described() for upload in uploads],
+        "bytes": entry.size,
+        "violations": [violation.described() for violation in entry.violations],
+        "hint": entry.hint,
+        "fault": {"id": entry.fault, "kind": entry.kind} if entry.fault else None,
+        "status": entry.status,
+        "response": None if entry.status is None else _response_json(entry),
+        "milliseconds": entry.milliseconds,
+        "attempt": int(retries[0]) + 1 if retries else None,
+        "early": entry.early,
+        "internal_error": entry.internal_error,
+    }
+    return redact(recorded, entry.account)
+
+
+def _response_json(entry: JournalEntry) -> JSON:
+    content_type = {"content-type": entry.response_type} if entry.response_type else {}
+    return {"headers": {**entry.response_headers, **content_type}, "body": _response_body(entry)}
+
+
+def _response_body(entry: JournalEntry) -> JSON:
+    """Return the body of a response as JSON, or as text; None for audio and for no body."""
+    if entry.response_type.startswith(("audio/", "application/x-ndjson")) or not entry.response:
+        return None
+    text = entry.response.decode("utf-8", "replace")
+    try:
+        return json.loads(text, parse_constant=str) if "json" in entry.response_type else text
+    except ValueError:  # truncated in the journal, or malformed on purpose
+        return text

@@ -1,0 +1,72 @@
+"""Handlers for `/voices`: the records of all providers."""
+
+from __future__ import annotations
+
+from ..errors import ValidationFailed
+from ..faults.validation import target_violations
+from ..redact import mask_key, redact
+from ..seeding import make_records
+from ..state.clock import timestamp
+from ..state.ids import Ids
+from ..state.records import EVERY_ACCOUNT, Record
+from ..types import JSON
+from .context import ControlContext
+
+
+async def list_voices(ctx: ControlContext) -> JSON:
+    parameters = ctx.parameters
+    if violations := [*target_violations(ctx.mock.providers, parameters, "query")]:
+        raise ValidationFailed("", *violations)
+    stored, evicted = await ctx.store.all_records(ctx.sandbox)
+    replaced = {(record.partition, record.id) for record in stored}
+    base = await _base_records(ctx)
+    records = [
+        record
+        for record in [*base, *stored]
+        if not (record.removed or (record in base and (record.partition, record.id) in replaced))
+        and parameters.get("provider") in (None, record.provider)
+        and parameters.get("collection") in (None, record.collection)
+        and (parameters["presets"] or not record.preset)
+    ]
+    return {"voices": [await _record_json(ctx, record) for record in records], "evicted": evicted}
+
+
+async def _base_records(ctx: ControlContext) -> list[Record]:
+    """Return the records of the settings, and the presets, which belong to every account."""
+    seed, started_at = await ctx.store.get_sandbox(ctx.sandbox)
+    presets = [
+        record
+        for provider in ctx.mock.providers.values()
+        if provider.presets
+        for record in provider.presets(EVERY_ACCOUNT)
+    ]
+    return [*presets, *ctx.mock.configured_records(seed, started_at)]
+
+
+async def add_voice(ctx: ControlContext) -> JSON:
+    store, sandbox = ctx.store, ctx.sandbox
+    seed, _ = await store.get_sandbox(sandbox)
+    ids = Ids(seed, "seeded", await store.next_count(sandbox, "seeded"))
+    now = (await store.get_clock(sandbox)).now
+    records = make_records(ctx.mock.providers, ctx.fields, ids, now, ctx.sample_url)
+    stored = await store.put_records(sandbox, records)
+    return await _record_json(ctx, stored[-1])  # preceded by the records it depends on
+
+
+async def clear_voices(ctx: ControlContext) -> None:
+    await ctx.store.clear_records(ctx.sandbox)
+
+
+async def _record_json(ctx: ControlContext, record: Record) -> JSON:
+    """Return a record with secrets masked."""
+    account = record.account
+    uploads = await ctx.store.get_uploads(ctx.sandbox, record.uploads)
+    return {
+        "provider": record.provider,
+        "collection": record.collection,
+        "id": record.id,
+        "account": account if account == EVERY_ACCOUNT else mask_key(account),
+        "created_at": timestamp(record.created_at),
+        "data": redact(record.data, account),
+        "uploads": [upload.described() for upload in uploads],
+    }

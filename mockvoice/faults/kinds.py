@@ -1,0 +1,311 @@
+"""The kinds of faults: one small class each, with its fields, documentation and effects.
+
+A fault acts before the operation (`before`), instead of it (`replaces`), after it (`after`), on its
+response (`error`, `edit`) or on the connection (`send`). To add a kind, add a class here
+and its name to `Kind`, and to the schema `Kind` in specs/mockvoice.yaml.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+from ..errors import InjectedError
+
+if TYPE_CHECKING:
+    from ..http.transport import RawResponse, Transport
+
+Kind = Literal[
+    "status",
+    "delay",
+    "timeout",
+    "reset",
+    "disconnect",
+    "truncate",
+    "malformed",
+    "empty",
+    "wrong_type",
+    "drip",
+]
+
+MAX_SECONDS = 3600.0  # that a fault can take
+_HTML = b"<html><body><h1>It works!</h1></body></html>"
+_TIMED = ("seconds", "jitter", "distribution")
+
+
+class Fault:
+    """One fault that acts on one request.
+
+    `data` are the fields of the fault as JSON; `chance(name)` is a number from 0 to 1 that repeats
+    with the seed. `summary` is what the client sees; `fields` are the fields with a meaning for
+    this kind, besides those of every fault. A kind that `continues` lets a later fault fire for
+    the same request; one that `runs_operation` never replaces the operation. With `no_response`
+    nothing is sent that a client would see as a response.
+    """
+
+    summary: ClassVar[str]
+    fields: ClassVar[tuple[str, ...]] = ()
+    default_seconds: ClassVar[float] = 0.0
+    continues: ClassVar[bool] = False
+    runs_operation: ClassVar[bool] = False
+    no_response: ClassVar[bool] = False
+
+    def __init__(self, id: str, data: Mapping[str, Any], chance: Callable[[str], float]) -> None:
+        self.id = id
+        self.data = data
+        self.when: str = data.get("when", "before")
+        self.seconds = _seconds(data, self.default_seconds, chance)
+
+    @property
+    def kind(self) -> str:
+        """The name of the kind."""
+        return kind_of(self.data)
+
+    @property
+    def replaces(self) -> bool:
+        """True if the client sees the fault instead of the operation, which is not executed."""
+        return replaces_operation(self.data)
+
+    async def before(self, transport: Transport) -> None:
+        """Act before the operation."""
+
+    async def after(self, transport: Transport) -> None:
+        """Act between the operation and its response."""
+
+    @property
+    def is_slow(self) -> bool:
+        """True if the fault keeps the client waiting after the operation."""
+        return False
+
+    def error(self, documented: Collection[int]) -> InjectedError | None:
+        """Return the error to send instead of any response; `documented` are the statuses."""
+        return None
+
+    def edit(self, response: RawResponse) -> RawResponse:
+        """Return the response as the client is to see it."""
+        return response
+
+    async def send(self, transport: Transport, response: RawResponse) -> None:
+        """Send the response, or break the connection."""
+        await transport.send(response)
+
+
+class Status(Fault):
+    """An error response."""
+
+    summary = (
+        "the contract's documented error for the status and operation;"
+        " any other 4xx or 5xx in the provider's error format"
+    )
+    fields = ("status", "body", "headers", "retry_after")
+
+    def error(self, documented: Collection[int]) -> InjectedError:
+        """Return the error; without a status it is the last documented one of 5xx."""
+        server_errors = [status for status in documented if status >= 500]
+        default = server_errors[-1] if server_errors else 500
+        headers = {name.lower(): value for name, value in self.data.get("headers", {}).items()}
+        retry_after = self.data.get("retry_after")
+        if retry_after is not None:
+            headers["retry-after"] = str(math.ceil(retry_after))
+            if retry_after < 1:
+                headers["retry-after-ms"] = f"{retry_after * 1000:g}"
+        status = int(self.data.get("status") or default)
+        return InjectedError(status, headers=headers, body=self.data.get("body"))
+
+
+class Delay(Fault):
+    """A pause before or after the operation."""
+
+    summary = "the response, `seconds` later"
+    fields = _TIMED
+    default_seconds = 1.0
+    continues = True
+    runs_operation = True
+
+    async def before(self, transport: Transport) -> None:
+        """Wait before the operation."""
+        if self.when == "before":
+            await transport.pause(self.seconds)
+
+    async def after(self, transport: Transport) -> None:
+        """Wait after the operation."""
+        if self.when == "after":
+            await transport.pause(self.seconds)
+
+    @property
+    def is_slow(self) -> bool:
+        """True if the pause comes after the operation."""
+        return self.when == "after"
+
+
+class Timeout(Fault):
+    """No response."""
+
+    summary = "nothing until `seconds` have passed; then the connection is closed"
+    fields = _TIMED
+    default_seconds = 300.0
+    no_response = True
+
+    @property
+    def is_slow(self) -> bool:
+        """True: the client waits for the end."""
+        return True
+
+    async def send(self, transport: Transport, response: RawResponse) -> None:
+        """Wait, then close the connection."""
+        await transport.pause(self.seconds)
+        await transport.disconnect()
+
+
+class Reset(Fault):
+    """A reset connection."""
+
+    summary = "a TCP RST"
+    no_response = True
+
+    async def send(self, transport: Transport, response: RawResponse) -> None:
+        """Reset the connection."""
+        await transport.reset()
+
+
+class Disconnect(Fault):
+    """A closed connection."""
+
+    summary = "the connection closed before any header"
+    no_response = True
+
+    async def send(self, transport: Transport, response: RawResponse) -> None:
+        """Close the connection."""
+        await transport.disconnect()
+
+
+class Truncate(Fault):
+    """A body that is cut off."""
+
+    summary = "a body that ends before its Content-Length, after `bytes` or a `fraction` (0.5)"
+    fields = ("bytes", "fraction")
+
+    def edit(self, response: RawResponse) -> RawResponse:
+        """Cut the body; at least one byte is missing."""
+        body = response.whole()
+        size = self.data.get("bytes")
+        size = int(len(body) * self.data.get("fraction", 0.5)) if size is None else int(size)
+        return replace(
+            response, body=body[: min(size, max(len(body) - 1, 0))], content_length=len(body)
+        )
+
+    async def send(self, transport: Transport, response: RawResponse) -> None:
+        """Send what is left of the body, and close the connection."""
+        await transport.truncate(response)
+
+
+class Malformed(Fault):
+    """A body that is broken."""
+
+    summary = "a body that breaks off and is not valid JSON"
+
+    def edit(self, response: RawResponse) -> RawResponse:
+        """Break the body in its middle."""
+        body = response.whole()
+        return replace(_with_body(response), body=body[: len(body) // 2] + b"\0")
+
+
+class Empty(Fault):
+    """A response without a body."""
+
+    summary = "the status with an empty body"
+
+    def edit(self, response: RawResponse) -> RawResponse:
+        """Remove the body."""
+        return replace(response, body=b"")
+
+
+class WrongType(Fault):
+    """A page in place of the documented media type."""
+
+    summary = "an HTML page"
+
+    def edit(self, response: RawResponse) -> RawResponse:
+        """Replace the body by HTML."""
+        return replace(_with_body(response), body=_HTML, media_type="text/html")
+
+
+class Drip(Fault):
+    """A slow body."""
+
+    summary = "the body in small pieces, over `seconds`"
+    fields = _TIMED
+    default_seconds = 1.0
+    runs_operation = True
+
+    @property
+    def is_slow(self) -> bool:
+        """True: the client waits for the end."""
+        return True
+
+    async def send(self, transport: Transport, response: RawResponse) -> None:
+        """Send the body in pieces."""
+        await transport.drip(response, self.seconds)
+
+
+KINDS: Mapping[str, type[Fault]] = {
+    "status": Status,
+    "delay": Delay,
+    "timeout": Timeout,
+    "reset": Reset,
+    "disconnect": Disconnect,
+    "truncate": Truncate,
+    "malformed": Malformed,
+    "empty": Empty,
+    "wrong_type": WrongType,
+    "drip": Drip,
+}
+assert [*KINDS] == [*get_args(Kind)]  # noqa: S101 - a type checker needs the names twice
+
+
+def make_fault(id: str, data: Mapping[str, Any], chance: Callable[[str], float]) -> Fault:
+    """Return the fault that validated JSON describes."""
+    return KINDS[kind_of(data)](id, data, chance)
+
+
+def kind_of(data: Mapping[str, Any]) -> str:
+    """Return the name of the kind that the JSON of a fault has."""
+    kind: str = data.get("kind", "status")
+    return kind
+
+
+def replaces_operation(data: Mapping[str, Any]) -> bool:
+    """Return True if a fault's JSON describes one that is seen instead of the operation."""
+    return data.get("when", "before") == "before" and not KINDS[kind_of(data)].runs_operation
+
+
+def continues(data: Mapping[str, Any]) -> bool:
+    """Return True if another fault may fire for the same request."""
+    return KINDS[kind_of(data)].continues
+
+
+def _with_body(response: RawResponse) -> RawResponse:
+    """Return the response with a status that allows a body."""
+    return replace(response, status=200) if response.status == 204 else response
+
+
+def _seconds(data: Mapping[str, Any], default: float, chance: Callable[[str], float]) -> float:
+    """Return the duration of a fault, drawn from its distribution."""
+    middle, jitter = data.get("seconds", default), data.get("jitter", 0.0)
+    distribution = data.get("distribution", "fixed")
+    seconds = middle
+    if distribution == "uniform":
+        seconds = middle + jitter * (2 * chance("seconds") - 1)
+    elif distribution == "normal":
+        seconds = middle + jitter * _gauss(chance)
+    elif distribution == "lognormal":
+        seconds = middle * math.exp(min(jitter * _gauss(chance), 50.0))  # no float has e**710
+    return float(min(max(seconds, 0.0), MAX_SECONDS))
+
+
+def _gauss(chance: Callable[[str], float]) -> float:
+    """Return a draw from the standard normal distribution."""
+    return NormalDist().inv_cdf(min(max(chance("seconds"), 1e-12), 1 - 1e-12))

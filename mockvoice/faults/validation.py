@@ -1,0 +1,73 @@
+"""Validation of faults: their JSON Schema, the names they refer to, and the headers they set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..errors import RequestLocation, Violation
+from ..openapi.document import Document
+from ..provider import Provider
+from ..seeding import unknown_name
+from ..types import JSON
+
+_FRAMING = ("content-length", "transfer-encoding")
+
+
+def fault_violations(
+    control: Document,
+    providers: Mapping[str, Provider],
+    data: JSON,
+    location: RequestLocation,
+    pointer: str = "",
+) -> list[Violation]:
+    """Return why JSON is not a fault, or one that can never fire.
+
+    `control` is the contract of the control API. A header holds a single fault, no sequence.
+    """
+    schema = "Fault" if location == "header" else "FaultOrSequence"
+    compiled = control.schemas.compile(f"#/components/schemas/{schema}")
+    violations = compiled.violations(data, location, pointer)
+    if isinstance(data, dict):
+        violations += target_violations(providers, data, location, pointer)
+    if violations:
+        return violations
+    steps = {f"{pointer}/sequence/{i}": step for i, step in enumerate(data.get("sequence", ()))}
+    return [
+        _framing_violation(location, f"{at}/headers/{name}", name)
+        for at, step in (steps or {pointer: data}).items()
+        if isinstance(step, dict)
+        for name in step.get("headers", ())
+        if name.lower() in _FRAMING
+    ]
+
+
+def target_violations(
+    providers: Mapping[str, Provider],
+    data: Mapping[str, JSON],
+    location: RequestLocation,
+    pointer: str = "",
+) -> Iterator[Violation]:
+    """Yield why `provider` or `operation` names nothing that is served."""
+    name, operation = data.get("provider"), data.get("operation")
+    if isinstance(name, str) and name not in providers:
+        yield unknown_name(location, f"{pointer}/provider", [*providers], name)
+    elif isinstance(operation, str):
+        selected = [providers[name]] if isinstance(name, str) else [*providers.values()]
+        ids = {
+            key: served.id
+            for provider in selected
+            for served in provider.document.operations.values()
+            for key in (served.id, f"{served.method} {served.path}")
+        }
+        if operation not in ids:
+            known = [*dict.fromkeys(ids.values())]
+            message = f"must be an operation; got {operation}; there are {', '.join(known)}"
+            same_form = [key for key in ids if (" " in key) == (" " in operation)]
+            yield unknown_name(location, f"{pointer}/operation", same_form, operation)._replace(
+                message=message, expected=known
+            )
+
+
+def _framing_violation(location: RequestLocation, pointer: str, name: str) -> Violation:
+    message = "is written by the server; the kind truncate sends a wrong one"
+    return Violation(location, pointer, "not", message, received=name)

@@ -1,0 +1,92 @@
+"""The mock: settings, providers and store of one server."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from .config.settings import Settings
+from .faults.rules import FaultRule
+from .openapi.document import Document
+from .provider import SPECS, Provider
+from .seeding import make_records
+from .state.access_log import printer
+from .state.ids import Ids
+from .state.memory import MemoryStore
+from .state.records import Record
+from .state.store import Begun, Store
+
+_CACHED = 256  # sandboxes whose fault rules and configured records are remembered
+
+
+class Mock:
+    """What one server serves."""
+
+    def __init__(
+        self, settings: Settings, providers: Iterable[Provider], store: Store | None = None
+    ) -> None:
+        self.settings = settings
+        self.store: Store = store or MemoryStore(settings)
+        self.providers: Mapping[str, Provider] = {provider.name: provider for provider in providers}
+        self.control = Document("mockvoice", (SPECS / "mockvoice.yaml").read_text(encoding="utf-8"))
+        self.log = printer(settings.log)
+        self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
+        self._configured: OrderedDict[tuple[str, float], list[Record]] = OrderedDict()
+
+    async def fault_rules(self, sandbox: str, begun: Begun) -> Sequence[FaultRule]:
+        """Return the fault rules of a sandbox; they are read again only when they have changed."""
+        if not begun.rules_version:
+            return ()
+        cached = self._rules.get(sandbox)
+        if cached is None or cached[0] != begun.rules_version:
+            cached = await self.store.list_rules(sandbox)
+            _remember(self._rules, sandbox, cached)
+        return cached[1]
+
+    def base_records(
+        self, provider: Provider, account: str, collection: str, seed: str, started_at: float
+    ) -> list[Record]:
+        """Return the presets of an account, and the configured records that it sees."""
+        configured = [
+            record
+            for record in self.configured_records(seed, started_at)
+            if (record.provider, record.collection) == (provider.name, collection)
+            and record.account in ("*", account)
+        ]
+        if provider.presets is None:
+            return configured
+        replaced = {record.id for record in configured}
+        presets = [
+            record
+            for record in provider.presets(account)
+            if record.collection == collection and record.id not in replaced
+        ]
+        return [*presets, *configured]
+
+    def configured_records(self, seed: str, started_at: float) -> list[Record]:
+        """Return the records of the settings as a sandbox has them at its start."""
+        if not self.settings.voices:
+            return []
+        key = seed, started_at
+        records = self._configured.get(key)
+        if records is None:
+            # Ids of their own: the same after every reset, and different from all later ones.
+            ids = Ids(seed, "configured", 0)
+            made = [
+                record
+                for voice in self.settings.voices
+                for record in make_records(self.providers, voice, ids, started_at)
+            ]
+            unique = {(record.partition, record.id): record for record in made}
+            records = [replace(record, base=True) for record in unique.values()]
+            _remember(self._configured, key, records)
+        return records
+
+
+def _remember(cache: OrderedDict[Any, Any], key: object, value: object) -> None:
+    """Put a value into a cache, and evict the oldest one beyond its size."""
+    cache[key] = value
+    if len(cache) > _CACHED:
+        cache.popitem(last=False)

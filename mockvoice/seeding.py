@@ -1,0 +1,104 @@
+"""Seeding: records given up front, completed so that they satisfy their contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .errors import RequestLocation, ValidationFailed, Violation
+from .openapi.examples import example
+from .openapi.schema import Schema
+from .provider import Collection, Provider
+from .state.clock import timestamp
+from .state.ids import Ids
+from .state.records import EVERY_ACCOUNT, Record
+from .text import did_you_mean
+from .types import JSON
+
+
+def make_records(
+    providers: Mapping[str, Provider],
+    seed: Mapping[str, Any],
+    ids: Ids,
+    now: float,
+    sample_url: Callable[[str], str] | None = None,
+) -> list[Record]:
+    """Return the record that a RecordSeed of the control API describes, after those it needs.
+
+    Missing members are made up so that the record satisfies its contract; `sample_url` returns the
+    URL of a voice's sample where the address of the mock is known. Raises ValidationFailed.
+    """
+    provider: Provider = _named("/provider", seed["provider"], providers)
+    name = seed.get("collection") or next(iter(provider.collections), "")
+    collection: Collection = _named("/collection", name, provider.collections)
+    schema = provider.document.schemas.compile(collection.schema)
+    given = {**seed.get("data", {})}
+    if "id" in seed:
+        given[collection.id] = seed["id"]
+    id = given.get(collection.id) or collection.new_id(ids)
+    if isinstance(id, str) and schema.node["properties"][collection.id].get("format") == "uuid":
+        id = id.lower()  # as RFC 9562 writes it, and as handlers look it up
+    model: dict[str, JSON] = example(provider.document.schemas, schema.node)
+    # The id itself, and other members with its value, such as provider_voice_id.
+    id_members = {name for name, value in model.items() if value == model[collection.id]}
+    made = {
+        name: id if name in id_members else _renew(provider, schema, name, value, ids, now)
+        for name, value in model.items()
+    }
+    data = {**made, **given, collection.id: id}
+    if sample_url and collection.sound and collection.sound not in given:
+        data[collection.sound] = sample_url(str(id))
+    if not schema.is_valid(data):
+        raise ValidationFailed(
+            "", *_violations(schema, data, seed, collection, id_members - given.keys())
+        )
+    account = seed.get("account") or EVERY_ACCOUNT
+    record = Record(provider.name, name, account, str(id), data, now)
+    return [*collection.beside(record), record]
+
+
+def _violations(
+    schema: Schema,
+    data: JSON,
+    seed: Mapping[str, Any],
+    collection: Collection,
+    made: set[str],
+) -> Iterable[Violation]:
+    """Return what is wrong with the given members; what is wrong with made ones is the given id."""
+    pointer = "/id" if "id" in seed else f"/data/{collection.id}"
+    if "id" in seed:
+        made = made | {collection.id}
+    violations = [
+        violation
+        if made.isdisjoint(violation.pointer.split("/")[2:3])
+        else violation._replace(pointer=pointer)
+        for violation in schema.violations(data, "body", "/data")
+    ]
+    return {violation.sentence: violation for violation in violations}.values()
+
+
+def _renew(
+    provider: Provider, schema: Schema, name: str, value: JSON, ids: Ids, now: float
+) -> JSON:
+    """Return a member of the contract's example with an id or a time of its own."""
+    format = schema.node["properties"][name].get("format")
+    if format == "date-time":
+        return timestamp(now)
+    return ids.uuid(f"{provider.name} {name}") if format == "uuid" and value else value
+
+
+def _named(pointer: str, name: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        raise ValidationFailed("", unknown_name("body", pointer, [*known], name))
+    return known[name]
+
+
+def unknown_name(
+    location: RequestLocation, pointer: str, known: list[str], received: str
+) -> Violation:
+    """Return the violation of a name that is not among the known ones."""
+    message = f"must be one of {', '.join(known) or 'none'}; got {received}"
+    hint = did_you_mean(received, known)
+    return Violation(
+        location, pointer, "enum", message, expected=known, received=received, hint=hint
+    )

@@ -1,0 +1,427 @@
+"""The store in the memory of one process."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from ..config.settings import BYTES_PER_MB, Settings
+from ..faults.rules import FaultRule
+from .accounts import Account, AccountEntry, Accounts
+from .clock import Clock
+from .journal import Journal, JournalEntry
+from .records import EVERY_ACCOUNT, Record, Records
+from .store import (
+    PARTS,
+    AddUsage,
+    AtMost,
+    Begin,
+    Begun,
+    Change,
+    ClockState,
+    Commit,
+    Conflict,
+    Epochs,
+    PutRecord,
+    RemoveRecord,
+    SandboxSettings,
+    Spend,
+    TakenFault,
+)
+from .uploads import Upload, UploadCache
+
+
+class _Sandbox:
+    """The state of one sandbox. Each part that can be reset has an epoch."""
+
+    def __init__(self, name: str, settings: Settings, owner: int, versions: count[int]) -> None:
+        self.settings = settings
+        self.seed = f"{settings.seed}/{name}"
+        self.audio = settings.audio
+        self.limits = settings.limits
+        self.owner = owner
+        self._versions = versions  # of rules and epochs: no two sandboxes have the same one
+        self.epochs: Epochs = (0, 0, 0)
+        self.clock = Clock()
+        self.begin(PARTS)
+
+    def begin(self, parts: Collection[str]) -> None:
+        """Put parts at their start."""
+        settings = self.settings
+        requests, voices, accounts = self.epochs
+        if "clock" in parts:
+            self.clock = Clock()
+        now = self.clock.now()
+        if "faults" in parts:
+            self.rules: OrderedDict[str, FaultRule] = OrderedDict()
+            self._rule_numbers = count(1)
+            self.rules_version = 0
+            for data in settings.faults:
+                self.add_rule(data, now, configured=True)
+        if "requests" in parts:
+            self.journal = Journal(settings.max_requests, settings.journal_mb * BYTES_PER_MB)
+            requests = next(self._versions)
+        if "voices" in parts:
+            self.records = Records(settings.max_voices)
+            self.started_at = now
+            voices = next(self._versions)
+        if "accounts" in parts:
+            self.accounts = Accounts(settings.accounts, settings.max_accounts)
+            accounts = next(self._versions)
+        if "ids" in parts:
+            self.counts: Counter[str] = Counter()
+        self.epochs = (requests, voices, accounts)
+
+    def add_rule(
+        self, data: Mapping[str, Any], now: float, *, configured: bool = False
+    ) -> FaultRule:
+        """Add a fault rule; beyond the limit the oldest is evicted."""
+        rule = FaultRule(f"fault_{next(self._rule_numbers)}", data, now, configured)
+        self.rules[rule.id] = rule
+        if len(self.rules) > self.settings.max_faults:
+            self.rules.popitem(last=False)
+        self.rules_changed()
+        return rule
+
+    def rules_changed(self) -> None:
+        """Set another version of the rules."""
+        self.rules_version = next(self._versions) if self.rules else 0
+
+
+class MemoryStore:
+    """All sandboxes of one process; the oldest is evicted beyond `max_sandboxes`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._uploads = UploadCache(settings.upload_cache_mb * BYTES_PER_MB)
+        self._sandboxes: dict[str, _Sandbox] = {}
+        self._owners = count(1)
+        self._versions = count(1)
+        self._sandbox("")
+
+    def _sandbox(self, name: str) -> _Sandbox:
+        """Return the sandbox with a name; it is made on its first use."""
+        sandbox = self._sandboxes.get(name)
+        if sandbox is None:
+            sandbox = _Sandbox(name, self._settings, next(self._owners), self._versions)
+            self._sandboxes[name] = sandbox
+            if len(self._sandboxes) > self._settings.max_sandboxes + 1:  # besides the default one
+                oldest = next(name for name in self._sandboxes if name)
+                evicted = self._sandboxes.pop(oldest)
+                self._release_entries(evicted, evicted.journal)
+                self._release_records(evicted, evicted.records)
+        return sandbox
+
+    @property
+    def upload_bytes(self) -> int:
+        """The number of bytes of all uploaded files in memory."""
+        return self._uploads.bytes
+
+    # --- requests ---
+
+    async def begin(self, begin: Begin) -> Begun:
+        """Begin a request."""
+        sandbox = self._sandbox(begin.sandbox)
+        now = sandbox.clock.now()
+        entry = sandbox.accounts.open(begin.provider, begin.account, begin.defaults)
+        entry.enter()
+        results: Sequence[Any] = ()
+        documented = sandbox.limits == "documented" and bool(begin.limits)
+        if begin.operation and (entry.account.limits or documented):
+            results = entry.count(begin.limits, begin.other_limits, now, documented=documented)
+        scope = f"{begin.provider}/{begin.operation}"
+        sandbox.counts[scope] += 1
+        return Begun(
+            sandbox.epochs,
+            sandbox.journal.next_number(),
+            sandbox.counts[scope],
+            now,
+            sandbox.seed,
+            sandbox.started_at,
+            sandbox.audio,
+            entry.account,
+            results,
+            sandbox.rules_version,
+            entry.retry_at.pop(begin.operation, None) if entry.retry_at else None,
+        )
+
+    async def take_faults(
+        self, begin: Begin, begun: Begun, rules: Sequence[str], *, give_back: bool = False
+    ) -> Sequence[TakenFault]:
+        """Count a match of fault rules, and return the ones that fire."""
+        sandbox = self._sandbox(begin.sandbox)
+        taken = []
+        for id in rules:
+            rule = sandbox.rules.get(id)
+            if rule is None or rule.is_expired(begun.now):
+                continue
+            rule, step = rule.match(sandbox.seed)
+            sandbox.rules[id] = rule
+            if step is None:
+                continue
+            taken.append(TakenFault(id, step, rule.matched))
+            give_back = give_back or rule.replaces_operation(step)
+            if not rule.continues(step):
+                break
+        entry = sandbox.accounts.find(begin.provider, begin.account)
+        if entry and give_back:
+            entry.give_back(begun.limits, begun.now)
+        return taken
+
+    async def commit(self, commit: Commit) -> Conflict | None:
+        """Apply all changes of a request and complete its journal entry, or neither."""
+        sandbox = self._sandboxes.get(commit.sandbox)
+        if sandbox is None:  # evicted while the request was in progress
+            return None
+        requests, voices, accounts = sandbox.epochs
+        entry = None
+        if accounts == commit.epochs[2]:
+            entry = sandbox.accounts.find(commit.provider, commit.account)
+        stored = commit.changes if voices == commit.epochs[1] else ()
+        if stored and not all(self._is_met(sandbox, entry, commit, c) for c in stored):
+            account = entry.account if entry else Account(commit.provider, commit.account)
+            return Conflict(account)
+        for change in stored:
+            self._apply(sandbox, entry, change)
+        if requests == commit.epochs[0]:
+            self._put_entry(sandbox, commit.entry)
+        for upload in commit.uploads:
+            self._uploads.put(sandbox.owner, upload)
+        if entry:
+            if commit.retry_at is not None:
+                entry.retry_at[commit.operation] = commit.retry_at
+            if commit.finished:
+                entry.leave()
+        return None
+
+    async def finish(self, commit: Commit) -> None:
+        """Replace the journal entry of a request that was not finished at its commit."""
+        sandbox = self._sandboxes.get(commit.sandbox)
+        if sandbox is None:
+            return
+        if sandbox.epochs[0] == commit.epochs[0] and sandbox.journal.find(commit.entry.number):
+            self._put_entry(sandbox, commit.entry)
+        entry = sandbox.accounts.find(commit.provider, commit.account)
+        if entry and not commit.finished and sandbox.epochs[2] == commit.epochs[2]:
+            entry.leave()
+
+    def _put_entry(self, sandbox: _Sandbox, entry: JournalEntry) -> None:
+        before = sandbox.journal.find(entry.number)
+        self._uploads.retain(sandbox.owner, entry.uploads)
+        self._release_entries(sandbox, sandbox.journal.put(entry))
+        if before:
+            self._release_entries(sandbox, [before])
+
+    def _is_met(
+        self, sandbox: _Sandbox, entry: AccountEntry | None, commit: Commit, change: Change
+    ) -> bool:
+        """Return True if the precondition of a change holds."""
+        if isinstance(change, PutRecord) and change.revision is not None:
+            record = change.record
+            stored = sandbox.records.find(record.partition, record.id)
+            if stored is None:
+                return record.base
+            return stored.revision == change.revision and stored.number == record.number
+        if isinstance(change, AtMost):
+            partition = commit.provider, change.collection, commit.account
+            return sandbox.records.count(partition, change.prefix) <= change.count
+        if isinstance(change, Spend):
+            credit = entry.account.credit if entry else None
+            return credit is None or credit >= change.amount
+        return True
+
+    def _apply(self, sandbox: _Sandbox, entry: AccountEntry | None, change: Change) -> None:
+        if isinstance(change, PutRecord):
+            self._put_record(sandbox, change.record)
+        elif isinstance(change, RemoveRecord):
+            self._remove_record(sandbox, change.record)
+        elif isinstance(change, Spend) and entry and entry.account.credit is not None:
+            entry.change(credit=entry.account.credit - change.amount)
+        elif isinstance(change, AddUsage) and entry:
+            entry.usage.append(change.usage)
+
+    def _put_record(self, sandbox: _Sandbox, record: Record) -> Record:
+        self._uploads.retain(sandbox.owner, record.uploads)
+        stored, dropped = sandbox.records.put(record)
+        self._release_records(sandbox, dropped)
+        return stored
+
+    def _remove_record(self, sandbox: _Sandbox, record: Record) -> None:
+        removed = sandbox.records.delete(record)
+        if removed:
+            self._release_records(sandbox, [removed])
+        if record.base:
+            sandbox.records.put(replace(record, removed=True, uploads=(), number=0))
+
+    def _release_entries(self, sandbox: _Sandbox, entries: Iterable[JournalEntry]) -> None:
+        for entry in entries:
+            self._uploads.release(sandbox.owner, entry.uploads)
+
+    def _release_records(self, sandbox: _Sandbox, records: Iterable[Record]) -> None:
+        for record in records:
+            self._uploads.release(sandbox.owner, record.uploads)
+
+    # --- records ---
+
+    async def get_record(
+        self, sandbox: str, provider: str, collection: str, account: str, id: str
+    ) -> Record | None:
+        """Return the stored record of this account, or of every account."""
+        records = self._sandbox(sandbox).records
+        own = records.find((provider, collection, account), id)
+        return own or records.find((provider, collection, EVERY_ACCOUNT), id)
+
+    async def list_records(
+        self, sandbox: str, provider: str, collection: str, account: str
+    ) -> Sequence[Record]:
+        """Return the stored records of this account and of every account."""
+        return self._sandbox(sandbox).records.list(provider, collection, account)
+
+    async def has_record(self, sandbox: str, provider: str, collection: str, id: str) -> bool:
+        """Return True if any account has a record with this id."""
+        return any(
+            (record.provider, record.collection, record.id) == (provider, collection, id)
+            for record in self._sandbox(sandbox).records
+        )
+
+    async def all_records(self, sandbox: str) -> tuple[Sequence[Record], int]:
+        """Return all stored records, oldest first, and the number of evicted ones."""
+        records = self._sandbox(sandbox).records
+        return [*records], records.evicted
+
+    async def put_records(self, sandbox: str, records: Sequence[Record]) -> Sequence[Record]:
+        """Store records, and return them as they are stored."""
+        return [self._put_record(self._sandbox(sandbox), record) for record in records]
+
+    async def clear_records(self, sandbox: str) -> None:
+        """Delete all records; presets are back."""
+        state = self._sandbox(sandbox)
+        self._release_records(state, state.records)
+        requests, _, accounts = state.epochs
+        state.records = Records(self._settings.max_voices)
+        state.epochs = (requests, next(self._versions), accounts)
+
+    async def next_count(self, sandbox: str, kind: str) -> int:
+        """Count one more of something that the control API makes."""
+        counts = self._sandbox(sandbox).counts
+        counts[kind] += 1
+        return counts[kind]
+
+    # --- faults ---
+
+    async def list_rules(self, sandbox: str) -> tuple[int, Sequence[FaultRule]]:
+        """Return the version of the fault rules, and the rules, oldest first."""
+        state = self._sandbox(sandbox)
+        return state.rules_version, [*state.rules.values()]
+
+    async def add_rule(self, sandbox: str, data: Mapping[str, Any]) -> FaultRule:
+        """Add a fault rule."""
+        state = self._sandbox(sandbox)
+        return state.add_rule(data, state.clock.now())
+
+    async def remove_rule(self, sandbox: str, id: str) -> bool:
+        """Remove a fault rule."""
+        state = self._sandbox(sandbox)
+        removed = state.rules.pop(id, None) is not None
+        state.rules_changed()
+        return removed
+
+    async def clear_rules(self, sandbox: str) -> None:
+        """Remove all fault rules."""
+        state = self._sandbox(sandbox)
+        state.rules.clear()
+        state.rules_changed()
+
+    # --- journal ---
+
+    async def list_entries(self, sandbox: str) -> tuple[Sequence[JournalEntry], int]:
+        """Return the journal, oldest first, and the number of evicted entries."""
+        journal = self._sandbox(sandbox).journal
+        return [*journal], journal.evicted
+
+    async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
+        """Return one journal entry."""
+        return self._sandbox(sandbox).journal.find(number)
+
+    async def clear_entries(self, sandbox: str) -> None:
+        """Delete all journal entries."""
+        state = self._sandbox(sandbox)
+        self._release_entries(state, state.journal)
+        state.journal.clear()
+
+    async def list_internal_errors(self, sandbox: str) -> Sequence[JournalEntry]:
+        """Return the entries with an internal error."""
+        return [*self._sandbox(sandbox).journal.internal_errors]
+
+    async def get_uploads(self, sandbox: str, ids: Sequence[str]) -> Sequence[Upload]:
+        """Return uploaded files."""
+        return self._uploads.get(self._sandbox(sandbox).owner, ids)
+
+    # --- accounts, clock, sandboxes ---
+
+    async def get_usage(
+        self, sandbox: str, provider: str, account: str
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return the uses that were noted for an account, oldest first."""
+        entry = self._sandbox(sandbox).accounts.find(provider, account)
+        return [*entry.usage] if entry else []
+
+    async def get_account(
+        self, sandbox: str, provider: str, key: str, defaults: Mapping[str, Any]
+    ) -> Account:
+        """Return an account."""
+        return self._sandbox(sandbox).accounts.open(provider, key, defaults).account
+
+    async def change_account(
+        self,
+        sandbox: str,
+        provider: str,
+        key: str,
+        defaults: Mapping[str, Any],
+        state: Mapping[str, Any],
+    ) -> Account:
+        """Change parts of an account."""
+        accounts = self._sandbox(sandbox).accounts
+        return accounts.change(accounts.open(provider, key, defaults), state)
+
+    async def get_clock(self, sandbox: str) -> ClockState:
+        """Return the time of a sandbox."""
+        clock = self._sandbox(sandbox).clock
+        return ClockState(clock.now(), clock.frozen)
+
+    async def set_clock(
+        self, sandbox: str, *, at: float | None, frozen: bool | None, advance: float
+    ) -> ClockState:
+        """Freeze the clock (at a moment), let it run, advance it."""
+        clock = self._sandbox(sandbox).clock
+        if frozen:
+            clock.freeze(at)
+        elif frozen is not None:
+            clock.run()
+        clock.advance(advance)
+        return ClockState(clock.now(), clock.frozen)
+
+    async def reset(self, sandbox: str, parts: Collection[str], settings: SandboxSettings) -> None:
+        """Put parts of a sandbox back to their start."""
+        state = self._sandbox(sandbox)
+        if settings.seed is not None:
+            state.seed = f"{settings.seed}/"
+        state.audio = settings.audio or state.audio
+        state.limits = settings.limits or state.limits
+        if "requests" in parts:
+            self._release_entries(state, state.journal)
+        if "voices" in parts:
+            self._release_records(state, state.records)
+        state.begin(parts)
+
+    async def list_sandboxes(self) -> Sequence[str]:
+        """Return the names of all sandboxes, oldest first; "" is the default one."""
+        return [*self._sandboxes]
+
+    async def get_sandbox(self, sandbox: str) -> tuple[str, float]:
+        """Return the seed of a sandbox, and the time at which its configured records were made."""
+        state = self._sandbox(sandbox)
+        return state.seed, state.started_at

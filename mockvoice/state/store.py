@@ -1,0 +1,284 @@
+"""The store interface: everything that outlives one request, as plain data.
+
+A request makes two calls. `begin`, once its body is read, opens the account, counts the limits,
+reads the clock and reserves a journal entry; `commit` applies what the handler changed, all of it
+or nothing, and completes the entry. Reading a record and taking a fault are calls of their own.
+
+Only plain data crosses the interface: JSON values, bytes, and the frozen dataclasses of this
+package. No callable, no open file and no object that both sides could modify.
+
+A reset starts new epochs, so that a request in flight cannot write into the state that follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..faults.rules import FaultRule
+from .accounts import Account, LimitResult, LimitRule
+from .journal import JournalEntry
+from .records import Record
+from .uploads import Upload
+
+PARTS = ("faults", "requests", "voices", "accounts", "clock", "ids")
+EVERY_ACCOUNT = "*"  # the account of records that all accounts of a provider see
+
+Epochs = tuple[int, int, int]  # of faults and requests, of voices, of accounts
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A request whose body is read.
+
+    `account` is the API key, "" where there is none; `defaults` is the state of a new account.
+    `limits` are the provider's limits for the operation, `other_limits` the names of those for
+    other operations.
+    """
+
+    sandbox: str
+    provider: str
+    operation: str
+    account: str
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    limits: Sequence[LimitRule] = ()
+    other_limits: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The state that a request begins with.
+
+    `number` is the reserved journal entry; `count` is the number of requests to this operation,
+    this one included; `now` is the time of the sandbox in seconds since 1970; `rules_version`
+    changes whenever a fault rule is added or removed and is 0 while there is none; `started_at`
+    is the time at which the configured records were made.
+    """
+
+    epochs: Epochs
+    number: int
+    count: int
+    now: float
+    seed: str
+    started_at: float
+    audio: str
+    account: Account
+    limits: Sequence[LimitResult]
+    rules_version: int
+    retry_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PutRecord:
+    """Store a record. `revision` is that of the record it replaces; None replaces any."""
+
+    record: Record
+    revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRecord:
+    """Delete a record; a base record, which is not stored, is hidden."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Take credit from the account. A precondition: the account has as much."""
+
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class AddUsage:
+    """Note a use of the account."""
+
+    usage: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """A precondition: at most `count` stored records of the account have ids with this prefix."""
+
+    collection: str
+    prefix: str
+    count: int
+
+
+Change = PutRecord | RemoveRecord | Spend | AddUsage | AtMost
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The end of a request.
+
+    `retry_at` is the time until which the client was told to wait. A request that is not
+    `finished` still counts as one in progress, until `finish`.
+    """
+
+    sandbox: str
+    epochs: Epochs
+    provider: str
+    operation: str
+    account: str
+    entry: JournalEntry
+    changes: Sequence[Change] = ()
+    uploads: Sequence[Upload] = ()
+    retry_at: float | None = None
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A precondition failed: nothing was applied. `account` is the account as it is now."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class TakenFault:
+    """A fault that fires: its rule, the step of its sequence, and the number of its match."""
+
+    id: str
+    step: int
+    matched: int
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSettings:
+    """Settings that a reset can change for one sandbox; None leaves a setting as it is."""
+
+    seed: int | None = None
+    audio: str | None = None
+    limits: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """The time of a sandbox in seconds since 1970."""
+
+    now: float
+    frozen: bool
+
+
+class Store(Protocol):
+    """The state of all sandboxes of one or more processes. A sandbox exists from its first use."""
+
+    # --- the two calls of every request, and what some requests need in between ---
+
+    async def begin(self, begin: Begin) -> Begun:
+        """Begin a request."""
+
+    async def commit(self, commit: Commit) -> Conflict | None:
+        """Apply all changes of a request and complete its journal entry, or neither."""
+
+    async def finish(self, commit: Commit) -> None:
+        """Replace the journal entry of a request that was not finished at its commit."""
+
+    async def take_faults(
+        self, begin: Begin, begun: Begun, rules: Sequence[str], *, give_back: bool = False
+    ) -> Sequence[TakenFault]:
+        """Count a match of these fault rules, in their order, and return the ones that fire.
+
+        A fault that replaces the operation gives back what the request used of its limits;
+        `give_back` does so for a fault that the request brought itself.
+        """
+
+    async def get_record(
+        self, sandbox: str, provider: str, collection: str, account: str, id: str
+    ) -> Record | None:
+        """Return the stored record of this account, or of every account, even a removed one."""
+
+    async def list_records(
+        self, sandbox: str, provider: str, collection: str, account: str
+    ) -> Sequence[Record]:
+        """Return the stored records of this account and of every account, removed ones included."""
+
+    async def has_record(self, sandbox: str, provider: str, collection: str, id: str) -> bool:
+        """Return True if any account has a record with this id."""
+
+    async def get_usage(
+        self, sandbox: str, provider: str, account: str
+    ) -> Sequence[Mapping[str, Any]]:
+        """Return the uses that were noted for an account, oldest first."""
+
+    # --- fault rules ---
+
+    async def list_rules(self, sandbox: str) -> tuple[int, Sequence[FaultRule]]:
+        """Return the version of the fault rules, and the rules, oldest first."""
+
+    async def add_rule(self, sandbox: str, data: Mapping[str, Any]) -> FaultRule:
+        """Add a fault rule."""
+
+    async def remove_rule(self, sandbox: str, id: str) -> bool:
+        """Remove a fault rule; False if there is none."""
+
+    async def clear_rules(self, sandbox: str) -> None:
+        """Remove all fault rules."""
+
+    # --- journal ---
+
+    async def list_entries(self, sandbox: str) -> tuple[Sequence[JournalEntry], int]:
+        """Return the journal, oldest first, and the number of evicted entries."""
+
+    async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
+        """Return one journal entry."""
+
+    async def clear_entries(self, sandbox: str) -> None:
+        """Delete all journal entries."""
+
+    async def list_internal_errors(self, sandbox: str) -> Sequence[JournalEntry]:
+        """Return the entries with an internal error, whether evicted from the journal or not."""
+
+    async def get_uploads(self, sandbox: str, ids: Sequence[str]) -> Sequence[Upload]:
+        """Return uploaded files; the content of an evicted one is None."""
+
+    # --- records, accounts, clock ---
+
+    async def all_records(self, sandbox: str) -> tuple[Sequence[Record], int]:
+        """Return all stored records, oldest first, and the number of evicted ones."""
+
+    async def put_records(self, sandbox: str, records: Sequence[Record]) -> Sequence[Record]:
+        """Store records, and return them as they are stored."""
+
+    async def clear_records(self, sandbox: str) -> None:
+        """Delete all records; presets are back."""
+
+    async def next_count(self, sandbox: str, kind: str) -> int:
+        """Count one more of something that the control API makes, such as a seeded record."""
+
+    async def get_account(
+        self, sandbox: str, provider: str, key: str, defaults: Mapping[str, Any]
+    ) -> Account:
+        """Return an account."""
+
+    async def change_account(
+        self,
+        sandbox: str,
+        provider: str,
+        key: str,
+        defaults: Mapping[str, Any],
+        state: Mapping[str, Any],
+    ) -> Account:
+        """Change parts of an account; those of the key "*" change every account."""
+
+    async def get_clock(self, sandbox: str) -> ClockState:
+        """Return the time of a sandbox."""
+
+    async def set_clock(
+        self, sandbox: str, *, at: float | None, frozen: bool | None, advance: float
+    ) -> ClockState:
+        """Freeze the clock (at a moment), let it run, advance it."""
+
+    # --- sandboxes ---
+
+    async def reset(self, sandbox: str, parts: Collection[str], settings: SandboxSettings) -> None:
+        """Put parts of a sandbox back to their start."""
+
+    async def list_sandboxes(self) -> Sequence[str]:
+        """Return the names of all sandboxes, oldest first; "" is the default one."""
+
+    async def get_sandbox(self, sandbox: str) -> tuple[str, float]:
+        """Return the seed of a sandbox, and the time at which its configured records were made."""

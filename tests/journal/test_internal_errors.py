@@ -1,0 +1,81 @@
+"""Failures of mockvoice itself in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mockvoice.config.settings import Settings
+from mockvoice.http.server import Server, bind
+from mockvoice.mock import Mock
+from mockvoice.provider import Provider, RequestContext
+from mockvoice.providers import built_in
+
+from ..conftest import Box
+
+ACME = """
+openapi: 3.1.0
+info: {title: Acme}
+servers: [{url: https://acme.example/v9}]
+paths:
+  /songs:
+    get:
+      operationId: listSongs
+      responses:
+        '200': {description: ok, content: {application/json: {schema: {type: object}}}}
+        '500': {description: no, content: {application/json: {example: {oops: broken}}}}
+"""
+
+
+@contextmanager
+def serve_acme(folder: Path, handle: Any) -> Iterator[Box]:
+    """Sandbox of a server whose provider acme has `handle` as its only handler."""
+    contract = folder / "acme.yaml"
+    contract.write_text(ACME)
+    provider = Provider("acme", "Acme", contract=contract)
+
+    @provider.operation("listSongs")
+    async def list_songs(ctx: RequestContext) -> Any:
+        return handle(ctx)
+
+    with Server(Mock(Settings(), [provider, *built_in()]), bind("127.0.0.1", 0)) as server:
+        with Box(server, "acme") as box:
+            yield box
+
+
+def test_exception_in_handler_is_recorded_with_traceback(tmp_path: Path) -> None:
+    def fail(ctx: RequestContext) -> Any:
+        raise RuntimeError("oh no")
+
+    with serve_acme(tmp_path, fail) as box:
+        response = box.http.get("/acme/v9/songs")
+        assert (response.status_code, response.json()) == (500, {"oops": "broken"})
+        error = box.last()["internal_error"]
+    assert error.startswith("Traceback")
+    assert Path(__file__).name in error
+    assert error.rstrip().endswith("RuntimeError: oh no")
+
+
+def test_response_that_violates_its_contract_is_recorded(tmp_path: Path) -> None:
+    with serve_acme(tmp_path, lambda ctx: [1]) as box:
+        assert box.http.get("/acme/v9/songs").json() == [1]
+        assert (
+            box.last()["internal_error"]
+            == "the response 200 of listSongs: the body must be an object; got [1]"
+        )
+
+
+def test_exception_in_stream_is_recorded_with_traceback(tmp_path: Path) -> None:
+    def stream() -> Iterator[bytes]:
+        yield b"one"
+        raise RuntimeError("no more")
+
+    with serve_acme(tmp_path, lambda ctx: stream()) as box:
+        with pytest.raises(httpx.RemoteProtocolError):
+            box.http.get("/acme/v9/songs")
+        assert "RuntimeError: no more" in box.last()["internal_error"]
