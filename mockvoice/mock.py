@@ -46,7 +46,7 @@ class Mock:
         return cached[1]
 
     def base_records(
-        self, provider: Provider, account: str, collection: str, seed: str, started_at: float
+        self, provider: Provider, account: str, collection: str, seed: str, started_at: float | None
     ) -> list[Record]:
         """Return the presets of an account, and the configured records that it sees."""
         configured = [
@@ -65,9 +65,9 @@ class Mock:
         ]
         return [*presets, *configured]
 
-    def configured_records(self, seed: str, started_at: float) -> list[Record]:
+    def configured_records(self, seed: str, started_at: float | None) -> list[Record]:
         """Return the records of the settings as a sandbox has them at its start."""
-        if not self.settings.voices:
+        if not self.settings.voices or started_at is None:
             return []
         key = seed, started_at
         records = self._configured.get(key)

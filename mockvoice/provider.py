@@ -65,7 +65,7 @@ class Services(Protocol):
     store: Store
 
     def base_records(
-        self, provider: Provider, account: str, collection: str, seed: str, started_at: float
+        self, provider: Provider, account: str, collection: str, seed: str, started_at: float | None
     ) -> list[Record]:
         """Return the presets of an account, and the configured records that it sees."""
 

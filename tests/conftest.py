@@ -16,14 +16,12 @@ import pytest
 from av.audio.stream import AudioStream
 from hypothesis import settings
 
-from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.mock import Mock
-from mockvoice.providers import built_in
 from mockvoice.state.records import Record
 from mockvoice.state.uploads import Upload
 
 from .contract.contracts import check
+from .state.serializing import make_mock
 
 # Every run uses the same examples; `--hypothesis-profile=search` looks for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -64,8 +62,8 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
         started = []
 
-        def start(**settings: object) -> Server:
-            mock = Mock(Settings(**settings), built_in())  # type: ignore[arg-type]  # from a test
+        def start(**settings: Any) -> Server:
+            mock = make_mock(**settings)
             started.append(stack.enter_context(Server(mock, bind("127.0.0.1", 0))))
             return started[-1]
 
@@ -75,7 +73,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture(scope="session")
 def _strict(servers: ExitStack) -> Server:
-    return servers.enter_context(Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)))
+    return servers.enter_context(Server(make_mock(), bind("127.0.0.1", 0)))
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ class _Sandbox:
             requests = next(self._versions)
         if "voices" in parts:
             self.records = Records(settings.max_voices)
-            self.started_at = now
+            self.started_at: float | None = now
             voices = next(self._versions)
         if "accounts" in parts:
             self.accounts = Accounts(settings.accounts, settings.max_accounts)
@@ -302,6 +302,7 @@ class MemoryStore:
         self._release_records(state, state.records)
         requests, _, accounts = state.epochs
         state.records = Records(self._settings.max_voices)
+        state.started_at = None
         state.epochs = (requests, next(self._versions), accounts)
 
     async def next_count(self, sandbox: str, kind: str) -> int:
@@ -421,7 +422,7 @@ class MemoryStore:
         """Return the names of all sandboxes, oldest first; "" is the default one."""
         return [*self._sandboxes]
 
-    async def get_sandbox(self, sandbox: str) -> tuple[str, float]:
+    async def get_sandbox(self, sandbox: str) -> tuple[str, float | None]:
         """Return the seed of a sandbox, and the time at which its configured records were made."""
         state = self._sandbox(sandbox)
         return state.seed, state.started_at

@@ -53,7 +53,7 @@ class Begun:
     `number` is the reserved journal entry; `count` is the number of requests to this operation,
     this one included; `now` is the time of the sandbox in seconds since 1970; `rules_version`
     changes whenever a fault rule is added or removed and is 0 while there is none; `started_at`
-    is the time at which the configured records were made.
+    is the time at which the configured records were made, None when they were deleted.
     """
 
     epochs: Epochs
@@ -61,7 +61,7 @@ class Begun:
     count: int
     now: float
     seed: str
-    started_at: float
+    started_at: float | None
     audio: str
     account: Account
     limits: Sequence[LimitResult]
@@ -280,5 +280,5 @@ class Store(Protocol):
     async def list_sandboxes(self) -> Sequence[str]:
         """Return the names of all sandboxes, oldest first; "" is the default one."""
 
-    async def get_sandbox(self, sandbox: str) -> tuple[str, float]:
+    async def get_sandbox(self, sandbox: str) -> tuple[str, float | None]:
         """Return the seed of a sandbox, and the time at which its configured records were made."""

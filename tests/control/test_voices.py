@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from mockvoice.state.memory import MemoryStore
-
 from ..conftest import Box, Serve, encoded
+from ..state.serializing import memory_of
 
 WAV = encoded("wav", 0.1)
 BEARER = {"Authorization": "Bearer K"}
@@ -235,8 +234,7 @@ def test_voices_over_max_voices_evict_the_oldest(serve: Serve) -> None:
 
 def test_hundreds_of_clones_stay_within_configured_limits(serve: Serve) -> None:
     server = serve(upload_cache_mb=1, max_voices=20, max_requests=10, max_accounts=5, journal_mb=1)
-    store = server.mock.store
-    assert isinstance(store, MemoryStore)
+    store = memory_of(server.mock)
     with Box(server, "small") as box:
         sample = box.control.get("/samples/wav?seconds=1").content
         form = {"voice_name": "n", "voice_provider": "elevenlabs"}

@@ -13,13 +13,11 @@ import httpx
 import pytest
 
 from mockvoice.client.models import Kind
-from mockvoice.config.settings import Settings
 from mockvoice.http.app import App
 from mockvoice.http.server import Server, bind
-from mockvoice.mock import Mock
-from mockvoice.providers import built_in
 
 from ..conftest import Box, internal_errors
+from ..state.serializing import make_mock
 from .raw import Raw
 
 LIST = "/retell/list-voices"
@@ -31,7 +29,7 @@ CUSTOM = "/supertone/v1/custom-voices"
 
 @pytest.fixture(scope="module", params=["h11", "httptools"])
 def server(request: pytest.FixtureRequest, servers: ExitStack) -> Server:
-    mock = Mock(Settings(), built_in())
+    mock = make_mock()
     return servers.enter_context(Server(mock, bind("127.0.0.1", 0), http=request.param))
 
 
@@ -228,7 +226,7 @@ def test_a_server_stops_though_somebody_is_kept_waiting(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ExitStack() as stack:
-        with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)) as server:
+        with Server(make_mock(), bind("127.0.0.1", 0)) as server:
             box = stack.enter_context(Box(server, "waiting"))
             id = box.inject(kind=kind, seconds=60)
             raw = stack.enter_context(Raw(box.url))
@@ -243,7 +241,7 @@ def test_a_server_stops_though_somebody_is_kept_waiting(
 @pytest.mark.parametrize("kind", ["reset", "disconnect", "timeout", "truncate"])
 def test_where_there_is_no_connection_to_break_the_call_fails(kind: str) -> None:
     """In process, without a server: the client sees what it would see of a broken connection."""
-    mock = Mock(Settings(), built_in())
+    mock = make_mock()
     fault = json.dumps({"kind": kind, "seconds": 0.001})
 
     async def call() -> None:

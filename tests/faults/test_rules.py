@@ -11,17 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from mockvoice.config.settings import Settings
 from mockvoice.config.yaml import YAMLDocument
 from mockvoice.http.server import Server, bind
-from mockvoice.mock import Mock
-from mockvoice.providers import built_in
 from mockvoice.redact import mask_key
 
 from ..config.emitter import to_yaml
 from ..conftest import Box, Serve, internal_errors
 from ..contract.contracts import CONTRACTS
 from ..contract.strategies import values
+from ..state.serializing import make_mock
 
 LIST = "/retell/list-voices"
 OVER = "over"  # a model's turn: there are no more
@@ -163,7 +161,7 @@ class FaultRules(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module", autouse=True)
 def one_server() -> Iterator[None]:
-    with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)) as server:
+    with Server(make_mock(), bind("127.0.0.1", 0)) as server:
         with Box(server, "machine") as FaultRules.box:
             yield
         assert not internal_errors(server)

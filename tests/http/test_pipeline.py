@@ -10,15 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.mock import Mock
 from mockvoice.openapi.normalize import ContractError
 from mockvoice.provider import Provider, RequestContext, Response
 from mockvoice.providers import built_in
 from mockvoice.types import JSON
 
 from ..conftest import internal_errors
+from ..state.serializing import make_mock
 
 ACME = """
 openapi: 3.1.0
@@ -109,7 +108,7 @@ class Started(httpx.Client):
 @pytest.fixture
 def http(acme: Acme) -> Iterator[Started]:
     # The provider is read when the server starts, so handlers may still be added by the test.
-    mock = Mock(Settings(), [acme.provider, *built_in()])
+    mock = make_mock([acme.provider, *built_in()])
     with Server(mock, bind("127.0.0.1", 0)) as server, Started(server) as client:
         yield client
 

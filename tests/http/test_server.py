@@ -10,13 +10,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from mockvoice.config.settings import Settings
 from mockvoice.http.app import App
 from mockvoice.http.server import PortTaken, Server, bind
-from mockvoice.mock import Mock
-from mockvoice.providers import built_in
 
 from ..conftest import Serve, stored_records
+from ..state.serializing import make_mock
 
 TELNYX = "/telnyx/v2/voice_clones/from_upload"
 KEY = {"Authorization": "Bearer K"}
@@ -24,14 +22,14 @@ KEY = {"Authorization": "Bearer K"}
 
 @pytest.mark.parametrize("http", ["h11", "httptools"])
 def test_both_parsers_of_uvicorn_serve(http: Any, wav: bytes) -> None:
-    with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0), http=http) as server:
+    with Server(make_mock(), bind("127.0.0.1", 0), http=http) as server:
         url = f"{server.url}{TELNYX}"
         fields, file = {"name": "n", "language": "en"}, {"audio_file": wav}
         assert httpx.post(url, headers=KEY, data=fields, files=file).status_code == 201
 
 
 def test_a_stopped_server_gives_its_port_back() -> None:
-    with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)) as server:
+    with Server(make_mock(), bind("127.0.0.1", 0)) as server:
         port = urlsplit(server.url).port
         assert port
         with pytest.raises(PortTaken, match=f"cannot listen on 127.0.0.1 port {port}"):
@@ -40,7 +38,7 @@ def test_a_stopped_server_gives_its_port_back() -> None:
 
 
 def test_ipv6_is_served() -> None:
-    with Server(Mock(Settings(), built_in()), bind("::1", 0)) as server:
+    with Server(make_mock(), bind("::1", 0)) as server:
         assert server.url.startswith("http://[::1]:")
         assert httpx.get(f"{server.url}/__mockvoice/health").json()["status"] == "ok"
 
@@ -116,7 +114,7 @@ def called(scope: dict[str, Any], *messages: str) -> list[str]:
     async def send(message: Any) -> None:
         sent.append(message["type"])
 
-    asyncio.run(App(Mock(Settings(), built_in()))(scope, receive, send))
+    asyncio.run(App(make_mock())(scope, receive, send))
     return sent
 
 

@@ -8,11 +8,8 @@ from typing import Any
 
 import pytest
 
-from mockvoice.config.settings import Settings
-from mockvoice.mock import Mock
-from mockvoice.providers import built_in
-
 from ..conftest import Box, encoded
+from ..state.serializing import make_mock
 
 WAV = encoded("wav", 0.25)
 BEARER = {"Authorization": "Bearer K"}
@@ -151,7 +148,7 @@ def test_rejection_explains_violations_in_entry_and_headers(box: Box) -> None:
 
 
 def test_violation_source_points_to_the_rule_in_the_contract(box: Box) -> None:
-    providers = Mock(Settings(), built_in()).providers
+    providers = make_mock().providers
     box.http.post(DESIGNS, headers=BEARER, json={"name": "", "prompt": 5, "top_k": 0})
     box.http.get("/telnyx/v2/voice_clones?page[size]=0", headers=BEARER)
     box.http.post("/retell/clone-voice", headers=BEARER, files={"files": b"Example data"})

@@ -10,13 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.mock import Mock
 from mockvoice.provider import Provider, RequestContext
 from mockvoice.providers import built_in
 
 from ..conftest import Box
+from ..state.serializing import make_mock
 
 ACME = """
 openapi: 3.1.0
@@ -43,7 +42,7 @@ def serve_acme(folder: Path, handle: Any) -> Iterator[Box]:
     async def list_songs(ctx: RequestContext) -> Any:
         return handle(ctx)
 
-    with Server(Mock(Settings(), [provider, *built_in()]), bind("127.0.0.1", 0)) as server:
+    with Server(make_mock([provider, *built_in()]), bind("127.0.0.1", 0)) as server:
         with Box(server, "acme") as box:
             yield box
 

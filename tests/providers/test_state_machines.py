@@ -22,14 +22,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
-from mockvoice.mock import Mock
-from mockvoice.providers import built_in
 from mockvoice.state.store import PARTS, SandboxSettings
 
 from ..conftest import encoded, internal_errors
 from ..contract.contracts import check
+from ..state.serializing import make_mock
 
 WAV = encoded("wav", 0.2)
 KEYS = st.sampled_from(["one", "two"])
@@ -66,7 +64,7 @@ SERVERS: list[Server] = []
 
 @pytest.fixture(scope="module", autouse=True)
 def one_server() -> Iterator[None]:
-    with Server(Mock(Settings(), built_in()), bind("127.0.0.1", 0)) as server:
+    with Server(make_mock(), bind("127.0.0.1", 0)) as server:
         Machine.url = server.url
         SERVERS.append(server)
         yield

@@ -1,0 +1,110 @@
+"""A store that lets nothing but plain data pass: everything is serialized on its way in and out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, cast
+
+from mockvoice.audio.detect import AudioInfo
+from mockvoice.config.settings import Settings
+from mockvoice.errors import Violation
+from mockvoice.faults.rules import FaultRule
+from mockvoice.mock import Mock
+from mockvoice.provider import Provider
+from mockvoice.providers import built_in
+from mockvoice.state import accounts, journal, records, store, uploads
+from mockvoice.state.memory import MemoryStore
+from mockvoice.state.store import Store
+
+PLAIN: dict[str, Any] = {
+    kind.__name__: kind
+    for module in (accounts, journal, records, store, uploads)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and is_dataclass(kind)
+}
+PLAIN |= {"AudioInfo": AudioInfo, "Violation": Violation, "FaultRule": FaultRule}
+
+
+def copied(value: Any) -> Any:
+    """Return what arrives when a value is sent as JSON with its bytes beside it.
+
+    Raises TypeError for anything that is not plain data.
+    """
+    blobs: list[bytes] = []
+    return _unpack(json.loads(json.dumps(_pack(value, blobs))), blobs)
+
+
+def _pack(value: Any, blobs: list[bytes]) -> Any:
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, bytes | memoryview):
+        blobs.append(bytes(value))
+        return {"bytes": len(blobs) - 1}
+    if type(value).__name__ in PLAIN:
+        return {"type": type(value).__name__, "data": _pack(_members(value), blobs)}
+    if isinstance(value, Mapping):
+        assert all(isinstance(key, str) for key in value), value
+        return {"dict": {key: _pack(member, blobs) for key, member in value.items()}}
+    if isinstance(value, tuple | list | set | frozenset):
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return {kind: [_pack(item, blobs) for item in value]}
+    raise TypeError(f"{type(value).__name__} is not plain data: {value!r}")
+
+
+def _members(value: Any) -> dict[str, Any]:
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return cast("dict[str, Any]", value._asdict())
+
+
+def _unpack(value: Any, blobs: list[bytes]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, content), *rest) = value.items()
+    if kind == "bytes":
+        return blobs[content]
+    if kind == "type":
+        return PLAIN[content](**_unpack(rest[0][1], blobs))
+    if kind == "dict":
+        return {key: _unpack(member, blobs) for key, member in content.items()}
+    items = [_unpack(item, blobs) for item in content]
+    return tuple(items) if kind == "tuple" else items
+
+
+class SerializingStore:
+    """A store in front of another one that copies arguments and results, and counts calls."""
+
+    def __init__(self, behind: Store) -> None:
+        self.behind = behind
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.behind, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            self.calls[name] += 1
+            return copied(await method(*copied(args), **copied(kwargs)))
+
+        return call
+
+
+def make_mock(providers: Iterable[Provider] | None = None, **settings: Any) -> Mock:
+    """Return a mock whose state is behind a serializing store."""
+    values = Settings(**settings)
+    store = cast("Store", SerializingStore(MemoryStore(values)))
+    return Mock(values, built_in() if providers is None else providers, store)
+
+
+def memory_of(mock: Mock) -> MemoryStore:
+    """Return the store behind the serializing one."""
+    behind = cast("SerializingStore", mock.store).behind
+    assert isinstance(behind, MemoryStore)
+    return behind
+
+
+def calls_of(mock: Mock) -> Counter[str]:
+    """Return the calls of the store until now, by name."""
+    return cast("SerializingStore", mock.store).calls

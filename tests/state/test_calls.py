@@ -1,0 +1,65 @@
+"""The calls of the store that a request makes: each may be a round trip to another process."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import httpx
+import pytest
+
+from ..conftest import Box
+from .serializing import calls_of
+
+FORM = {"voice_name": "n", "voice_provider": "elevenlabs"}
+KEY = {"Authorization": "Bearer K"}
+
+
+def clone(box: Box, wav: bytes) -> str:
+    response = box.http.post("/retell/clone-voice", headers=KEY, data=FORM, files={"files": wav})
+    return str(response.json().get("voice_id"))
+
+
+def test_clone_makes_two_calls(box: Box, wav: bytes) -> None:
+    calls = calls_of(box.server.mock)
+    calls.clear()
+    clone(box, wav)
+    assert calls == Counter(begin=1, commit=1)
+
+
+def test_reading_a_record_makes_a_third_call(box: Box) -> None:
+    calls = calls_of(box.server.mock)
+    calls.clear()
+    assert box.http.get("/supertone/v1/custom-voices/x", headers={"x-sup-api-key": "K"}).is_error
+    assert calls == Counter(begin=1, get_record=1, commit=1)
+
+
+def test_fault_makes_a_third_call_once_its_rule_is_known(box: Box, wav: bytes) -> None:
+    box.inject(status=502)
+    clone(box, wav)
+    calls = calls_of(box.server.mock)
+    calls.clear()
+    clone(box, wav)
+    assert calls == Counter(begin=1, take_faults=1, commit=1)
+
+
+def test_rules_that_do_not_match_make_no_call(box: Box, wav: bytes) -> None:
+    box.inject(status=502, provider="telnyx")
+    clone(box, wav)
+    calls = calls_of(box.server.mock)
+    calls.clear()
+    clone(box, wav)
+    assert calls == Counter(begin=1, commit=1)
+
+
+@pytest.mark.parametrize("kind", ["drip", "timeout"])
+def test_slow_responses_make_a_call_at_their_end(box: Box, wav: bytes, kind: str) -> None:
+    box.inject(kind=kind, seconds=0.01)
+    calls = calls_of(box.server.mock)
+    calls.clear()
+    if kind == "drip":
+        clone(box, wav)
+    else:
+        with pytest.raises(httpx.RemoteProtocolError):
+            clone(box, wav)
+    box.requests()
+    assert calls["begin"] == calls["commit"] == calls["finish"] == 1
