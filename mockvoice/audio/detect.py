@@ -340,14 +340,14 @@ def _boxes(data: Bytes, start: int, end: int, budget: Iterator[int]) -> Iterator
 
 def _m4a(data: Bytes) -> AudioInfo:
     budget = iter(range(MAX_ELEMENTS))
-    found = {}
+    boxes = {}
     for box in _boxes(data, 0, len(data), budget):
         if box.end > len(data):
             return AudioInfo("m4a", "the M4A file is cut off")
-        found[box.name] = box
-    if b"moov" not in found or b"mdat" not in found:
+        boxes[box.name] = box
+    if b"moov" not in boxes or b"mdat" not in boxes:
         return AudioInfo("m4a", "the M4A file lacks its index or its sound; it may be cut off")
-    if not _sound_track(data, found[b"moov"]):
+    if not _sound_track(data, boxes[b"moov"]):
         return AudioInfo("m4a", "the MP4 file has no sound track")
     return AudioInfo("m4a")
 

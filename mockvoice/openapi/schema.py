@@ -128,7 +128,9 @@ class Schema:
         explained = (
             violation for error in errors for violation in self._explain(error, location, at)
         )
-        violations = sorted(islice(explained, MAX_VIOLATIONS), key=lambda each: each.pointer)
+        violations = sorted(
+            islice(explained, MAX_VIOLATIONS), key=lambda violation: violation.pointer
+        )
         if next(explained, None) or (large and violations):
             violations.append(_more(location, at, len(violations)))
         return violations
