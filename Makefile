@@ -1,8 +1,9 @@
 # Every target sets up what it needs; nothing is installed outside this folder.
 PYTHON ?= python3
 VENV := .venv
-PY := $(VENV)/bin/python
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install --quiet
+VENV_PYTHON := $(if $(filter Windows_NT,$(OS)),Scripts/python.exe,bin/python)
+PY := $(VENV)/$(VENV_PYTHON)
+PIP_INSTALL := -m pip --disable-pip-version-check --quiet install
 
 NODE := tests/node/node_modules/ready
 
@@ -16,7 +17,18 @@ IMAGE ?= mockvoice
 IMAGE_BUILD_FLAGS ?=
 IMAGE_RUN_FLAGS ?=
 
-.PHONY: run test node check bench image image-test clean
+# uv resolves once for all platforms and Pythons, where pip-compile resolves for those that it runs
+# on. It writes requirements with hashes, which any pip installs, where only uv installs a uv.lock.
+# Locked versions stay as long as pyproject.toml permits them; `make lock LOCK_FLAGS=--upgrade` takes
+# the newest ones.
+LOCK_FLAGS ?=
+LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' $(PY) -m uv pip compile --quiet --universal \
+	--python-version 3.11 --fork-strategy fewest --generate-hashes $(LOCK_FLAGS)
+OLD_SDKS := tests/sdk/old_editions.lock
+# The markers of packages that are locked for Python 3.12 only because Supertone's SDK declares it.
+SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version >= '3\.12'
+
+.PHONY: run test node check bench nightly lock dist check-tag base image image-test clean
 
 run: $(VENV)/run          ## serve all providers on http://127.0.0.1:4010
 	$(PY) -m mockvoice serve
@@ -28,12 +40,33 @@ node: $(VENV)/dev $(NODE)  ## the stories of the SDKs for Node
 	$(PY) -m pytest tests/sdk/test_node.py
 
 check: $(VENV)/dev        ## formatting, lint and types
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/mypy
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
 
 bench: $(VENV)/dev        ## beside plain Starlette, in one run
 	$(PY) -m tests.bench
+
+nightly: image-test bench node  ## everything that takes too long for every push
+
+lock: $(VENV)/dev         ## the lock files, from pyproject.toml
+	$(LOCK) pyproject.toml --group dev --output-file dev.lock
+	$(LOCK) pyproject.toml --group image --constraint dev.lock --output-file image.lock
+	$(LOCK) --group build --constraint dev.lock --output-file build.lock
+	$(LOCK) --group old-sdks --output-file $(OLD_SDKS)
+	sed -E -i.orig "s/$(SUPERTONE_MARKER)/\1/" dev.lock $(OLD_SDKS)
+	rm dev.lock.orig $(OLD_SDKS).orig
+
+dist: $(VENV)/run         ## the wheel and the sdist
+	$(PY) -m hatchling build
+
+check-tag: $(VENV)/run    ## the tag of a release names this version: make check-tag TAG=v0.1.0
+	test "$$TAG" = "v$$($(PY) -m hatchling version)"
+
+base:                     ## the base image with its current digest: base=python:3.13-slim@sha256:...
+	@tag=$$(sed -n 's/^ARG BASE=//p' Dockerfile) && \
+	digest=$$($(CONTAINER) buildx imagetools inspect --format '{{print .Manifest.Digest}}' "$$tag") && \
+	echo "base=$$tag@$$digest"
 
 image:                    ## the container image
 	$(CONTAINER) build $(IMAGE_BUILD_FLAGS) --tag $(IMAGE) .
@@ -48,26 +81,19 @@ clean:
 $(PY):
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/run: pyproject.toml | $(PY)
-	$(PIP) --editable .
+$(VENV)/run: pyproject.toml build.lock image.lock | $(PY)
+	$(PY) $(PIP_INSTALL) --require-hashes -r build.lock -r image.lock
+	$(PY) $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Supertone's SDK declares Python 3.12 and runs on 3.11.
-$(VENV)/dev: pyproject.toml $(VENV)/run
-	$(PIP) --upgrade "pip>=25.1"
-	$(PIP) --group dev
-	$(PIP) --ignore-requires-python supertone==0.2.3
+$(VENV)/dev: dev.lock $(VENV)/run
+	$(PY) $(PIP_INSTALL) --require-hashes --ignore-requires-python -r dev.lock
 	touch $@
 
-# Two versions of one SDK live in two environments. telnyx 4.99.0 is the last that takes the
-# documented sample unchanged, retell-sdk 5.57.0 one of those that send `files[]`, and supertone
-# 0.1.2 reads the errors of an edition before 0.9.6 (its numpy, for Python 3.12, is not needed).
-.venv-old/ready: Makefile
+# Two versions of one SDK live in two environments.
+.venv-old/ready: $(OLD_SDKS)
 	$(PYTHON) -m venv .venv-old
-	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-old/bin/python -m pip install --quiet \
-		telnyx==4.99.0 retell-sdk==5.57.0
-	PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-old/bin/python -m pip install --quiet \
-		--no-deps --ignore-requires-python supertone==0.1.2
+	.venv-old/$(VENV_PYTHON) $(PIP_INSTALL) --require-hashes --ignore-requires-python --no-deps -r $<
 	touch $@
 
 # Where there is no npm the tests that want it fail, and say so; the others still run.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from .asgi import Application
     from .client.control import Control
     from .mock import Mock
-from .provider import Provider
+    from .provider import Provider
 
 __all__ = ["Control", "connect", "create_app", "serve"]
 __version__ = "0.1.0"

@@ -21,6 +21,11 @@ from .state.store import Begun, Store
 _CACHED = 256  # sandboxes whose fault rules and configured records are remembered
 
 
+def control_document() -> Document:
+    """Return the contract of the control API."""
+    return Document("mockvoice", (SPECS / "mockvoice.yaml").read_text(encoding="utf-8"))
+
+
 class Mock:
     """What one server serves."""
 
@@ -30,7 +35,7 @@ class Mock:
         self.settings = settings
         self.store: Store = store or MemoryStore(settings)
         self.providers: Mapping[str, Provider] = {provider.name: provider for provider in providers}
-        self.control = Document("mockvoice", (SPECS / "mockvoice.yaml").read_text(encoding="utf-8"))
+        self.control = control_document()
         self.log = printer(settings.log)
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
         self._configured: OrderedDict[tuple[str, float], list[Record]] = OrderedDict()

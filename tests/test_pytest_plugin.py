@@ -270,8 +270,8 @@ async def list_songs(ctx: RequestContext):
 async def add_song(ctx: RequestContext):
     if ctx.fields["name"] == "broken":
         raise RuntimeError("a bug in acme_mock.py")
-    id = ctx.sandbox.ids.token("song", 8)
-    record = await ctx.add("songs", id, {"id": id, **ctx.fields})
+    id = ctx.ids.token("song", 8)
+    record = ctx.add("songs", id, {"id": id, **ctx.fields})
     return record.data
 """
 

@@ -1,10 +1,12 @@
-"""The recipes of the README for continuous integration: read, and run as far as they can be."""
+"""The recipes of docs/ci.md and the examples: parsed, and run as far as possible."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,15 +18,17 @@ import yaml
 from mockvoice import __version__
 from mockvoice.config.settings import Settings, is_flag, table, variable
 
-from .cli.processes import run, serving
+from .cli.processes import clean_environ, run, serving
+from .markdown import ROOT, page
+from .sdk.test_node import FOLDER as NODE_TESTS
 from .sdk.test_node import node
-from .test_docs import ROOT, blocks, section
 
-CI = section("In CI")
-BLOCKS = [yaml.safe_load(block) for block in blocks("yaml", CI)]
+CI = page("docs/ci.md")
+DOCUMENTS = [yaml.safe_load(block.text) for block in CI.blocks if block.language == "yaml"]
+EXAMPLES = ROOT / "examples"
 IMAGE = "registry.example.com/mockvoice"
 MOCK = re.compile(r"http://(?:127\.0\.0\.1|mockvoice):4010\b")
-OWN = {"npm ci", "npm test"}  # of the application under test
+APPLICATION_COMMANDS = {"npm ci", "npm test"}
 
 CLONE = """
 import Telnyx from 'telnyx';
@@ -36,19 +40,23 @@ await new Telnyx().voiceClones.createFromUpload({ voice_clone_upload_request: re
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a recipe says, wherever its platform wants it said."""
+    """The parts of a recipe, independent of its platform.
+
+    `app` are the environment variables of the tests, `settings` those of the mock, `paths` the
+    targets of HTTP probes.
+    """
 
     image: str
-    app: Mapping[str, str]  # the variables of the tests
-    settings: Mapping[str, str] = field(default_factory=dict)  # the variables of the mock
+    app: Mapping[str, str]
+    settings: Mapping[str, str] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)  # that are looked at
+    paths: list[str] = field(default_factory=list)
 
 
 def github() -> Recipe:
-    (found,) = [each for each in BLOCKS if "jobs" in each]
-    assert found[True] == "push"  # `on` is a truth to YAML 1.1
-    job = found["jobs"]["test"]
+    (document,) = [document for document in DOCUMENTS if "jobs" in document]
+    assert document[True] == "push"  # YAML 1.1 reads `on` as true
+    job = document["jobs"]["test"]
     service = job["services"]["mockvoice"]
     assert service["ports"] == ["4010:4010"]
     commands = [step["run"] for step in job["steps"] if "run" in step]
@@ -56,16 +64,16 @@ def github() -> Recipe:
 
 
 def gitlab() -> Recipe:
-    (found,) = [each for each in BLOCKS if "script" in each.get("test", {})]
-    (service,) = found["test"]["services"]
+    (document,) = [document for document in DOCUMENTS if "script" in document.get("test", {})]
+    (service,) = document["test"]["services"]
     assert service["alias"] == "mockvoice"
-    job = found["test"]
+    job = document["test"]
     return Recipe(service["name"], job["variables"], service["variables"], job["script"])
 
 
 def compose() -> Recipe:
-    (found,) = [each for each in BLOCKS if "app" in each.get("services", {})]
-    mock, app = found["services"]["mockvoice"], found["services"]["app"]
+    (document,) = [document for document in DOCUMENTS if "app" in document.get("services", {})]
+    mock, app = document["services"]["mockvoice"], document["services"]["app"]
     assert app["depends_on"] == {"mockvoice": {"condition": "service_healthy"}}
     kind, *command = mock["healthcheck"]["test"]
     assert kind == "CMD"
@@ -74,36 +82,37 @@ def compose() -> Recipe:
 
 
 def kubernetes() -> Recipe:
-    (found,) = [each for each in BLOCKS if each.get("kind") == "Job"]
-    pod = found["spec"]["template"]["spec"]
+    (document,) = [document for document in DOCUMENTS if document.get("kind") == "Job"]
+    pod = document["spec"]["template"]["spec"]
     (mock,), (tests,) = pod["initContainers"], pod["containers"]
     assert mock["restartPolicy"] == "Always"
     probes = [mock[probe]["httpGet"] for probe in ("startupProbe", "readinessProbe")]
     assert {probe["port"] for probe in probes} == {4010}
-    env = {each["name"]: each["value"] for each in tests["env"]}
+    env = {entry["name"]: entry["value"] for entry in tests["env"]}
     return Recipe(mock["image"], env, paths=[probe["path"] for probe in probes])
 
 
-recipes = pytest.mark.parametrize("recipe", [github, gitlab, compose, kubernetes])
+recipes = pytest.mark.parametrize("make", [github, gitlab, compose, kubernetes])
 
 
-def test_the_section_holds_nothing_but_these_recipes() -> None:
-    assert len(BLOCKS) == 4
-    assert "build it" in CI
-
-
-@recipes
-def test_a_recipe_runs_the_image_with_settings_that_are(recipe: Callable[[], Recipe]) -> None:
-    told = recipe()
-    assert told.image == IMAGE
-    assert {*told.settings} <= {variable(each) for each in table() if is_flag(each)}
+def test_page_has_exactly_these_recipes() -> None:
+    assert len(DOCUMENTS) == 4
+    assert {block.language for block in CI.blocks} == {"yaml", "sh", "js"}
+    assert "build it" in CI.text
 
 
 @recipes
-def test_the_variables_of_a_recipe_lead_the_sdk_to_the_mock(recipe: Callable[[], Recipe]) -> None:
-    told = recipe()
-    with serving(**told.settings) as (_, url):
-        app = {name: MOCK.sub(url, value) for name, value in told.app.items()}
+def test_recipe_uses_the_image_and_existing_settings(make: Callable[[], Recipe]) -> None:
+    recipe = make()
+    assert recipe.image == IMAGE
+    assert {*recipe.settings} <= {variable(setting) for setting in table() if is_flag(setting)}
+
+
+@recipes
+def test_recipe_points_the_sdk_at_the_mock(make: Callable[[], Recipe]) -> None:
+    recipe = make()
+    with serving(**recipe.settings) as (_, url):
+        app = {name: MOCK.sub(url, value) for name, value in recipe.app.items()}
         printed = json.loads(run("env", "--format", "json", "--url", url).stdout)
         assert app.items() <= printed.items()
         node("--input-type=module", "-", script=CLONE, MOCK=url, **app)
@@ -112,12 +121,12 @@ def test_the_variables_of_a_recipe_lead_the_sdk_to_the_mock(recipe: Callable[[],
 
 
 @recipes
-def test_a_recipe_finds_the_mock_healthy(recipe: Callable[[], Recipe]) -> None:
-    told = recipe()
-    asked = {*told.commands} - OWN
-    assert asked or told.paths
-    with serving(**told.settings) as (_, url):
-        for command in asked:
+def test_recipe_checks_the_health_of_the_mock(make: Callable[[], Recipe]) -> None:
+    recipe = make()
+    checks = {*recipe.commands} - APPLICATION_COMMANDS
+    assert checks or recipe.paths
+    with serving(**recipe.settings) as (_, url):
+        for command in checks:
             first, *more = MOCK.sub(url, command).split()
             if first == "mockvoice":
                 done = run(*more, MOCKVOICE_URL=url)
@@ -125,12 +134,12 @@ def test_a_recipe_finds_the_mock_healthy(recipe: Callable[[], Recipe]) -> None:
                 assert f"{url}/health" in more
                 done = subprocess.run([first, *more], capture_output=True, text=True, check=False)
             assert (done.returncode, "retell" in done.stdout) == (0, True), done.stderr
-        for path in told.paths:
+        for path in recipe.paths:
             assert httpx.get(url + path).status_code == 200
 
 
-def test_the_lines_for_testcontainers_are_javascript(tmp_path: Path) -> None:
-    (script,) = blocks("javascript", CI)
+def test_testcontainers_recipe_is_valid_javascript(tmp_path: Path) -> None:
+    script = CI.block("voices.mjs").text
     file = tmp_path / "voices.mjs"
     file.write_text(script)
     node("--check", str(file))
@@ -138,12 +147,68 @@ def test_the_lines_for_testcontainers_are_javascript(tmp_path: Path) -> None:
     assert set(re.findall(r"\b\d{4}\b", script)) == {str(Settings().port)}
 
 
-def test_the_image_is_of_this_version_and_on_this_port() -> None:
-    told = (ROOT / "Dockerfile").read_text()
-    assert f"\nARG VERSION={__version__}\n" in told
-    assert f"\nEXPOSE {Settings().port}\n" in told
-    (script,) = blocks("sh", CI)
+def test_image_has_this_version_and_port() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert f"\nARG VERSION={__version__}\n" in dockerfile
+    assert f"\nEXPOSE {Settings().port}\n" in dockerfile
+    (script,) = [block.text for block in CI.blocks if block.language == "sh"]
     assert script.splitlines() == [
         f"docker build -t {IMAGE} .",
         f"docker run --rm -p {Settings().port}:{Settings().port} {IMAGE}",
     ]
+
+
+# --- examples ------------------------------------------------------------------------------------
+
+
+def test_python_example_passes(tmp_path: Path) -> None:
+    folder = shutil.copytree(EXAMPLES / "python", tmp_path / "python")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:asyncio"],
+        cwd=folder,
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    tests = (folder / "test_narrators.py").read_text().count("\ndef test_")
+    assert f"{tests} passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_node_example_passes(tmp_path: Path) -> None:
+    folder = shutil.copytree(
+        EXAMPLES / "node", tmp_path / "node", ignore=shutil.ignore_patterns("node_modules")
+    )
+    (folder / "node_modules").symlink_to(NODE_TESTS / "node_modules")
+    with serving() as (_, url):
+        test = str(folder / "narrators.test.mjs")
+        output = node("--test", "--test-reporter=tap", test, MOCKVOICE_URL=url)
+    tests = (folder / "narrators.test.mjs").read_text().count("\ntest(")
+    counts = dict(re.findall(r"^# (\w+) (\d+)$", output, re.MULTILINE))
+    assert counts["pass"] == counts["tests"] == str(tests), output
+
+
+def test_node_example_uses_the_tested_sdk() -> None:
+    example = json.loads((EXAMPLES / "node/package.json").read_text())
+    tested = json.loads((NODE_TESTS / "package.json").read_text())
+    assert example["dependencies"].items() <= tested["devDependencies"].items()
+    assert example["engines"] == tested["engines"]
+
+
+def test_compose_example_runs_both_examples() -> None:
+    services = yaml.safe_load((EXAMPLES / "compose.yaml").read_text())["services"]
+    mock = services.pop("mockvoice")
+    assert (EXAMPLES / mock["build"] / "Dockerfile").is_file()
+    assert {*services} == {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
+    with serving() as (_, url):
+        _, *health = mock["healthcheck"]["test"]
+        assert run(*health[1:], MOCKVOICE_URL=url).returncode == 0
+        for name, service in services.items():
+            assert service["environment"] == {
+                "MOCKVOICE_URL": f"http://mockvoice:{Settings().port}"
+            }
+            assert service["depends_on"] == {"mockvoice": {"condition": "service_healthy"}}
+            for volume in service["volumes"]:
+                assert (EXAMPLES / volume.split(":")[0]).is_dir()
+            commands = f"docker compose --file examples/compose.yaml run --rm {name}"
+            assert commands in page("examples/README.md").text

@@ -6,7 +6,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -71,15 +71,22 @@ def _add_env_arguments(parser: argparse.ArgumentParser) -> None:
 
 def routes(options: argparse.Namespace) -> int:
     """List all operations and whether their responses depend on earlier requests."""
-    operations = [
-        {
-            **_identify(provider, operation),
-            "summary": operation.summary,
-            "statuses": [*operation.responses],
-            "stateful": operation.id in provider.stateful_operations,
-        }
-        for provider, operation in _operations(options, providers(options))
-    ]
+    from ..control.api import OPEN
+    from ..mock import control_document
+
+    control = control_document()
+    operations = []
+    if options.name != control.name:
+        operations = [
+            _route(provider.name, provider.base_path, operation, provider.stateful_operations)
+            for provider, operation in _operations(options, providers(options))
+        ]
+    if options.name in (None, control.name):
+        changing = control.operations.keys() - OPEN.keys()
+        operations += [
+            _route(control.name, control.base_path, operation, changing)
+            for operation in control.operations.values()
+        ]
     if "json" in options:
         print_json({"routes": operations})
         return 0
@@ -87,6 +94,17 @@ def routes(options: argparse.Namespace) -> int:
         stateful = "stateful" if route["stateful"] else "stateless"
         print(f"{route['method']:<6} {route['path']:<55} {route['operation']:<28} {stateful}")
     return 0
+
+
+def _route(
+    name: str, base_path: str, operation: Operation, stateful: Collection[str]
+) -> dict[str, Any]:
+    return {
+        **_identify(name, base_path, operation),
+        "summary": operation.summary,
+        "statuses": [*operation.responses],
+        "stateful": operation.id in stateful,
+    }
 
 
 def errors(options: argparse.Namespace) -> int:
@@ -100,7 +118,7 @@ def errors(options: argparse.Namespace) -> int:
     served = providers(options)
     listed = [
         {
-            **_identify(provider, operation),
+            **_identify(provider.name, provider.base_path, operation),
             **error._asdict(),
             "inject_with": f"Prefer: code={error.status}",
         }
@@ -139,13 +157,13 @@ def _operations(
                 yield provider, operation
 
 
-def _identify(provider: Provider, operation: Operation) -> dict[str, Any]:
+def _identify(name: str, base_path: str, operation: Operation) -> dict[str, Any]:
     """Return the properties that identify an operation in JSON output."""
     return {
-        "provider": provider.name,
+        "provider": name,
         "operation": operation.id,
         "method": operation.method,
-        "path": provider.base_path + operation.path,
+        "path": base_path + operation.path,
     }
 
 

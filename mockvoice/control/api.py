@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem
-from ..http.body import read_body
+from ..http.body import Body, read_body
 from ..http.identify import control_path_hint, path_hint, reject_unknown, sandbox_name
 from ..http.params import decode
 from ..http.responses import diagnostic_headers, encode
@@ -38,14 +38,14 @@ Handler = Callable[[ControlContext], Coroutine[Any, Any, Any]]
 
 # Open to pages of every origin: they disclose nothing, and a page under test must be able to play
 # samples.
-_OPEN: Mapping[str, Handler] = {
+OPEN: Mapping[str, Handler] = {
     "health": providers.health,
     "listProviders": providers.list_providers,
     "getSpec": providers.get_spec,
     "getSample": samples.get_sample,
 }
 HANDLERS: Mapping[str, Handler] = {
-    **_OPEN,
+    **OPEN,
     "listFaults": faults.list_faults,
     "addFault": faults.add_fault,
     "clearFaults": faults.clear_faults,
@@ -77,19 +77,11 @@ async def handle_control_request(
     if not body.complete:
         return
     operation = operations.get(scope["method"], NO_OPERATION)
-    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
+    sandbox = ""
     try:
-        sandbox = sandbox_name(scope, headers)
-        origin += f"/~{sandbox}" if sandbox else ""
-        if operation is NO_OPERATION:
-            reject_unknown(scope, operations, lambda path: _path_hint(mock, path, origin))
-        if operation.id not in _OPEN:
-            check_origin(headers)
-        ctx = ControlContext(mock, operation, sandbox, headers, origin)
-        decoded = decode(operation, scope, headers, body)
-        validate(operation, decoded, strict_audio=False, max_bytes=lambda limit: limit)
-        defaults = decoded.media_type.defaults if decoded.media_type else {}
-        ctx.parameters, ctx.fields = decoded.parameters, {**defaults, **decoded.fields}
+        ctx = _context(mock, operations, operation, scope, headers)
+        sandbox = ctx.sandbox
+        _decode(ctx, scope, body)
         response = _response(operation, await HANDLERS[operation.id](ctx))
     except Problem as problem:
         response = _problem_response(mock, operation, problem)
@@ -97,8 +89,34 @@ async def handle_control_request(
         log.exception("internal error of the control API")
         error = InternalError("mockvoice has an internal error; its log has the traceback")
         response = _problem_response(mock, operation, error)
-    response.headers["date"] = http_date(int((await mock.store.get_clock("")).now))
+    response.headers["date"] = http_date(int((await mock.store.get_clock(sandbox)).now))
     await Transport(scope, receive, send).send(response)
+
+
+def _context(
+    mock: Mock,
+    operations: Mapping[str, Operation],
+    operation: Operation,
+    scope: Scope,
+    headers: Headers,
+) -> ControlContext:
+    """Return the context of a request that is allowed, or raise a Problem."""
+    sandbox = sandbox_name(scope, headers)
+    origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
+    origin += f"/~{sandbox}" if sandbox else ""
+    if operation is NO_OPERATION:
+        reject_unknown(scope, operations, lambda path: _path_hint(mock, path, origin))
+    if operation.id not in OPEN:
+        check_origin(headers)
+    return ControlContext(mock, operation, sandbox, headers, origin)
+
+
+def _decode(ctx: ControlContext, scope: Scope, body: Body) -> None:
+    """Set parameters and fields, or raise a Problem."""
+    decoded = decode(ctx.operation, scope, ctx.headers, body)
+    validate(ctx.operation, decoded, strict_audio=False, max_bytes=lambda limit: limit)
+    defaults = decoded.media_type.defaults if decoded.media_type else {}
+    ctx.parameters, ctx.fields = decoded.parameters, {**defaults, **decoded.fields}
 
 
 def _path_hint(mock: Mock, path: str, origin: str) -> str:

@@ -77,7 +77,7 @@ def test_missing_server_exits_with_1(arguments: list[str]) -> None:
         (
             ["routes", "acme"],
             {},
-            "unknown provider acme; available: faseeh, retell, supertone, telnyx, mockvoice",
+            "unknown provider acme; available: faseeh, retell, supertone, telnyx",
         ),
         (["routes", "telnix"], {}, "unknown provider telnix (did you mean telnyx?); available: "),
         (["errors", "mockvoice"], {}, "unknown provider mockvoice; available: faseeh, retell"),

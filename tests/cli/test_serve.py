@@ -158,7 +158,7 @@ def test_provider_modules_are_imported_from_current_directory(tmp_path: Path) ->
         ("acme", "a provider is given as acme=path.yaml or acme=path.yaml:module"),
         ("acme=no.yaml", "the contract of acme is not there: no file no.yaml"),
         ("telnyx=acme.yaml", "there is a provider telnyx already; choose another name"),
-        ("acme=bad.yaml", "acme: not an OpenAPI document"),
+        ("acme=bad.yaml", "acme.yaml must be an OpenAPI document"),
         ("acme=acme.yaml:no_such", "the module of acme cannot be imported: No module named"),
         ("acme=acme.yaml:bad.py", "the module of acme cannot be imported: NameError: name 'x'"),
     ],
