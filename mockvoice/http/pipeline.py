@@ -150,10 +150,13 @@ async def take_faults(
         lambda name: ctx.headers.find(name.lower()),
         cache(body.members),
     )
+    schema = mock.control.schemas.compile("#/components/schemas/Fault")
     violations = partial(fault_violations, mock.control, mock.providers, location="header")
     try:
         own = header_faults(
-            ctx.headers.get, parse, lambda data, at: violations(data=data, pointer=at)
+            ctx.headers.get,
+            lambda text: schema.coerce(parse(text)),
+            lambda data, at: violations(data=data, pointer=at),
         )
     except Problem as invalid:
         return (), invalid

@@ -16,7 +16,8 @@ class Upload:
     """A file as it arrived: the name of its field, and what its sender declared.
 
     `content` is None when it was evicted from the store; `size` is in bytes and stays. `id` is
-    given by the request that stores it.
+    given by the request that stores it. `detected`, `duration` and `digest` hold what was computed
+    from the content, so that it is computed once.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Upload:
     size: int = -1
     id: str = ""
     detected: AudioInfo | None = field(default=None, repr=False)
+    duration: float | None = field(default=None, repr=False)
+    digest: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.size < 0:
@@ -45,13 +48,21 @@ class Upload:
 
     @property
     def seconds(self) -> float | None:
-        """The duration of the audio; None if it cannot be determined."""
-        return None if self.content is None else seconds(self.data, self.info.format)
+        """The duration of the audio; None if it cannot be determined, or the bytes were evicted."""
+        if self.content is None:
+            return None
+        if self.duration is None:
+            self.duration = seconds(self.content, self.info.format)
+        return self.duration
 
     @property
     def sha256(self) -> str | None:
         """The SHA-256 digest in hexadecimal; None if the bytes were evicted."""
-        return None if self.content is None else sha256(self.content).hexdigest()
+        if self.content is None:
+            return None
+        if self.digest is None:
+            self.digest = sha256(self.content).hexdigest()
+        return self.digest
 
     def described(self) -> dict[str, Any]:
         """Return the file without its bytes, as JSON."""
