@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import RequestLocation, Violation
 from ..redact import is_secret, mask, redact
-from ..text import closest_match, did_you_mean, escape, finite_float, unescape
+from ..text import brief, closest_match, did_you_mean, escape, finite_float, unescape
 from ..types import JSON, Node
 from .messages import TO_FILE, sentence
 from .normalize import ContractError, normalize
