@@ -28,28 +28,40 @@ OLD_SDKS := tests/sdk/old_editions.lock
 # The markers of packages that are locked for Python 3.12 only because Supertone's SDK declares it.
 SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version >= '3\.12'
 
-.PHONY: run test node check bench nightly lock dist check-tag base image image-test clean
+.PHONY: help run test test-fast node format check bench nightly lock dist check-tag base image \
+	image-test clean
+
+help:                     ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
 
 run: $(VENV)/run          ## serve all providers on http://127.0.0.1:4010
 	$(PY) -m mockvoice serve
 
-test: $(VENV)/dev .venv-old/ready $(NODE)  ## every test
-	$(PY) -m pytest
+# The plugin and its tests measure the package while it is imported, so coverage starts with Python.
+test: $(VENV)/dev .venv-old/ready $(NODE)  ## run every test that this machine can run, with coverage
+	$(PY) -m pytest -n auto --durations=10 --cov --cov-report=term:skip-covered
 
-node: $(VENV)/dev $(NODE)  ## the stories of the SDKs for Node
+test-fast: $(VENV)/dev    ## run the tests that need no network, no package installs and no SDKs
+	$(PY) -m pytest -n auto -m 'not slow and not network' --ignore=tests/sdk
+
+node: $(VENV)/dev $(NODE)  ## run the stories of the Node SDKs
 	$(PY) -m pytest tests/sdk/test_node.py
 
-check: $(VENV)/dev        ## formatting, lint and types
+format: $(VENV)/dev       ## format the code and fix what lint can fix
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+check: $(VENV)/dev        ## check formatting, lint and types
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
-bench: $(VENV)/dev        ## beside plain Starlette, in one run
+bench: $(VENV)/dev        ## compare the speed with plain Starlette, in one run
 	$(PY) -m tests.bench
 
-nightly: image-test bench node  ## everything that takes too long for every push
+nightly: image-test bench node  ## run everything that takes too long for every push
 
-lock: $(VENV)/dev         ## the lock files, from pyproject.toml
+lock: $(VENV)/dev         ## write the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --group dev --output-file dev.lock
 	$(LOCK) pyproject.toml --group image --constraint dev.lock --output-file image.lock
 	$(LOCK) --group build --constraint dev.lock --output-file build.lock
@@ -57,25 +69,25 @@ lock: $(VENV)/dev         ## the lock files, from pyproject.toml
 	sed -E -i.orig "s/$(SUPERTONE_MARKER)/\1/" dev.lock $(OLD_SDKS)
 	rm dev.lock.orig $(OLD_SDKS).orig
 
-dist: $(VENV)/run         ## the wheel and the sdist
+dist: $(VENV)/run         ## build the wheel and the sdist
 	$(PY) -m hatchling build
 
-check-tag: $(VENV)/run    ## the tag of a release names this version: make check-tag TAG=v0.1.0
+check-tag: $(VENV)/run    ## check that a release tag names this version: make check-tag TAG=v0.1.0
 	test "$$TAG" = "v$$($(PY) -m hatchling version)"
 
-base:                     ## the base image with its current digest: base=python:3.13-slim@sha256:...
+base:                     ## print the base image with its current digest: base=python:3.13-slim@sha256:...
 	@tag=$$(sed -n 's/^ARG BASE=//p' Dockerfile) && \
 	digest=$$($(CONTAINER) buildx imagetools inspect --format '{{print .Manifest.Digest}}' "$$tag") && \
 	echo "base=$$tag@$$digest"
 
-image:                    ## the container image
+image:                    ## build the container image
 	$(CONTAINER) build $(IMAGE_BUILD_FLAGS) --tag $(IMAGE) .
 
-image-test: image $(VENV)/dev  ## build it, run it, and count its size
+image-test: image $(VENV)/dev  ## build the image, run it and measure its size
 	CONTAINER='$(CONTAINER)' IMAGE='$(IMAGE)' IMAGE_RUN_FLAGS='$(IMAGE_RUN_FLAGS)' \
 		$(PY) -m pytest -s tests/image.py
 
-clean:
+clean:                    ## delete everything that make has installed or built
 	rm -rf $(VENV) .venv-old tests/node/node_modules dist
 
 $(PY):

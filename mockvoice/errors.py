@@ -1,26 +1,24 @@
-"""What can go wrong with a request, before a provider has put it into words.
+"""The problems of a request, as data that each provider turns into its own error body.
 
-Problem                 statuses, the first that the operation documents is sent
-├── UnknownPath         404
-├── WrongMethod         405
-├── Unauthenticated     401
-├── PaymentRequired     402
-├── Forbidden           403
-├── NotFound            404, 422, 400
-├── Conflict            409, 422, 400
-├── BadAddress          400, 404, 422  a path parameter breaks a rule
-├── Malformed           400, 422       the body cannot be read at all
-├── Invalid             422, 400       a field or parameter breaks a rule
-├── TooLarge            413, 400, 422
-├── WrongMediaType      415, 422, 400  the body is of a kind that the operation does not take
-├── BadAudio            415, 400, 422  a sample is no audio of a supported format
-├── BadVoice            400, 404, 422  what is to speak is not there
-├── RateLimited         429
-├── Misasked            400            a header that speaks to the mock itself is wrong
-├── Asked               as asked for   by a fault
-└── Failed              500            a fault of ours
-
-A problem carries data; only a provider words it.
+Problem                   statuses: the first one that the operation documents is sent
+├── UnknownPath           404
+├── MethodNotAllowed      405
+├── Unauthenticated       401
+├── PaymentRequired       402
+├── Forbidden             403
+├── NotFound              404, 422, 400
+├── Conflict              409, 422, 400
+├── InvalidPath           400, 404, 422  a path parameter breaks a rule
+├── MalformedBody         400, 422       the body cannot be parsed
+├── ValidationFailed      422, 400       a field or parameter breaks a rule
+├── PayloadTooLarge       413, 400, 422
+├── UnsupportedMediaType  415, 422, 400
+├── InvalidAudio          415, 400, 422  a file is not audio of a supported format
+├── UnknownVoice          400, 404, 422  speech with a voice or model that does not exist
+├── RateLimited           429
+├── InvalidControlHeader  400            a header for the mock itself is invalid
+├── InjectedError         any            injected by a fault
+└── InternalError         500            a defect of the mock
 """
 
 from __future__ import annotations
@@ -28,15 +26,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from .text import unescape
+
 RequestLocation = Literal["body", "query", "path", "header", "file"]
 
 
 class Violation(NamedTuple):
-    """One rule broken at one place of a request.
+    """A rule that a request breaks at one location.
 
-    `pointer` is a JSON Pointer (RFC 6901) inside `place`, "" for all of it; `rule` is the keyword
-    of JSON Schema that was broken, or a word like it; `message` has no subject where the pointer
-    names one; `source` is where the rule stands, such as
+    `pointer` is a JSON Pointer (RFC 6901) inside the location, "" for the whole of it. `rule` is a
+    keyword of JSON Schema or a similar name. `message` has no subject if the pointer names one.
+    `source` is the location of the rule in the contract, such as
     `telnyx.yaml#/components/schemas/VoiceCloneRequest/required`.
     """
 
@@ -51,17 +51,16 @@ class Violation(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The field or parameter as a person would write it: `voice_settings.speed`."""
-        parts = self.pointer.removeprefix("/").split("/")
-        return ".".join(part.replace("~1", "/").replace("~0", "~") for part in parts)
+        """The field or parameter in dotted notation: `voice_settings.speed`."""
+        return ".".join(map(unescape, self.pointer.removeprefix("/").split("/")))
 
     @property
     def sentence(self) -> str:
-        """The violation as a sentence without its full stop: `name is required`."""
+        """The violation as a sentence without a period: `name is required`."""
         return f"{self.name} {self.message}" if self.name else self.message
 
     def described(self) -> dict[str, Any]:
-        """The violation as JSON."""
+        """Return the violation as JSON."""
         return {
             "location": self.location,
             "pointer": self.pointer,
@@ -75,11 +74,11 @@ class Violation(NamedTuple):
 
 
 class Problem(Exception):
-    """Why a request is refused: the violations, or a sentence where there is no single place.
+    """The reason why a request is rejected: violations, or a sentence if no location is at fault.
 
-    A `rule` is one for whole bodies: the sentence says how it was broken, and makes a violation.
-    `provoked_by` is what it comes of; "" where nothing that a client sends is enough.
-    `body` is what is sent in place of the provider's words, where somebody asked for it.
+    A class with a `rule`, which applies to whole bodies, makes a violation of its sentence.
+    `provoked_by` describes the requests that cause the problem, "" if no request does. `body`
+    replaces the provider's error body.
     """
 
     statuses: ClassVar[tuple[int, ...]] = (500,)
@@ -100,80 +99,80 @@ class Problem(Exception):
             violations = (Violation("body", "", self.rule, detail, hint=hint),)
         self.violations = violations
         self.headers: Mapping[str, str] = headers or {}
-        self.hint = hint or next((each.hint for each in violations if each.hint), "")
+        self.hint = hint or next(filter(None, (violation.hint for violation in violations)), "")
         self.body = body
 
     @property
     def sentences(self) -> str:
-        """All that is wrong, in one line; empty when there is nothing to add to the status."""
-        return "; ".join(each.sentence for each in self.violations) or self.detail
+        """All violations in one line, or the detail; "" if the status says everything."""
+        return "; ".join(violation.sentence for violation in self.violations) or self.detail
 
     def status(self, documented: Collection[int]) -> int:
-        """The first of this problem's statuses that is documented, else the usual one."""
-        return next((each for each in self.statuses if each in documented), self.statuses[0])
+        """Return the first of this problem's statuses that is documented, or the first of all."""
+        return next(filter(documented.__contains__, self.statuses), self.statuses[0])
 
 
 class UnknownPath(Problem):
     """No operation has this path."""
 
     statuses = (404,)
-    provoked_by = "a path that no operation has"
+    provoked_by = "an unknown path"
 
 
 class MethodNotAllowed(Problem):
     """The path has operations, none of them with this method."""
 
     statuses = (405,)
-    provoked_by = "a method that the path does not have"
+    provoked_by = "a method that the path does not support"
 
 
 class Unauthenticated(Problem):
     """The credentials are missing, empty or of the wrong scheme."""
 
     statuses = (401,)
-    provoked_by = "a key that is missing, empty or of another scheme"
+    provoked_by = "a missing or empty key, or another authentication scheme"
 
 
 class PaymentRequired(Problem):
     """The account has no credit left, or its trial has ended."""
 
     statuses = (402,)
-    provoked_by = "an account that cannot pay"
+    provoked_by = "an account without credit, or whose trial has ended"
 
 
 class Forbidden(Problem):
-    """The account may not do this."""
+    """The account may not use this operation, voice or model."""
 
     statuses = (403,)
-    provoked_by = "what the account may not do or use"
+    provoked_by = "an operation, voice or model that the account may not use"
 
 
 class NotFound(Problem):
-    """Nothing of this account has the id that the request names."""
+    """The account has no record with the requested id."""
 
     statuses = (404, 422, 400)
-    provoked_by = "an id of nothing that the account has"
+    provoked_by = "an unknown id"
 
 
 class Conflict(Problem):
-    """The request contradicts what is stored."""
+    """The request conflicts with stored state."""
 
     statuses = (409, 422, 400)
-    provoked_by = "a request that what is stored does not allow"
+    provoked_by = "a request that conflicts with stored state"
 
 
 class InvalidPath(Problem):
-    """A path parameter breaks a rule, so nothing can be at that address."""
+    """A path parameter breaks a rule, so no record can have this path."""
 
     statuses = (400, 404, 422)
-    provoked_by = "a path with a parameter that breaks its rule"
+    provoked_by = "a path parameter that breaks its rule"
 
 
 class MalformedBody(Problem):
-    """The body cannot be read: broken JSON, broken multipart, a wrong charset."""
+    """The body cannot be parsed: invalid JSON, multipart or charset."""
 
     statuses = (400, 422)
-    provoked_by = "a body that cannot be read"
+    provoked_by = "a body that cannot be parsed"
     rule = "body"
 
 
@@ -185,60 +184,60 @@ class ValidationFailed(Problem):
 
 
 class PayloadTooLarge(Problem):
-    """A file, or the whole body, has more bytes than are taken."""
+    """A file, or the whole body, exceeds its size limit."""
 
     statuses = (413, 400, 422)
-    provoked_by = "a file or body that is too large"
+    provoked_by = "a file or body over its size limit"
     rule = "body"
 
 
 class UnsupportedMediaType(Problem):
-    """The body's media type is none that the operation takes."""
+    """The operation does not accept the media type of the body."""
 
     statuses = (415, 422, 400)
-    provoked_by = "a body of another media type"
+    provoked_by = "a body of an unsupported media type"
 
 
 class InvalidAudio(Problem):
-    """A file's bytes are no audio of a supported format."""
+    """The bytes of a file are not audio of a supported format."""
 
     statuses = (415, 400, 422)
-    provoked_by = "a file that is no such audio by its bytes"
+    provoked_by = "a file whose bytes are not audio of a supported format"
 
 
 class UnknownVoice(Problem):
-    """A text cannot be said: the voice or the model it names is not there."""
+    """Speech cannot be made: the requested voice or model does not exist."""
 
     statuses = (400, 404, 422)
-    provoked_by = "a voice or model that is not there"
+    provoked_by = "an unknown voice or model"
 
 
 class RateLimited(Problem):
-    """The account sends too much, or too much at once."""
+    """The account exceeds its rate or concurrency limit."""
 
     statuses = (429,)
-    provoked_by = "more requests than the account may send"
+    provoked_by = "more requests than the limits of the account"
 
 
 class InvalidControlHeader(Problem):
-    """A header that speaks to the mock itself is wrong: no operation documents that."""
+    """A header for the mock itself is invalid; no operation documents this error."""
 
     statuses = (400,)
 
 
 class InjectedError(Problem):
-    """Somebody asked for this status."""
+    """An error injected by a fault."""
 
     def __init__(self, status: int, *, headers: Mapping[str, str], body: Any = None) -> None:
         super().__init__(headers=headers, body=body)
         self._status = status
 
     def status(self, documented: Collection[int]) -> int:
-        """The status asked for, documented or not."""
+        """Return the injected status, documented or not."""
         return self._status
 
 
 class InternalError(Problem):
-    """The mock itself failed."""
+    """A defect of the mock itself."""
 
     statuses = (500,)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from .config.settings import Settings
@@ -85,7 +84,7 @@ class Mock:
                 for record in make_records(self.providers, voice, ids, started_at)
             ]
             unique = {(record.partition, record.id): record for record in made}
-            records = [replace(record, base=True) for record in unique.values()]
+            records = [record._replace(base=True) for record in unique.values()]
             _remember(self._configured, key, records)
         return records
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -153,7 +153,7 @@ class RequestContext:
     def update(self, record: Record, **members: JSON) -> Data:
         """Replace members of a record's data; returns the new data."""
         data = {**record.data, **members}
-        self.changes.append(PutRecord(replace(record, data=data), record.revision))
+        self.changes.append(PutRecord(record._replace(data=data), record.revision))
         return data
 
     def remove(self, record: Record) -> None:
@@ -187,7 +187,7 @@ class RequestContext:
         self.account = account
         self.changes.clear()
         self.response_headers.clear()
-        self.ids = Ids(self.begun.seed, self._scope, self.begun.count)
+        self.ids = Ids(self.begun.seed, self._scope, self.begun.ordinal)
 
     @property
     def _scope(self) -> str:

@@ -1,4 +1,4 @@
-"""Helpers for messages: short values, suggestions and JSON Pointers."""
+"""Helpers for text: short values, suggestions, JSON Pointers and numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
+from math import isfinite
 
 from .types import JSON
 
@@ -56,3 +57,11 @@ def escape(segment: str) -> str:
 def unescape(segment: str) -> str:
     """Undo `escape`."""
     return segment.replace("~1", "/").replace("~0", "~")
+
+
+def finite_float(text: str) -> float:
+    """Return the number that a text spells. Raises ValueError for 1e400: JSON has no infinity."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"the number {text[:20]} is out of range")
+    return number

@@ -1,7 +1,7 @@
-"""Put samples into lossless files: FLAC, FLAC in Ogg, and ALAC in MP4 (M4A).
+"""Write samples to lossless files: FLAC, FLAC in Ogg, and ALAC in MP4 (M4A).
 
-All three allow frames that hold the samples as they are; that is what is written here. Such a file
-is as large as a WAV, made in milliseconds, and every decoder gives back the very same samples.
+All three formats allow uncompressed frames, which are used here. Such a file is as large as a WAV
+file, takes milliseconds to write, and decodes to the same samples.
 
 Samples are 16-bit little-endian mono, at least one of them, at up to 65535 Hz.
 """
@@ -17,11 +17,11 @@ from zlib import crc32
 
 from .synth import wav
 
-_FRAME = 4096  # samples in a frame, the last one aside: what encoders of FLAC and of ALAC take
+_FRAME = 4096  # samples in every frame but the last, as encoders of FLAC and ALAC use
 
 
 def _frames(samples: bytes) -> list[bytes]:
-    """The samples, big-endian as both codecs want them, in pieces of one frame."""
+    """Return the samples in big-endian order, split into frames."""
     swapped = array("h", samples)
     swapped.byteswap()
     data = swapped.tobytes()
@@ -32,30 +32,32 @@ def _frames(samples: bytes) -> list[bytes]:
 
 
 def flac(samples: bytes, rate: int) -> bytes:
-    """A FLAC file: the marker, blocks of metadata, frames (RFC 9639, 6)."""
+    """Return a FLAC file: the marker, metadata blocks and frames (RFC 9639, 6)."""
     return b"".join([b"fLaC", *_flac_metadata(samples, rate), *_flac_frames(samples, rate)])
 
 
 def _flac_metadata(samples: bytes, rate: int) -> tuple[bytes, bytes]:
-    """What the sound is (8.2), and who made it (8.6)."""
-    shape = rate << 44 | 15 << 36 | len(samples) // 2  # one channel is 0, 16 bits a sample are 15
+    """Return the stream information (8.2) and the name of the encoder (8.6)."""
+    properties = (
+        rate << 44 | 15 << 36 | len(samples) // 2
+    )  # one channel is 0, 16 bits a sample are 15
     digest = md5(samples, usedforsecurity=False).digest()
-    sound = pack(">HH6xQ", _FRAME, _FRAME, shape) + digest
+    sound = pack(">HH6xQ", _FRAME, _FRAME, properties) + digest
     maker = pack("<I9sI", 9, b"mockvoice", 0)
     return pack(">I", len(sound)) + sound, pack(">I", 0x84 << 24 | len(maker)) + maker  # 0x80: last
 
 
 def _flac_frames(samples: bytes, rate: int) -> Iterator[bytes]:
-    """Frames with one verbatim subframe each (9.1, 9.2.4, 9.3)."""
+    """Yield frames with one verbatim subframe each (9.1, 9.2.4, 9.3)."""
     for number, sound in enumerate(_frames(samples)):
-        # Fixed size of blocks; size and rate follow in 16 bits each; mono, 16 bits a sample.
+        # Fixed block size; size and rate follow in 16 bits each; mono, 16 bits per sample.
         head = b"\xff\xf8\x7d\x08" + chr(number).encode() + pack(">HH", len(sound) // 2 - 1, rate)
         frame = head + _crc8(head) + b"\x02" + sound
         yield frame + _crc16(frame)
 
 
 def _crc8(data: bytes) -> bytes:
-    """The remainder by x^8 + x^2 + x + 1 (9.1.8); for a few bytes, long division will do."""
+    """Return the remainder by x^8 + x^2 + x + 1 (9.1.8), by long division of a few bytes."""
     rest = int.from_bytes(data, "big") << 8
     while (over := rest.bit_length() - 9) >= 0:
         rest ^= 0b1_0000_0111 << over
@@ -63,11 +65,11 @@ def _crc8(data: bytes) -> bytes:
 
 
 def _crc16(data: bytes) -> bytes:
-    """The remainder by x^16 + x^15 + x^2 + 1 (9.3), twenty times as fast as byte by byte.
+    """Return the remainder by x^16 + x^15 + x^2 + 1 (9.3), 20 times as fast as byte by byte.
 
-    That is (x + 1)(x^15 + x + 1). The second factor squared k times is x^15s + x^s + 1, s = 2^k, so
-    all that stands above bit 15s may be folded down by shifts of the whole number. The other
-    factor tells that bits which are set stay odd or even in number.
+    The polynomial is (x + 1)(x^15 + x + 1). Squaring the second factor k times gives
+    x^15s + x^s + 1 with s = 2^k, so the bits above 15s are folded down by shifts of the whole
+    number. The first factor means that the parity of the set bits does not change.
     """
     rest = int.from_bytes(data, "big") << 16
     odd = rest.bit_count() & 1
@@ -86,14 +88,14 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def ogg(samples: bytes, rate: int) -> bytes:
-    """An Ogg file of FLAC: two packets of metadata, then each frame as one."""
+    """Return an Ogg file of FLAC: two metadata packets, then one packet per frame."""
     sound, maker = _flac_metadata(samples, rate)
     first = b"\x7fFLAC" + pack(">BBH", 1, 0, 1) + b"fLaC" + sound  # version 1.0, one more follows
     return b"".join(_pages([first, maker, *_flac_frames(samples, rate)], len(samples) // 2))
 
 
 def _pages(packets: list[bytes], samples: int) -> Iterator[bytes]:
-    """Each packet as a page that tells how many samples there are up to its end."""
+    """Yield each packet as a page with the number of samples up to its end."""
     for number, packet in enumerate(packets):
         flags = 2 * (number == 0) | 4 * (number == len(packets) - 1)  # the first, the last
         position = min(max(number - 1, 0) * _FRAME, samples)
@@ -104,9 +106,9 @@ def _pages(packets: list[bytes], samples: int) -> Iterator[bytes]:
 
 
 def _crc32(page: bytes) -> bytes:
-    """The checksum of a page, little-endian (RFC 3533, 6).
+    """Return the checksum of a page, little-endian (RFC 3533, 6).
 
-    It has the polynomial of zlib's, but takes bits from the other end and has no ones put in.
+    It uses the polynomial of zlib.crc32 with the bits in reverse order, without inversion.
     """
     crc = crc32(page.translate(_MIRRORED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return crc.to_bytes(4, "big").translate(_MIRRORED)
@@ -114,26 +116,28 @@ def _crc32(page: bytes) -> bytes:
 
 # --- M4A -----------------------------------------------------------------------------------------
 #
-# Boxes: ISO/IEC 14496-12. From Apple's open ALAC: ALACMagicCookieDescription.txt for what stands in
-# their `alac`, and codec/ALACEncoder.cpp for the bits of a frame that is not compressed.
+# Boxes: ISO/IEC 14496-12. The `alac` box and uncompressed frames: ALACMagicCookieDescription.txt
+# and codec/ALACEncoder.cpp of Apple's open-source ALAC.
 
-_UPRIGHT = pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000)  # a picture not turned
+_UPRIGHT = pack(
+    ">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000
+)  # the identity matrix of a picture
 
 
 def m4a(samples: bytes, rate: int) -> bytes:
-    """An M4A file of ALAC, its index before its sound so that it can be played as it arrives."""
+    """Return an M4A file of ALAC, with the index first so that it can be played while it loads."""
     frames = [_alac_frame(sound) for sound in _frames(samples)]
     kind = _box("ftyp", pack(">4sI12s", b"M4A ", 0, b"M4A mp42isom"))
     index = _index(len(samples) // 2, rate, [len(frame) for frame in frames])
-    offset = len(kind) + len(index) + 8  # of the first frame; it stands at the end of the index
+    offset = len(kind) + len(index) + 8  # of the first frame, stored at the end of the index
     return kind + index[:-4] + pack(">I", offset) + _box("mdat", *frames)
 
 
 def _alac_frame(sound: bytes) -> bytes:
-    """A frame that says how many samples it has and that they are not compressed.
+    """Return a frame with a sample count and uncompressed samples.
 
-    In bits: 3 single channel, 4 its number, 12 none, 1 the size follows, 2 no shift, 1 escape, 32
-    the size, 16 for each sample, 3 end; then up to a whole byte.
+    In bits: 3 single channel, 4 channel number, 12 unused, 1 size follows, 2 no shift, 1 escape, 32
+    size, 16 per sample, 3 end; then padding to a whole byte.
     """
     head = 0b1_00_1 << 32 | len(sound) // 2
     bits = (head << 8 * len(sound) | int.from_bytes(sound, "big")) << 3 | 0b111
@@ -146,9 +150,9 @@ def _box(name: str, *content: bytes) -> bytes:
 
 
 def _index(samples: int, rate: int, sizes: list[int]) -> bytes:
-    """The box that describes the sound; its last four bytes are for where that begins.
+    """Return the box that describes the sound; its last four bytes are the offset of the sound.
 
-    Fields left out (`x`) are versions, flags, times and what is reserved: all zero.
+    Skipped fields (`x`) are versions, flags, times and reserved bytes, all zero.
     """
     count = len(sizes)
     lengths = [_FRAME] * (count - 1) + [samples - _FRAME * (count - 1)]
@@ -175,7 +179,7 @@ def _index(samples: int, rate: int, sizes: list[int]) -> bytes:
     return _box("moov", _box("mvhd", movie), _box("trak", _box("tkhd", track), media))
 
 
-# For each format the media type, and what makes a file of samples and their rate.
+# The media type of each format, and the function that writes samples at a rate.
 FILES: Mapping[str, tuple[str, Callable[[bytes, int], bytes]]] = {
     "wav": ("audio/wav", wav),
     "flac": ("audio/flac", flac),

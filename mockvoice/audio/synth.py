@@ -1,7 +1,7 @@
-"""Make sound that follows a text: short, repeatable, different for each voice and each text.
+"""Synthesize repeatable audio for a text: one tone per character, different for every voice.
 
-It is no speech. Each character is a tone whose pitch comes from the voice and the character, a
-space is silence, and the length follows the text; so a test can tell who "said" what, and how long.
+The pitch of a tone depends on the voice and the character, a space is silence, and the duration
+follows the text. So a test can tell voices and texts apart, and check durations.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from math import pi, sin
 from struct import pack
 from typing import NamedTuple
 
-CHARACTER_SECONDS = 0.06  # about a thousand characters a minute, as people speak
+CHARACTER_SECONDS = 0.06  # about 1000 characters per minute, the rate of speech
 MIN_SECONDS = 0.24
-SHORTEST = 0.06  # seconds, whatever is asked for
-MAX_CHARACTERS = 5000  # the rest of a text is not spoken
-MAX_SECONDS = 300.0  # of an utterance, whatever speed or length is requested
+SHORTEST = 0.06  # seconds, whatever was requested
+MAX_CHARACTERS = 5000  # five minutes; the rest of a text is not synthesized
+MAX_SECONDS = 300.0  # of an utterance, whatever speed or length was requested
 LOUDNESS = 8000  # of 32767
 
 
 class Tone(NamedTuple):
-    """One sound of an utterance: `pitch` in Hz, 0 for silence; both times in seconds."""
+    """One tone of an utterance. `pitch` is in Hz, 0 for silence; the times are in seconds."""
 
     symbol: str
     pitch: float
@@ -31,10 +31,10 @@ class Tone(NamedTuple):
 
 
 class Utterance(NamedTuple):
-    """A text as a voice says it: the same voice, text and settings always make the same sound.
+    """A text spoken by a voice. The same voice, text and settings always give the same audio.
 
-    `speed` divides its length, `shift` moves its pitch by semitones, `seconds` (0 for as long as
-    the text takes) is the length that is wanted in their place.
+    `speed` divides the duration and `shift` moves the pitch by semitones. `seconds`, unless 0, is
+    the duration, whatever the text and the speed.
     """
 
     text: str
@@ -45,25 +45,25 @@ class Utterance(NamedTuple):
 
     @property
     def length(self) -> float:
-        """How long it takes, in seconds."""
-        natural = max(len(self._said) * CHARACTER_SECONDS, MIN_SECONDS) / self.speed
+        """The duration in seconds."""
+        natural = max(len(self._spoken) * CHARACTER_SECONDS, MIN_SECONDS) / self.speed
         return round(min(max(self.seconds or natural, SHORTEST), MAX_SECONDS), 3)
 
     @property
-    def _said(self) -> str:
+    def _spoken(self) -> str:
         return self.text[:MAX_CHARACTERS] or " "
 
     def tones(self) -> Iterator[Tone]:
-        """The sounds one after another; together they are `length` long."""
-        each = self.length / len(self._said)
-        for number, character in enumerate(self._said):
+        """Yield the tones in order; their durations add up to `length`."""
+        duration = self.length / len(self._spoken)
+        for number, character in enumerate(self._spoken):
             pitch = 0.0 if character.isspace() else _pitch(self.voice, character)
-            yield Tone(character, pitch * 2 ** (self.shift / 12), number * each, each)
+            yield Tone(character, pitch * 2 ** (self.shift / 12), number * duration, duration)
 
 
 @lru_cache(maxsize=4096)
 def _pitch(voice: str, character: str) -> float:
-    """Between 90 and 450 Hz: the voice sets the middle, the character moves around it."""
+    """Return a pitch from 90 to 450 Hz: the voice sets the range, the character the pitch in it."""
     low = 90 + _fraction(voice) * 180
     return low * (1 + 0.66 * _fraction(voice + character))
 
@@ -77,12 +77,12 @@ def _fraction(text: str) -> float:
 
 
 def pcm(utterance: Utterance, rate: int) -> bytes:
-    """16-bit little-endian mono samples without a header."""
+    """Return 16-bit little-endian mono samples without a header."""
     return b"".join(pcm_pieces(utterance, rate))
 
 
 def pcm_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
-    """The same, tone by tone."""
+    """Yield the samples of `pcm`, tone by tone."""
     done = 0
     for tone in utterance.tones():
         end = round((tone.start + tone.seconds) * rate)
@@ -99,7 +99,7 @@ def _wave(pitch: int, samples: int, rate: int) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _period(samples: int) -> bytes:
-    """One period of a tone with an overtone."""
+    """Return one period of a tone with an overtone."""
     turn = 2 * pi / samples
     return b"".join(
         pack("<h", int(LOUDNESS * (sin(turn * i) + 0.5 * sin(2 * turn * i))))
@@ -108,7 +108,7 @@ def _period(samples: int) -> bytes:
 
 
 def wav_header(data_bytes: int, rate: int) -> bytes:
-    """The 44 bytes before 16-bit mono samples."""
+    """Return the 44 bytes of a WAV file before 16-bit mono samples."""
     return (
         b"RIFF"
         + pack("<I", 36 + data_bytes)
@@ -120,20 +120,20 @@ def wav_header(data_bytes: int, rate: int) -> bytes:
 
 
 def wav(samples: bytes, rate: int) -> bytes:
-    """16-bit mono samples as a WAV file."""
+    """Return 16-bit mono samples as a WAV file."""
     return wav_header(len(samples), rate) + samples
 
 
 # --- MP3 -----------------------------------------------------------------------------------------
 #
 # A frame of layer III holds 576 (MPEG 2 and 2.5) or twice 576 (MPEG 1) spectral lines. A tone is
-# one line that is not zero, so frames can be written without any analysis of a wave: ISO/IEC
-# 11172-3, 2.4.1.7 and Annex B, table B.7 (Huffman code 1).
+# one line that is not zero, so frames are written without analyzing a wave: ISO/IEC 11172-3,
+# 2.4.1.7 and Annex B, table B.7 (Huffman code 1).
 
 _LINES = 576
 _PIECE_FRAMES = 40  # a frame alone is too little to be sent by itself
 _KBITS = 64
-# Sample rate: version and rate as the header says them.
+# Sample rate: the codes of version and rate in a frame header.
 _MP3_RATES = {
     44100: (3, 0),
     48000: (3, 1),
@@ -150,12 +150,12 @@ _GAIN = 198  # 2 ** ((198 - 210) / 4) of full scale
 
 
 def mp3(utterance: Utterance, rate: int) -> bytes:
-    """An MP3 file of constant bit rate."""
+    """Return an MP3 file with a constant bit rate."""
     return b"".join(mp3_pieces(utterance, rate))
 
 
 def mp3_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
-    """The same in pieces of about a second. The rate is one of `mp3_rate`."""
+    """Yield the file of `mp3` in pieces of about a second. The rate must come from `mp3_rate`."""
     version, _ = _MP3_RATES[rate]
     lines = _LINES * (2 if version == 3 else 1)
     pitches = [tone.pitch for tone in utterance.tones()]
@@ -167,23 +167,23 @@ def mp3_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
         )
 
 
-def mp3_rate(wanted: int) -> int:
-    """The sample rate of MP3 that is nearest to a wanted one."""
-    return min(_MP3_RATES, key=lambda rate: abs(rate - wanted))
+def mp3_rate(rate: int) -> int:
+    """Return the MP3 sample rate closest to a rate."""
+    return min(_MP3_RATES, key=lambda supported: abs(supported - rate))
 
 
 @lru_cache(maxsize=1024)
 def _mp3_frame(rate: int, line: int) -> bytes:
-    """A frame in which one spectral line sounds; line 0 is silence."""
+    """Return a frame with one spectral line; line 0 is silence."""
     version, rate_index = _MP3_RATES[rate]
-    old = version == 3  # MPEG 1
-    length = (144_000 if old else 72_000) * _KBITS // rate
+    mpeg1 = version == 3
+    length = (144_000 if mpeg1 else 72_000) * _KBITS // rate
     bits = _Bits()
     bits.add(0x7FF, 11).add(version, 2).add(1, 2).add(1, 1)  # sync, version, layer III, no CRC
     bits.add(_KBITS_INDEX[version], 4).add(rate_index, 2).add(0, 2)
     bits.add(0b11, 2).add(0, 6)  # mono
-    bits.add(0, 9 if old else 8).add(0, 5 if old else 1)  # no reservoir; private bits
-    if old:
+    bits.add(0, 9 if mpeg1 else 8).add(0, 5 if mpeg1 else 1)  # no reservoir; private bits
+    if mpeg1:
         bits.add(0, 4)
     pairs = line // 2 + 1 if line else 0
     sound = _Bits()
@@ -191,18 +191,18 @@ def _mp3_frame(rate: int, line: int) -> bytes:
         for _ in range(pairs - 1):
             sound.add(1, 1)  # a pair of zeros
         sound.add(1, 3 if line % 2 else 2).add(0, 1)  # a pair of zero and one; a plus
-    granules = 2 if old else 1
+    granules = 2 if mpeg1 else 1
     for _ in range(granules):
-        bits.add(sound.count, 12).add(pairs, 9).add(_GAIN, 8).add(0, 4 if old else 9)
+        bits.add(sound.count, 12).add(pairs, 9).add(_GAIN, 8).add(0, 4 if mpeg1 else 9)
         bits.add(0, 1).add(0b00001_00001_00001, 15).add(7, 4).add(7, 3)  # long blocks, code 1
-        bits.add(0, 3 if old else 2)
+        bits.add(0, 3 if mpeg1 else 2)
     for _ in range(granules):
         bits.add(sound.value, sound.count)
     return bits.padded(length)
 
 
 class _Bits:
-    """A number that grows bit by bit."""
+    """A bit string under construction."""
 
     def __init__(self) -> None:
         self.value = 0

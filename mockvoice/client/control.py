@@ -506,7 +506,7 @@ class Control(ControlScope):
 
 def unknown_name(kind: str, name: str, candidates: Iterable[str]) -> str:
     """Return the message for an unknown name: the closest match, and all candidates."""
-    from ..openapi.messages import did_you_mean  # here: only error messages need it
+    from ..text import did_you_mean  # here: only error messages need it
 
     known = [*candidates]
     hint = did_you_mean(name, known)

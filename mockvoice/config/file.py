@@ -58,7 +58,7 @@ def check(settings: Mapping[str, Any], providers: Iterable[Provider]) -> None:
     if content:
         mock = Mock(Settings(), providers)
         violations = _violations(content, _compiled(mock), mock)
-        if lines := dict.fromkeys(_with_hint(each.sentence, each) for each in violations):
+        if lines := dict.fromkeys(_with_hint(broken.sentence, broken) for broken in violations):
             raise SettingsError("\n".join(lines))
 
 
@@ -148,32 +148,37 @@ def _compiled(mock: Mock) -> Schema:
     return SchemaStore("mockvoice.schema", {"openapi": "3.1.0", **schema(mock)}).compile("#")
 
 
-def _violations(found: JSON, file_schema: Schema, mock: Mock) -> Iterator[Violation]:
+def _violations(content: JSON, file_schema: Schema, mock: Mock) -> Iterator[Violation]:
     """Yield violations of the schema, then values that no provider can use."""
-    violations = file_schema.violations(found, "file")
+    violations = file_schema.violations(content, "file")
     yield from violations
-    broken = {"/".join(each.pointer.split("/")[:3]) for each in violations}  # /voices/0
-    for i, fault in enumerate(_list(found, "faults")):
+    broken = {"/".join(violation.pointer.split("/")[:3]) for violation in violations}  # /voices/0
+    for i, fault in enumerate(_list(content, "faults")):
         yield from fault_violations(mock.control, mock.providers, fault, "file", f"/faults/{i}")
-    if isinstance(found, dict) and not any(each.startswith("/accounts") for each in broken):
-        for provider, keys in found.get("accounts", {}).items():
+    if isinstance(content, dict) and not any(map(_in_accounts, broken)):
+        for provider, keys in content.get("accounts", {}).items():
             for key, state in keys.items():
                 at = f"/accounts/{provider}/{escape(key)}"
                 yield from limit_violations(mock.providers[provider], state, "file", at)
-    for i, voice in enumerate(_list(found, "voices")):
+    for i, voice in enumerate(_list(content, "voices")):
         if f"/voices/{i}" not in broken:
-            for each in _refused(partial(make_records, mock.providers, voice, Ids("", "", 0), 0.0)):
-                yield each._replace(pointer=f"/voices/{i}{each.pointer}")
+            make = partial(make_records, mock.providers, voice, Ids("", "", 0), 0.0)
+            for violation in _rejected(make):
+                yield violation._replace(pointer=f"/voices/{i}{violation.pointer}")
 
 
-def _list(found: JSON, name: str) -> Sequence[JSON]:
-    value = found.get(name) if isinstance(found, dict) else ()
+def _in_accounts(pointer: str) -> bool:
+    return pointer.startswith("/accounts")
+
+
+def _list(content: JSON, name: str) -> Sequence[JSON]:
+    value = content.get(name) if isinstance(content, dict) else ()
     return value if isinstance(value, list | tuple) else ()
 
 
-def _refused(check: Callable[[], object]) -> Sequence[Violation]:
+def _rejected(make: Callable[[], object]) -> Sequence[Violation]:
     try:
-        check()
+        make()
     except ValidationFailed as problem:
         return problem.violations
     return ()

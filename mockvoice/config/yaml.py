@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import yaml
 
-from ..text import brief, unescape
+from ..text import brief, finite_float, unescape
 from ..types import JSON
 
 _MAX_SIZE = 20_000_000  # characters of all values, counting an alias as the value it stands for
@@ -62,18 +61,11 @@ def _integer(text: str) -> int:
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
 
-def _float(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):  # JSON has no infinity
-        raise ValueError(text)
-    return number
-
-
 _READERS: Mapping[str, Callable[[str], JSON]] = {
     "null": lambda text: None,
     "bool": _BOOLEANS.__getitem__,
     "int": _integer,
-    "float": _float,
+    "float": finite_float,
     "str": str,
 }
 

@@ -6,7 +6,6 @@ import fnmatch
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -30,8 +29,7 @@ class RequestFacts(NamedTuple):
     fields: Callable[[], Mapping[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class FaultRule:
+class FaultRule(NamedTuple):
     """A fault, or a sequence of faults and "ok", for the requests that it matches.
 
     `data` is its JSON. `matched` counts the requests that matched, `hits` those for which it
@@ -92,7 +90,7 @@ class FaultRule:
         probability = self.data.get("probability", 1.0)
         if probability < 1.0 and draw(seed, self.id, matched) >= probability:
             due = False
-        return replace(self, matched=matched, hits=self.hits + due), step if due else None
+        return self._replace(matched=matched, hits=self.hits + due), step if due else None
 
     def described(self) -> dict[str, Any]:
         """Return the rule as JSON, as it was given, with its id and its counts."""

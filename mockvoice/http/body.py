@@ -21,6 +21,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from ..errors import MalformedBody, PayloadTooLarge, Problem
 from ..openapi.messages import TO_FILE
 from ..state.uploads import Upload
+from ..text import finite_float
 from ..types import JSON
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -76,7 +77,7 @@ class Body:
 def parse(data: bytes) -> JSON:
     """The value of JSON that can be checked and stored. Raises ValueError saying what it is not."""
     try:
-        value = json.loads(data.decode(), parse_constant=_no_constant)
+        value = json.loads(data.decode(), parse_constant=_no_constant, parse_float=finite_float)
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8: byte {error.start} is wrong") from None
     except json.JSONDecodeError as error:

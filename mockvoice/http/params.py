@@ -56,7 +56,10 @@ def decode(operation: Operation, scope: Scope, headers: Headers, body: Body) -> 
         return decoded
     if not body.size:
         raise MalformedBody("the body is empty")
-    decoded.body = decoded.view = value = body.json()
+    value = body.json()
+    if media_type.schema:
+        value = media_type.schema.coerce(value)
+    decoded.body = decoded.view = value
     decoded.fields = value if isinstance(value, dict) else {}
     return decoded
 

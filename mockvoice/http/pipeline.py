@@ -18,7 +18,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from inspect import isawaitable
 from time import perf_counter
@@ -112,7 +112,7 @@ def _begin(provider: Provider, target: Target) -> Begin:
 def _context(
     mock: Mock, provider: Provider, target: Target, begun: Begun, body: Body
 ) -> RequestContext:
-    uploads = tuple(part for _, part in body.parts if isinstance(part, Upload))
+    uploads = tuple([part for _, part in body.parts if isinstance(part, Upload)])
     for i, upload in enumerate(uploads):
         upload.id = f"{begun.epochs[0]}.{begun.number}.{i}"
     return RequestContext(
@@ -124,7 +124,7 @@ def _context(
         target.headers,
         target.origin,
         begun,
-        Ids(begun.seed, f"{provider.name}/{target.operation.id}", begun.count),
+        Ids(begun.seed, f"{provider.name}/{target.operation.id}", begun.ordinal),
         uploads=uploads,
     )
 
@@ -150,10 +150,13 @@ async def take_faults(
         lambda name: ctx.headers.find(name.lower()),
         cache(body.members),
     )
+    schema = mock.control.schemas.compile("#/components/schemas/Fault")
     violations = partial(fault_violations, mock.control, mock.providers, location="header")
     try:
         own = header_faults(
-            ctx.headers.get, parse, lambda data, at: violations(data=data, pointer=at)
+            ctx.headers.get,
+            lambda text: schema.coerce(parse(text)),
+            lambda data, at: violations(data=data, pointer=at),
         )
     except Problem as invalid:
         return (), invalid
@@ -328,9 +331,9 @@ def _journal_entry(
         scope["headers"],
         begun.now,
         fields=_fields(ctx, scope, body, outcome.decoded),
-        uploads=tuple(upload.id for upload in ctx.uploads),
+        uploads=tuple([upload.id for upload in ctx.uploads]),
         size=body.size,
-        file_size=sum(upload.size for upload in ctx.uploads),
+        file_size=sum([upload.size for upload in ctx.uploads]),
         violations=problem.violations if problem else (),
         hint=problem.hint if problem else "",
         fault=", ".join(fault.id for fault in faults),
@@ -360,8 +363,9 @@ def _fields(
 
 
 def _has_file(value: Any) -> bool:
-    values = value if isinstance(value, list) else [value]
-    return any(isinstance(item, Upload) for item in values)
+    if isinstance(value, list):
+        return any(isinstance(item, Upload) for item in value)
+    return isinstance(value, Upload)
 
 
 def _commit(
@@ -413,9 +417,9 @@ async def _send(
         entry = commit.entry
         if error or not commit.finished:
             milliseconds = (perf_counter() - started) * 1000
-            entry = replace(
-                entry, milliseconds=milliseconds, internal_error=error or entry.internal_error
+            entry = entry._replace(
+                milliseconds=milliseconds, internal_error=error or entry.internal_error
             )
-            await mock.store.finish(replace(commit, entry=entry))
+            await mock.store.finish(commit._replace(entry=entry))
         if mock.log:
             mock.log(ctx.sandbox, entry)

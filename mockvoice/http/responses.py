@@ -14,6 +14,7 @@ from .transport import RawResponse
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _HEADER_LIMIT = 4096  # bytes of a diagnostic header: clients reject long header lines
+_OMITTED_SIZE = 256  # bytes reserved in it for the element that counts what did not fit
 _LONG = 256  # characters of a received value
 _RATE = 24_000  # Hz
 
@@ -94,17 +95,27 @@ def _encoded(
 
 
 def _short(value: JSON) -> JSON:
-    return value if len(json.dumps(value)) < _LONG else brief(value)
+    return value if len(brief(value, _LONG)) < _LONG else brief(value)
 
 
 def _explained(violations: tuple[Violation, ...]) -> str:
-    """Return violations as JSON in the characters of a header, as many as fit."""
+    """Return violations as a JSON array in the characters of a header.
+
+    Each is encoded once. If not all of them fit, the last element says how many are missing.
+    """
     described: list[str] = []
     size = 2
-    for violation in violations:
+    for number, violation in enumerate(violations):
         text = json.dumps({**violation.described(), "received": _short(violation.received)})
         size += len(text) + 2
-        if size > _HEADER_LIMIT:
+        if size > _HEADER_LIMIT - _OMITTED_SIZE:
+            described.append(json.dumps(_omitted(len(violations) - number).described()))
             break
         described.append(text)
     return f"[{', '.join(described)}]"
+
+
+def _omitted(count: int) -> Violation:
+    subject = "1 violation is" if count == 1 else f"{count} violations are"
+    message = f"{subject} omitted here; the journal entry lists all"
+    return Violation("header", "", "omitted", message)

@@ -290,7 +290,7 @@ def _load(name: str, text: str) -> Node:
     except UnreadableFile as error:
         raise ContractError(f"{name}.yaml:{error}") from None
     if document.diagnostics:
-        raise ContractError("\n".join(f"{name}.yaml:{each}" for each in document.diagnostics))
+        raise ContractError("\n".join(f"{name}.yaml:{line}" for line in document.diagnostics))
     if not isinstance(document.value, dict):
         raise ContractError(f"{name}.yaml must be an OpenAPI document; got {brief(document.value)}")
     return document.value

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..text import brief as brief  # noqa: PLC0414 - importers outside this package move to text
-from ..text import did_you_mean as did_you_mean  # noqa: PLC0414 - as above
+from ..text import brief
 from ..types import JSON
 
 _SENTENCES: Mapping[str, str] = {

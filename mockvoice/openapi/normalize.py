@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..text import did_you_mean
-from ..types import JSON as JSON  # noqa: PLC0414 - importers outside this package move to types
 from ..types import Node
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")

@@ -14,8 +14,7 @@ from urllib.parse import quote, unquote
 
 from ..errors import RequestLocation, Violation
 from ..redact import is_secret, mask, redact
-from ..text import brief, closest_match, did_you_mean, unescape
-from ..text import escape as escape  # noqa: PLC0414 - importers outside this package move to text
+from ..text import brief, closest_match, did_you_mean, escape, finite_float, unescape
 from ..types import JSON, Node
 from .messages import TO_FILE, sentence
 from .normalize import ContractError, normalize
@@ -129,7 +128,9 @@ class Schema:
         explained = (
             violation for error in errors for violation in self._explain(error, location, at)
         )
-        violations = sorted(islice(explained, MAX_VIOLATIONS), key=lambda each: each.pointer)
+        violations = sorted(
+            islice(explained, MAX_VIOLATIONS), key=lambda violation: violation.pointer
+        )
         if next(explained, None) or (large and violations):
             violations.append(_more(location, at, len(violations)))
         return violations
@@ -332,20 +333,13 @@ def _integer(text: str) -> float:
 def _number(text: str) -> float:
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)
-    number = _finite(text)
+    number = finite_float(text)
     return int(number) if number.is_integer() and abs(number) < _EXACT else number
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):  # such as 1e400: JSON has no infinity
-        raise ValueError(text)
-    return number
 
 
 def _json(text: str) -> JSON:
     """Parse JSON that can be checked and sent back. Raises ValueError or RecursionError."""
-    value = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    value = json.loads(text, parse_float=finite_float, parse_constant=finite_float)
     if _exceeds(value, max_depth=_MAX_DEPTH):
         raise ValueError("nested too deeply")
     if "\\u" in text:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 EVERY_KEY = "*"  # its configured state applies to all keys of a provider
 USAGE_ENTRIES = 10_000  # kept of each account
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """One API key at one provider.
 
     `credit` is in the provider's own unit (dollars, credits), None if unlimited; `models` are the
     enabled ones, None for all; `limits` are its own, by name: {"max": 3, "per": 60}.
-    `concurrency` is the number of its requests in progress.
     """
 
     provider: str
@@ -26,8 +25,7 @@ class Account:
     credit: float | None = None
     trial_ended: bool = False
     models: tuple[str, ...] | None = None
-    limits: Mapping[str, Any] = field(default_factory=dict)
-    concurrency: int = 0
+    limits: Mapping[str, Any] = MappingProxyType({})
 
     def described(self) -> dict[str, Any]:
         """Return the state that can be changed, as JSON."""
@@ -37,8 +35,7 @@ class Account:
 STATE = ("tier", "credit", "trial_ended", "models", "limits")
 
 
-@dataclass(frozen=True, slots=True)
-class LimitRule:
+class LimitRule(NamedTuple):
     """A limit of the provider that applies to the operation of a request.
 
     `max` is a number of requests, or a number by tier; `per` is in seconds, None for requests at
@@ -50,8 +47,7 @@ class LimitRule:
     per: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class LimitResult:
+class LimitResult(NamedTuple):
     """A limit after a request was counted.
 
     `used` includes the request; `reset` and `wait` are in seconds; `wait` is 0 unless the limit is
@@ -81,32 +77,14 @@ class AccountEntry:
     """An account in memory, with what the store counts for it."""
 
     account: Account
+    concurrency: int = 0  # requests in progress
     retry_at: dict[str, float] = field(default_factory=dict)  # by operation
     hits: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     usage: deque[Mapping[str, Any]] = field(default_factory=lambda: deque(maxlen=USAGE_ENTRIES))
 
     def change(self, **state: Any) -> None:
         """Replace parts of the account."""
-        self.account = replace(self.account, **state)
-
-    def enter(self, step: int = 1) -> None:
-        """Count one more request in progress."""
-        account = self.account
-        # As `replace`, which takes ten times as long.
-        self.account = Account(
-            account.provider,
-            account.key,
-            account.tier,
-            account.credit,
-            account.trial_ended,
-            account.models,
-            account.limits,
-            account.concurrency + step,
-        )
-
-    def leave(self) -> None:
-        """Count one less."""
-        self.enter(-1)
+        self.account = self.account._replace(**state)
 
     def count(
         self, rules: Sequence[LimitRule], others: Collection[str], now: float, *, documented: bool
@@ -143,7 +121,7 @@ class AccountEntry:
         if maximum is None:
             return None
         if rule.per is None:
-            return LimitResult(rule.name, maximum, None, self.account.concurrency)
+            return LimitResult(rule.name, maximum, None, self.concurrency)
         hits = self.hits[rule.name]
         while hits and hits[0] <= now - rule.per:
             hits.popleft()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from hashlib import blake2b, sha1
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -16,11 +15,11 @@ class Ids:
 
     def __init__(self, seed: str, scope: str, count: int) -> None:
         self._prefix = f"{seed}/{scope}/{count}"
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
 
     def _next(self, kind: str) -> bytes:
-        self._counts[kind] += 1
-        name = f"{self._prefix}/{kind}/{self._counts[kind]}"
+        self._counts[kind] = count = self._counts.get(kind, 0) + 1
+        name = f"{self._prefix}/{kind}/{count}"
         return blake2b(name.encode(), digest_size=32).digest()
 
     def uuid(self, kind: str) -> str:

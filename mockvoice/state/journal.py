@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count
-from typing import Any
+from itertools import chain, count
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ..errors import Violation
 
@@ -14,8 +14,7 @@ _ENTRY_BYTES = 2048  # of an entry besides its texts, about
 _INTERNAL_ERRORS = 100  # entries with an internal error that outlast the journal
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """One request and its response.
 
     `headers` and `query` are as sent; `fields` are the decoded members of the body without files;
@@ -32,7 +31,7 @@ class JournalEntry:
     query: bytes
     headers: Sequence[tuple[bytes, bytes]]
     at: float
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = MappingProxyType({})
     uploads: tuple[str, ...] = ()
     size: int = 0
     file_size: int = 0
@@ -42,7 +41,7 @@ class JournalEntry:
     kind: str = ""
     status: int | None = None
     response_type: str = ""
-    response_headers: Mapping[str, str] = field(default_factory=dict)
+    response_headers: Mapping[str, str] = MappingProxyType({})
     response: bytes = b""
     milliseconds: float | None = None
     early: float | None = None
@@ -56,7 +55,7 @@ class JournalEntry:
     @property
     def weight(self) -> int:
         """The approximate number of bytes it occupies; files are counted where they are stored."""
-        headers = sum(len(name) + len(value) for name, value in self.headers)
+        headers = sum(map(len, chain.from_iterable(self.headers)))
         text = len(self.query) + self.size - self.file_size + len(self.response)
         return _ENTRY_BYTES + headers + text
 
@@ -81,15 +80,17 @@ class Journal:
         return next(self._numbers)
 
     def put(self, entry: JournalEntry) -> list[JournalEntry]:
-        """Store an entry, in place of one with its number; return the ones that it evicts."""
+        """Store an entry; return the one that it replaces, and those that it evicts."""
         weight = entry.weight
-        if entry.number in self._entries:
-            self.bytes -= self._entries[entry.number][1]
+        dropped = []
+        before = self._entries.pop(entry.number, None)
+        if before:
+            self.bytes -= before[1]
+            dropped.append(before[0])
         self._entries[entry.number] = entry, weight
         self.bytes += weight
         if entry.internal_error:
             self._put_internal_error(entry)
-        dropped = []
         while len(self._entries) > self._capacity or self.bytes > self._max_bytes:
             if len(self._entries) == 1:
                 break

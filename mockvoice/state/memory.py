@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -37,12 +36,11 @@ from .uploads import Upload, UploadCache
 class _Sandbox:
     """The state of one sandbox. Each part that can be reset has an epoch."""
 
-    def __init__(self, name: str, settings: Settings, owner: int, versions: count[int]) -> None:
+    def __init__(self, name: str, settings: Settings, versions: count[int]) -> None:
         self.settings = settings
         self.seed = f"{settings.seed}/{name}"
         self.audio = settings.audio
         self.limits = settings.limits
-        self.owner = owner
         self._versions = versions  # of rules and epochs: no two sandboxes have the same one
         self.epochs: Epochs = (0, 0, 0)
         self.clock = Clock()
@@ -98,7 +96,6 @@ class MemoryStore:
         self._settings = settings
         self._uploads = UploadCache(settings.upload_cache_mb * BYTES_PER_MB)
         self._sandboxes: dict[str, _Sandbox] = {}
-        self._owners = count(1)
         self._versions = count(1)
         self._sandbox("")
 
@@ -106,13 +103,13 @@ class MemoryStore:
         """Return the sandbox with a name; it is made on its first use."""
         sandbox = self._sandboxes.get(name)
         if sandbox is None:
-            sandbox = _Sandbox(name, self._settings, next(self._owners), self._versions)
+            sandbox = _Sandbox(name, self._settings, self._versions)
             self._sandboxes[name] = sandbox
             if len(self._sandboxes) > self._settings.max_sandboxes + 1:  # besides the default one
                 oldest = next(name for name in self._sandboxes if name)
                 evicted = self._sandboxes.pop(oldest)
-                self._release_entries(evicted, evicted.journal)
-                self._release_records(evicted, evicted.records)
+                self._release_entries(evicted.journal)
+                self._release_records(evicted.records)
         return sandbox
 
     @property
@@ -127,7 +124,7 @@ class MemoryStore:
         sandbox = self._sandbox(begin.sandbox)
         now = sandbox.clock.now()
         entry = sandbox.accounts.open(begin.provider, begin.account, begin.defaults)
-        entry.enter()
+        entry.concurrency += 1
         results: Sequence[Any] = ()
         documented = sandbox.limits == "documented" and bool(begin.limits)
         if begin.operation and (entry.account.limits or documented):
@@ -189,12 +186,12 @@ class MemoryStore:
         if requests == commit.epochs[0]:
             self._put_entry(sandbox, commit.entry)
         for upload in commit.uploads:
-            self._uploads.put(sandbox.owner, upload)
+            self._uploads.put(upload)
         if entry:
             if commit.retry_at is not None:
                 entry.retry_at[commit.operation] = commit.retry_at
             if commit.finished:
-                entry.leave()
+                entry.concurrency -= 1
         return None
 
     async def finish(self, commit: Commit) -> None:
@@ -206,14 +203,11 @@ class MemoryStore:
             self._put_entry(sandbox, commit.entry)
         entry = sandbox.accounts.find(commit.provider, commit.account)
         if entry and not commit.finished and sandbox.epochs[2] == commit.epochs[2]:
-            entry.leave()
+            entry.concurrency -= 1
 
     def _put_entry(self, sandbox: _Sandbox, entry: JournalEntry) -> None:
-        before = sandbox.journal.find(entry.number)
-        self._uploads.retain(sandbox.owner, entry.uploads)
-        self._release_entries(sandbox, sandbox.journal.put(entry))
-        if before:
-            self._release_entries(sandbox, [before])
+        self._uploads.retain(entry.uploads)
+        self._release_entries(sandbox.journal.put(entry))
 
     def _is_met(
         self, sandbox: _Sandbox, entry: AccountEntry | None, commit: Commit, change: Change
@@ -227,7 +221,7 @@ class MemoryStore:
             return stored.revision == change.revision and stored.number == record.number
         if isinstance(change, AtMost):
             partition = commit.provider, change.collection, commit.account
-            return sandbox.records.count(partition, change.prefix) <= change.count
+            return sandbox.records.count(partition, change.prefix) <= change.limit
         if isinstance(change, Spend):
             credit = entry.account.credit if entry else None
             return credit is None or credit >= change.amount
@@ -244,25 +238,25 @@ class MemoryStore:
             entry.usage.append(change.usage)
 
     def _put_record(self, sandbox: _Sandbox, record: Record) -> Record:
-        self._uploads.retain(sandbox.owner, record.uploads)
+        self._uploads.retain(record.uploads)
         stored, dropped = sandbox.records.put(record)
-        self._release_records(sandbox, dropped)
+        self._release_records(dropped)
         return stored
 
     def _remove_record(self, sandbox: _Sandbox, record: Record) -> None:
         removed = sandbox.records.delete(record)
         if removed:
-            self._release_records(sandbox, [removed])
+            self._release_records([removed])
         if record.base:
-            sandbox.records.put(replace(record, removed=True, uploads=(), number=0))
+            sandbox.records.put(record._replace(removed=True, uploads=(), number=0))
 
-    def _release_entries(self, sandbox: _Sandbox, entries: Iterable[JournalEntry]) -> None:
+    def _release_entries(self, entries: Iterable[JournalEntry]) -> None:
         for entry in entries:
-            self._uploads.release(sandbox.owner, entry.uploads)
+            self._uploads.release(entry.uploads)
 
-    def _release_records(self, sandbox: _Sandbox, records: Iterable[Record]) -> None:
+    def _release_records(self, records: Iterable[Record]) -> None:
         for record in records:
-            self._uploads.release(sandbox.owner, record.uploads)
+            self._uploads.release(record.uploads)
 
     # --- records ---
 
@@ -299,7 +293,7 @@ class MemoryStore:
     async def clear_records(self, sandbox: str) -> None:
         """Delete all records; presets are back."""
         state = self._sandbox(sandbox)
-        self._release_records(state, state.records)
+        self._release_records(state.records)
         requests, _, accounts = state.epochs
         state.records = Records(self._settings.max_voices)
         state.started_at = None
@@ -350,7 +344,7 @@ class MemoryStore:
     async def clear_entries(self, sandbox: str) -> None:
         """Delete all journal entries."""
         state = self._sandbox(sandbox)
-        self._release_entries(state, state.journal)
+        self._release_entries(state.journal)
         state.journal.clear()
 
     async def list_internal_errors(self, sandbox: str) -> Sequence[JournalEntry]:
@@ -359,7 +353,7 @@ class MemoryStore:
 
     async def get_uploads(self, sandbox: str, ids: Sequence[str]) -> Sequence[Upload]:
         """Return uploaded files."""
-        return self._uploads.get(self._sandbox(sandbox).owner, ids)
+        return self._uploads.get(ids)
 
     # --- accounts, clock, sandboxes ---
 
@@ -413,9 +407,9 @@ class MemoryStore:
         state.audio = settings.audio or state.audio
         state.limits = settings.limits or state.limits
         if "requests" in parts:
-            self._release_entries(state, state.journal)
+            self._release_entries(state.journal)
         if "voices" in parts:
-            self._release_records(state, state.records)
+            self._release_records(state.records)
         state.begin(parts)
 
     async def list_sandboxes(self) -> Sequence[str]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 Data = dict[str, Any]
 EVERY_ACCOUNT = "*"  # the account of records that all accounts of a provider see
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One stored thing, most often a voice: `data` is what its provider's API shows.
 
     `collection` separates the kinds of things of one provider (`voice_clones`, `voice_designs`);
@@ -66,20 +64,20 @@ class Records:
         the end.
         """
         dropped = []
-        before = self.find(record.partition, record.id)
-        if before and before.number == record.number:
-            record = replace(record, revision=before.revision + 1)
+        partition = self._partitions.setdefault(record.partition, {})
+        before = partition.get(record.id)
+        if before:
             dropped.append(before)
+        if before and before.number == record.number:
+            record = record._replace(revision=before.revision + 1)
         else:
             if before:
-                dropped.append(before)
-                self._delete(before)
-            record = replace(record, number=next(self._numbers), revision=0)
-        partition = self._partitions.setdefault(record.partition, {})
+                del partition[before.id], self._order[before.number]
+            record = record._replace(number=next(self._numbers), revision=0)
         partition[record.id] = self._order[record.number] = record
         if len(self._order) > self._capacity:
-            oldest = next(iter(self._order.values()))
-            self._delete(oldest)
+            _, oldest = self._order.popitem(last=False)
+            self._delete_from_partition(oldest)
             dropped.append(oldest)
             self.evicted += 1
         return record, dropped
@@ -88,11 +86,11 @@ class Records:
         """Delete the record of this id, and return it."""
         stored = self.find(record.partition, record.id)
         if stored:
-            self._delete(stored)
+            del self._order[stored.number]
+            self._delete_from_partition(stored)
         return stored
 
-    def _delete(self, record: Record) -> None:
-        del self._order[record.number]
+    def _delete_from_partition(self, record: Record) -> None:
         partition = self._partitions[record.partition]
         del partition[record.id]
         if not partition:

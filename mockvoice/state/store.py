@@ -4,8 +4,8 @@ A request makes two calls. `begin`, once its body is read, opens the account, co
 reads the clock and reserves a journal entry; `commit` applies what the handler changed, all of it
 or nothing, and completes the entry. Reading a record and taking a fault are calls of their own.
 
-Only plain data crosses the interface: JSON values, bytes, and the frozen dataclasses of this
-package. No callable, no open file and no object that both sides could modify.
+Only plain data crosses the interface: JSON values, bytes, and the named tuples of this package.
+No callable, no open file and no object that both sides could modify.
 
 A reset starts new epochs, so that a request in flight cannot write into the state that follows.
 """
@@ -13,8 +13,8 @@ A reset starts new epochs, so that a request in flight cannot write into the sta
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from ..faults.rules import FaultRule
 from .accounts import Account, LimitResult, LimitRule
@@ -28,8 +28,7 @@ EVERY_ACCOUNT = "*"  # the account of records that all accounts of a provider se
 Epochs = tuple[int, int, int]  # of faults and requests, of voices, of accounts
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(NamedTuple):
     """A request whose body is read.
 
     `account` is the API key, "" where there is none; `defaults` is the state of a new account.
@@ -41,16 +40,15 @@ class Begin:
     provider: str
     operation: str
     account: str
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = MappingProxyType({})
     limits: Sequence[LimitRule] = ()
     other_limits: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """The state that a request begins with.
 
-    `number` is the reserved journal entry; `count` is the number of requests to this operation,
+    `number` is the reserved journal entry; `ordinal` is the number of requests to this operation,
     this one included; `now` is the time of the sandbox in seconds since 1970; `rules_version`
     changes whenever a fault rule is added or removed and is 0 while there is none; `started_at`
     is the time at which the configured records were made, None when they were deleted.
@@ -58,7 +56,7 @@ class Begun:
 
     epochs: Epochs
     number: int
-    count: int
+    ordinal: int
     now: float
     seed: str
     started_at: float | None
@@ -69,49 +67,43 @@ class Begun:
     retry_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class PutRecord:
+class PutRecord(NamedTuple):
     """Store a record. `revision` is that of the record it replaces; None replaces any."""
 
     record: Record
     revision: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RemoveRecord:
+class RemoveRecord(NamedTuple):
     """Delete a record; a base record, which is not stored, is hidden."""
 
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Spend:
+class Spend(NamedTuple):
     """Take credit from the account. A precondition: the account has as much."""
 
     amount: float
 
 
-@dataclass(frozen=True, slots=True)
-class AddUsage:
+class AddUsage(NamedTuple):
     """Note a use of the account."""
 
     usage: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class AtMost:
-    """A precondition: at most `count` stored records of the account have ids with this prefix."""
+class AtMost(NamedTuple):
+    """A precondition: at most `limit` stored records of the account have ids with this prefix."""
 
     collection: str
     prefix: str
-    count: int
+    limit: int
 
 
 Change = PutRecord | RemoveRecord | Spend | AddUsage | AtMost
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """The end of a request.
 
     `retry_at` is the time until which the client was told to wait. A request that is not
@@ -130,15 +122,13 @@ class Commit:
     finished: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(NamedTuple):
     """A precondition failed: nothing was applied. `account` is the account as it is now."""
 
     account: Account
 
 
-@dataclass(frozen=True, slots=True)
-class TakenFault:
+class TakenFault(NamedTuple):
     """A fault that fires: its rule, the step of its sequence, and the number of its match."""
 
     id: str
@@ -146,8 +136,7 @@ class TakenFault:
     matched: int
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxSettings:
+class SandboxSettings(NamedTuple):
     """Settings that a reset can change for one sandbox; None leaves a setting as it is."""
 
     seed: int | None = None
@@ -155,8 +144,7 @@ class SandboxSettings:
     limits: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClockState:
+class ClockState(NamedTuple):
     """The time of a sandbox in seconds since 1970."""
 
     now: float

@@ -16,7 +16,8 @@ class Upload:
     """A file as it arrived: the name of its field, and what its sender declared.
 
     `content` is None when it was evicted from the store; `size` is in bytes and stays. `id` is
-    given by the request that stores it.
+    given by the request that stores it. `detected`, `duration` and `digest` hold what was computed
+    from the content, so that it is computed once.
     """
 
     name: str
@@ -26,6 +27,8 @@ class Upload:
     size: int = -1
     id: str = ""
     detected: AudioInfo | None = field(default=None, repr=False)
+    duration: float | None = field(default=None, repr=False)
+    digest: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.size < 0:
@@ -45,13 +48,21 @@ class Upload:
 
     @property
     def seconds(self) -> float | None:
-        """The duration of the audio; None if it cannot be determined."""
-        return None if self.content is None else seconds(self.data, self.info.format)
+        """The duration of the audio; None if it cannot be determined, or the bytes were evicted."""
+        if self.content is None:
+            return None
+        if self.duration is None:
+            self.duration = seconds(self.content, self.info.format)
+        return self.duration
 
     @property
     def sha256(self) -> str | None:
         """The SHA-256 digest in hexadecimal; None if the bytes were evicted."""
-        return None if self.content is None else sha256(self.content).hexdigest()
+        if self.content is None:
+            return None
+        if self.digest is None:
+            self.digest = sha256(self.content).hexdigest()
+        return self.digest
 
     def described(self) -> dict[str, Any]:
         """Return the file without its bytes, as JSON."""
@@ -70,49 +81,49 @@ class UploadCache:
     """The uploaded files of all sandboxes in memory, at most `capacity` bytes of them.
 
     The content of the oldest files is evicted. A file that no record and no journal entry refers
-    to is deleted.
+    to is deleted. The ids of files differ between all sandboxes.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._uploads: dict[tuple[int, str], Upload] = {}
-        self._references: dict[tuple[int, str], int] = {}
-        self._in_memory: OrderedDict[tuple[int, str], int] = OrderedDict()
+        self._uploads: dict[str, Upload] = {}
+        self._references: dict[str, int] = {}
+        self._sizes: OrderedDict[str, int] = OrderedDict()  # of the files with content
         self.bytes = 0
         self.evicted = 0
 
-    def retain(self, owner: int, ids: Iterable[str]) -> None:
-        """Count one more reference to each of these files of a sandbox."""
+    def retain(self, ids: Iterable[str]) -> None:
+        """Count one more reference to each of these files."""
+        references = self._references
         for id in ids:
-            self._references[owner, id] = self._references.get((owner, id), 0) + 1
+            references[id] = references.get(id, 0) + 1
 
-    def release(self, owner: int, ids: Iterable[str]) -> None:
+    def release(self, ids: Iterable[str]) -> None:
         """Count one less, and delete the files that have none."""
         for id in ids:
-            key = owner, id
-            if key not in self._references:
-                continue
-            self._references[key] -= 1
-            if not self._references[key]:
-                del self._references[key]
-                self._uploads.pop(key, None)
-                self.bytes -= self._in_memory.pop(key, 0)
+            references = self._references.get(id, 0) - 1
+            if references > 0:
+                self._references[id] = references
+            elif references == 0:
+                del self._references[id]
+                self._uploads.pop(id, None)
+                self.bytes -= self._sizes.pop(id, 0)
 
-    def put(self, owner: int, upload: Upload) -> None:
+    def put(self, upload: Upload) -> None:
         """Store a file that is referred to."""
-        key = owner, upload.id
-        if key not in self._references or key in self._uploads:
+        id = upload.id
+        if id not in self._references or id in self._uploads:
             return
-        self._uploads[key] = upload
-        self._in_memory[key] = upload.size
+        self._uploads[id] = upload
+        self._sizes[id] = upload.size
         self.bytes += upload.size
-        while self.bytes > self._capacity and len(self._in_memory) > 1:
-            oldest, size = self._in_memory.popitem(last=False)
+        while self.bytes > self._capacity and len(self._sizes) > 1:
+            oldest, size = self._sizes.popitem(last=False)
             self.bytes -= size
             self.evicted += 1
             evicted = self._uploads[oldest]
             self._uploads[oldest] = replace(evicted, content=None, detected=evicted.info)
 
-    def get(self, owner: int, ids: Iterable[str]) -> list[Upload]:
+    def get(self, ids: Iterable[str]) -> list[Upload]:
         """Return files by their ids."""
-        return [self._uploads[owner, id] for id in ids if (owner, id) in self._uploads]
+        return [self._uploads[id] for id in ids if id in self._uploads]

@@ -1,4 +1,4 @@
-"""Lossless samples give back every sample, to decoders that know nothing of how they were made."""
+"""Lossless files decode to their samples, with decoders of other projects."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from .test_synth import decoded
 LOSSLESS = ["flac", "ogg", "m4a"]
 
 
-def sample(http: httpx.Client, format: str, **wanted: str | float) -> bytes:
-    response = http.get(f"/__mockvoice/samples/{format}", params=wanted)
+def sample(http: httpx.Client, format: str, **parameters: str | float) -> bytes:
+    response = http.get(f"/__mockvoice/samples/{format}", params=parameters)
     assert response.status_code == 200
     return response.content
 
 
 @pytest.mark.parametrize("format", LOSSLESS)
 @pytest.mark.parametrize("length", [0.1, 2, 30])
-def test_a_sample_holds_what_the_wav_holds(http: httpx.Client, format: str, length: float) -> None:
+def test_lossless_sample_decodes_to_the_wav(http: httpx.Client, format: str, length: float) -> None:
     data = sample(http, format, seconds=length)
     assert decoded(data) == decoded(sample(http, "wav", seconds=length))
     assert seconds(data, format) == length
 
 
 @pytest.mark.parametrize("format", LOSSLESS)
-def test_every_frame_tells_where_it_stands(http: httpx.Client, format: str) -> None:
+def test_frames_have_consecutive_timestamps(http: httpx.Client, format: str) -> None:
     with av.open(io.BytesIO(sample(http, format, seconds=30)), "r") as container:
         (stream,) = container.streams
         assert stream.duration == 720_000
@@ -48,7 +48,7 @@ def test_every_frame_tells_where_it_stands(http: httpx.Client, format: str) -> N
         assert sum(packet.duration or 0 for packet in packets) == 720_000
 
 
-def test_an_ogg_file_is_pages_in_order_of_which_one_is_the_first_and_one_the_last(
+def test_ogg_pages_are_numbered_and_flagged(
     http: httpx.Client,
 ) -> None:
     data = sample(http, "ogg", seconds=30)
@@ -59,7 +59,7 @@ def test_an_ogg_file_is_pages_in_order_of_which_one_is_the_first_and_one_the_las
     assert data[28:37] == b"\x7fFLAC\1\0\0\1"  # one more packet of metadata
 
 
-def test_an_m4a_file_tells_its_length_wherever_it_is_asked(http: httpx.Client) -> None:
+def test_m4a_duration_is_the_same_in_all_headers(http: httpx.Client) -> None:
     data = sample(http, "m4a", seconds=30)
     for box, at in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
         start = data.index(box) + at
@@ -67,21 +67,17 @@ def test_an_m4a_file_tells_its_length_wherever_it_is_asked(http: httpx.Client) -
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_same_request_makes_the_same_bytes_and_another_voice_others(
-    http: httpx.Client, format: str
-) -> None:
+def test_sample_is_repeatable_and_differs_by_voice(http: httpx.Client, format: str) -> None:
     assert sample(http, format) == sample(http, format, voice="mockvoice")
     assert sample(http, format) != sample(http, format, voice="narrator")
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_sample_is_taken_by_a_strict_provider_and_told_in_the_journal(
-    http: httpx.Client, format: str
-) -> None:
+def test_sample_is_accepted_and_recorded_in_the_journal(http: httpx.Client, format: str) -> None:
     response = upload(http, sample(http, format, seconds=6))
     assert response.status_code == 201
-    told = http.get(f"/__mockvoice/requests/{response.headers['x-mockvoice-request']}").json()
-    (file,) = told["files"]
+    entry = http.get(f"/__mockvoice/requests/{response.headers['x-mockvoice-request']}").json()
+    (file,) = entry["files"]
     assert file["format"] == format
     assert file["seconds"] == pytest.approx(6, abs=0.05 if format == "mp3" else 0)  # whole frames
 
@@ -97,7 +93,7 @@ def test_a_sample_is_taken_by_a_strict_provider_and_told_in_the_journal(
 @example("flac", 8192, 24000, 0)
 @example("ogg", 8192, 24000, 0)
 @example("m4a", 8192, 24000, 0)
-def test_samples_of_any_length_come_back(format: str, length: int, rate: int, seed: int) -> None:
+def test_samples_of_any_length_round_trip(format: str, length: int, rate: int, seed: int) -> None:
     samples = array("h", Random(seed).randbytes(2 * length))
     _, make = FILES[format]
     data = make(samples.tobytes(), rate)
@@ -107,7 +103,7 @@ def test_samples_of_any_length_come_back(format: str, length: int, rate: int, se
 
 
 @pytest.mark.parametrize("format", ["flac", "ogg"])
-def test_a_decoder_misses_what_was_damaged(http: httpx.Client, format: str) -> None:
+def test_decoder_detects_damaged_frames(http: httpx.Client, format: str) -> None:
     """So the checksums of what is not damaged are right."""
     whole = sample(http, format)
     damaged = bytearray(whole)
@@ -115,6 +111,6 @@ def test_a_decoder_misses_what_was_damaged(http: httpx.Client, format: str) -> N
     assert len(decoded(bytes(damaged))[1]) < len(decoded(whole)[1])
 
 
-def test_a_flac_file_tells_the_digest_of_its_samples(http: httpx.Client) -> None:
+def test_flac_contains_md5_of_its_samples(http: httpx.Client) -> None:
     information = sample(http, "flac")[8:42]
     assert information[18:] == md5(sample(http, "wav")[44:]).digest()

@@ -1,4 +1,4 @@
-"""A file is what its bytes say."""
+"""Detecting audio formats, problems and durations from bytes."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from ..conftest import CODECS, encoded
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_real_files_are_told_by_their_bytes(samples: dict[str, bytes], format: str) -> None:
+def test_sniff_detects_real_files(samples: dict[str, bytes], format: str) -> None:
     info = sniff(samples[format])
     assert (info.format, info.problem) == (format, "")
 
 
-def test_ogg_may_hold_other_sound_than_opus() -> None:
+def test_ogg_vorbis_is_accepted() -> None:
     assert sniff(encoded("ogg", codec="vorbis")).problem == ""
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_view_of_bytes_is_told_like_the_bytes(samples: dict[str, bytes], format: str) -> None:
+def test_sniff_accepts_memoryview(samples: dict[str, bytes], format: str) -> None:
     assert sniff(memoryview(samples[format])) == sniff(samples[format])
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_length_of_a_file_is_measured(samples: dict[str, bytes], format: str) -> None:
+def test_seconds_of_real_files(samples: dict[str, bytes], format: str) -> None:
     assert seconds(samples[format], format) == pytest.approx(1.0, abs=0.15)
 
 
-def test_headerless_pcm_is_measured_at_24_khz() -> None:
+def test_seconds_of_pcm_at_24_khz() -> None:
     assert seconds(bytes(48_000), "pcm") == 1.0
 
 
 @pytest.mark.parametrize("format", ["text", "unknown", "png", "wav"])
-def test_the_length_of_what_is_no_sound_is_unknown(format: str) -> None:
+def test_seconds_of_other_files_is_none(format: str) -> None:
     assert seconds(b"Example data", format) is None
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_file_cut_off_inside_its_header_has_a_flaw(
+def test_file_cut_off_inside_its_header_has_a_problem(
     samples: dict[str, bytes], format: str
 ) -> None:
     info = sniff(samples[format][:30])
@@ -50,7 +50,7 @@ def test_a_file_cut_off_inside_its_header_has_a_flaw(
 
 
 @pytest.mark.parametrize("format", ["wav", "m4a"])
-def test_a_file_whose_end_is_missing_has_a_flaw_where_its_header_tells(
+def test_file_shorter_than_its_header_announces_has_a_problem(
     samples: dict[str, bytes], format: str
 ) -> None:
     assert "cut off" in sniff(samples[format][:-500]).problem
@@ -72,14 +72,14 @@ def test_a_file_whose_end_is_missing_has_a_flaw_where_its_header_tells(
         (b"\xff\xff\xff\xff", "unknown"),
     ],
 )
-def test_what_is_no_audio_is_named_where_it_can_be(data: bytes, format: str) -> None:
+def test_other_files_are_named(data: bytes, format: str) -> None:
     assert sniff(data).format == format
 
 
 @pytest.mark.parametrize(
-    ("data", "flaw"),
+    ("data", "problem"),
     [
-        (b"RIFF$   WAVEfmt ", "ends inside its header"),  # what several fact sheets send
+        (b"RIFF$   WAVEfmt ", "ends inside its header"),  # as several vendor docs send it
         (b"ID3xx", "ends inside its ID3 tag"),
         (b"ID3\x04\0\0\0\0\0\0", "no sound after its ID3 tag"),
         (b"fLaC\x81\0\0\x22" + bytes(34), "stream information"),
@@ -89,29 +89,29 @@ def test_what_is_no_audio_is_named_where_it_can_be(data: bytes, format: str) -> 
         (b"\0\0\0\x10ftypM4A \0\0\0\0", "lacks its index"),
     ],
 )
-def test_a_flaw_says_what_is_missing(data: bytes, flaw: str) -> None:
-    assert flaw in sniff(data).problem
+def test_problem_says_what_is_missing(data: bytes, problem: str) -> None:
+    assert problem in sniff(data).problem
 
 
-def test_a_streamed_wav_that_does_not_know_its_size_is_sound(samples: dict[str, bytes]) -> None:
+def test_streamed_wav_without_size_is_valid(samples: dict[str, bytes]) -> None:
     wav = samples["wav"]
     at = wav.index(b"data") + 4
     for size in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
         assert sniff(wav[:at] + size + wav[at + 4 :]).problem == ""
 
 
-def test_a_wav_without_sound_or_channels_has_a_flaw(samples: dict[str, bytes]) -> None:
+def test_wav_without_sound_or_channels_has_a_problem(samples: dict[str, bytes]) -> None:
     wav = samples["wav"]
     at = wav.index(b"data") + 8
     assert "no sound" in sniff(wav[:at]).problem
     assert "no channels" in sniff(wav[:22] + b"\0\0" + wav[24:]).problem
 
 
-def test_an_mp4_without_sound_has_a_flaw(samples: dict[str, bytes]) -> None:
+def test_mp4_without_sound_track_has_a_problem(samples: dict[str, bytes]) -> None:
     assert "no sound track" in sniff(samples["m4a"].replace(b"soun", b"vide")).problem
 
 
-def test_an_mp3_may_begin_without_a_tag_and_end_with_one(samples: dict[str, bytes]) -> None:
+def test_mp3_with_trailing_tag_is_valid(samples: dict[str, bytes]) -> None:
     mp3 = samples["mp3"]
     bare = mp3[mp3.index(b"\xff\xf3") :]
     assert sniff(bare).problem == ""
@@ -119,24 +119,24 @@ def test_an_mp3_may_begin_without_a_tag_and_end_with_one(samples: dict[str, byte
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_make_it_fail(data: bytes) -> None:
+def test_sniff_accepts_any_bytes(data: bytes) -> None:
     assert sniff(data).format
 
 
 @given(st.sampled_from([*CODECS]), st.data())
-def test_no_cut_makes_it_fail(format: str, data: st.DataObject) -> None:
+def test_sniff_accepts_any_prefix(format: str, data: st.DataObject) -> None:
     whole = _SOUND[format]
     cut = data.draw(st.integers(0, len(whole)))
     assert sniff(whole[:cut]).format in (format, "empty", "text", "unknown")
 
 
 @given(st.sampled_from([*CODECS]), st.integers(0, 300), st.integers(0, 255))
-def test_no_wrong_byte_makes_it_fail(format: str, at: int, byte: int) -> None:
-    spoilt = bytearray(_SOUND[format])
-    spoilt[at] = byte
-    info = sniff(bytes(spoilt))
+def test_sniff_accepts_any_changed_byte(format: str, at: int, byte: int) -> None:
+    changed = bytearray(_SOUND[format])
+    changed[at] = byte
+    info = sniff(bytes(changed))
     assert info.format
-    seconds(bytes(spoilt), info.format)
+    seconds(bytes(changed), info.format)
 
 
 _SOUND = {format: encoded(format, 0.2) for format in CODECS}

@@ -1,4 +1,4 @@
-"""Sound that is made can be heard by decoders that know nothing of it."""
+"""Synthesized audio decodes with decoders of other projects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HELLO = Utterance("Hello, welcome to our service.", "narrator")
 
 
 def decoded(data: bytes) -> tuple[int, array[int]]:
-    """The sample rate and the samples, as FFmpeg hears them."""
+    """Return the sample rate and the samples that FFmpeg decodes."""
     samples = array("h")
     with av.open(io.BytesIO(data), "r") as container:
         stream = container.streams.audio[0]
@@ -41,7 +41,7 @@ def decoded(data: bytes) -> tuple[int, array[int]]:
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 44100, 48000])
-def test_wav_plays_for_its_length_at_every_rate(rate: int) -> None:
+def test_wav_duration_at_every_rate(rate: int) -> None:
     data = wav(pcm(HELLO, rate), rate)
     info, samples = decoded(data)
     assert info == rate
@@ -52,7 +52,7 @@ def test_wav_plays_for_its_length_at_every_rate(rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", MP3_RATES)
-def test_mp3_plays_for_its_length_at_every_rate(rate: int) -> None:
+def test_mp3_duration_at_every_rate(rate: int) -> None:
     data = mp3(HELLO, rate)
     info, samples = decoded(data)
     assert info == rate
@@ -62,7 +62,7 @@ def test_mp3_plays_for_its_length_at_every_rate(rate: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [16000, 24000, 48000])
-def test_the_pitch_of_mp3_is_that_of_wav(rate: int) -> None:
+def test_mp3_has_the_pitch_of_wav(rate: int) -> None:
     tone = Utterance("aaaaaaaaaaaaaaaa", "narrator")
     pitches = []
     for data in (wav(pcm(tone, rate), rate), mp3(tone, rate)):
@@ -74,13 +74,13 @@ def test_the_pitch_of_mp3_is_that_of_wav(rate: int) -> None:
     assert pitches[1] == pytest.approx(pitches[0], rel=0.2, abs=rate / 1152)
 
 
-def test_pieces_are_the_whole() -> None:
+def test_pieces_add_up_to_the_file() -> None:
     assert b"".join(pcm_pieces(HELLO, 24000)) == pcm(HELLO, 24000)
     assert len([*pcm_pieces(HELLO, 24000)]) == len(HELLO.text)
     assert b"".join(mp3_pieces(HELLO, 24000)) == mp3(HELLO, 24000)
 
 
-def test_mp3_files_can_be_put_together() -> None:
+def test_mp3_files_can_be_concatenated() -> None:
     """As the SDK of Supertone does with long texts."""
     one, two = mp3(HELLO, 24000), mp3(Utterance("Good bye", "narrator"), 24000)
     lengths = [len(decoded(data)[1]) for data in (one, two, one + two)]
@@ -94,7 +94,7 @@ def test_mp3_files_can_be_put_together() -> None:
     st.floats(-24, 24),
     st.floats(0, 3),
 )
-def test_every_text_can_be_said_for_as_long_as_is_told(
+def test_audio_has_the_length_of_its_utterance(
     text: str, voice: str, speed: float, shift: float, seconds: float
 ) -> None:
     utterance = Utterance(text, voice, speed, shift, seconds)
@@ -105,8 +105,8 @@ def test_every_text_can_be_said_for_as_long_as_is_told(
     assert sniff(mp3(utterance, 24000)).problem == ""
 
 
-def test_voices_texts_and_settings_can_be_told_apart() -> None:
-    said = [
+def test_voices_texts_and_settings_sound_different() -> None:
+    utterances = [
         Utterance("Hello there", "a"),
         Utterance("Hello there", "b"),
         Utterance("Hello friend", "a"),
@@ -114,11 +114,11 @@ def test_voices_texts_and_settings_can_be_told_apart() -> None:
         Utterance("Hello there", "a", shift=5),
         Utterance("Hello there", "a", seconds=2),
     ]
-    assert len({pcm(each, 24000) for each in said}) == len(said)
-    assert len({mp3(each, 24000) for each in said}) == len(said)
+    assert len({pcm(utterance, 24000) for utterance in utterances}) == len(utterances)
+    assert len({mp3(utterance, 24000) for utterance in utterances}) == len(utterances)
 
 
-def test_length_follows_the_text_and_the_speed() -> None:
+def test_length_depends_on_text_and_speed() -> None:
     long, short = Utterance("word " * 40, "a"), Utterance("word " * 20, "a")
     assert long.length == pytest.approx(2 * short.length, rel=0.05)
     assert Utterance(long.text, "a", speed=2).length == pytest.approx(long.length / 2, rel=0.05)
@@ -131,10 +131,10 @@ def test_length_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "rate"), [(24000, 24000), (23000, 22050), (96000, 48000), (1, 8000)]
+    ("requested", "rate"), [(24000, 24000), (23000, 22050), (96000, 48000), (1, 8000)]
 )
-def test_the_nearest_rate_of_mp3_is_taken(wanted: int, rate: int) -> None:
-    assert mp3_rate(wanted) == rate
+def test_mp3_rate_is_the_closest_supported_rate(requested: int, rate: int) -> None:
+    assert mp3_rate(requested) == rate
 
 
 def test_utterance_is_limited_to_300_seconds_and_made_in_small_pieces() -> None:

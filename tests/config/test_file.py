@@ -1,4 +1,4 @@
-"""The configuration file: what is wrong in it is told with its place, and what it says is so."""
+"""The configuration file: its diagnostics, and the state that it configures."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from .emitter import to_yaml
 PUBLISHED = SPECS / "mockvoice.schema.json"
 KINDS = "status, delay, timeout, reset, disconnect, truncate, malformed, empty, wrong_type, drip"
 PROVIDERS = "faseeh, retell, supertone, telnyx"
-TURN = (
+STEP = (
     "kind, status, body, headers, retry_after, when, seconds, jitter, distribution, bytes, fraction"
 )
 STATE = "tier, credit, trial_ended, models, limits"
 
-# What stands in a file, and what is told of it after the name of the file.
+# The content of a file, and what is reported after the name of the file.
 BROKEN: dict[str, tuple[str | bytes, str]] = {
     "a setting that is none": (
         "audio: any\nsede: 1",
@@ -132,7 +132,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "a wrong turn": (
         "faults:\n- sequence:\n  - ok\n  - kind: delay\n    secs: 1",
         (
-            f"5: faults[0].sequence[1].secs is not a known field; known fields: {TURN};"
+            f"5: faults[0].sequence[1].secs is not a known field; known fields: {STEP};"
             " did you mean seconds?"
         ),
     ),
@@ -215,18 +215,16 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), BROKEN.values(), ids=[*BROKEN])
-def test_what_is_wrong_is_told_with_its_name_and_its_line(
-    tmp_path: Path, text: str | bytes, told: str
-) -> None:
+@pytest.mark.parametrize(("text", "expected"), BROKEN.values(), ids=[*BROKEN])
+def test_validate_reports_name_and_line(tmp_path: Path, text: str | bytes, expected: str) -> None:
     file = tmp_path / "mockvoice.yaml"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
     done = run("validate", "mockvoice.yaml", cwd=tmp_path)
-    assert done.stderr.splitlines() == [f"mockvoice.yaml:{line}" for line in told.splitlines()]
+    assert done.stderr.splitlines() == [f"mockvoice.yaml:{line}" for line in expected.splitlines()]
     assert (done.returncode, done.stdout) == (1, "")
 
 
-def test_every_defect_of_a_file_is_reported_in_the_order_of_lines(tmp_path: Path) -> None:
+def test_validate_reports_every_defect_in_line_order(tmp_path: Path) -> None:
     file = tmp_path / "mockvoice.yaml"
     file.write_text("""
 faults:
@@ -244,8 +242,8 @@ host: 1
     refusal = "mockvoice: mockvoice.yaml:"
     done = run("serve", "--port", "0", cwd=tmp_path)
     assert done.returncode == 2
-    told = [line.removeprefix(refusal).split(";")[0] for line in done.stderr.splitlines()]
-    assert told == [
+    reported = [line.removeprefix(refusal).split(";")[0] for line in done.stderr.splitlines()]
+    assert reported == [
         "4: faults[0].kind is defined twice, first in line 3",
         f"4: faults[0].kind must be one of {KINDS}",
         "5: faults[1].status must be at least 400",
@@ -260,7 +258,7 @@ host: 1
     ]
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     for path, why in (
         (tmp_path / "none.yaml", "No such file or directory"),
         (tmp_path, "Is a directory"),
@@ -272,7 +270,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# audio: any\n", "---\n", "\ufeff", "{}"])
-def test_a_file_that_says_nothing_is_fine(tmp_path: Path, text: str) -> None:
+def test_empty_file_is_valid(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.yaml").write_text(text)
     done = run("validate", "a.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
@@ -283,27 +281,27 @@ FRAMES = st.sampled_from(["?", "faults: [?]", "accounts: {retell: {?}}"])
 
 
 @given(st.text("abn\\:-[]{}&*!#|>'\" \n\t01.~?%,<\x07ä", max_size=60), FRAMES)
-def test_whatever_stands_in_a_file_is_read_or_refused(text: str, frame: str) -> None:
+def test_any_text_is_read_or_raises_settings_error(text: str, frame: str) -> None:
     with NamedTemporaryFile("w") as file:
         file.write(frame.replace("?", text))
         file.flush()
         try:
-            said = read(file.name, built_in())
+            content = read(file.name, built_in())
         except SettingsError as error:
-            told = str(error).splitlines()
-            assert told
-            assert all(re.match(rf"{file.name}:\d+:(\d+:)? \S", line) for line in told)
+            lines = str(error).splitlines()
+            assert lines
+            assert all(re.match(rf"{file.name}:\d+:(\d+:)? \S", line) for line in lines)
         else:
-            json.dumps(said, allow_nan=False)
+            json.dumps(content, allow_nan=False)
 
 
-def test_serve_tells_which_file_it_reads(tmp_path: Path) -> None:
+def test_serve_prints_the_configuration_file(tmp_path: Path) -> None:
     here, there = tmp_path / "mockvoice.yaml", tmp_path / "other.yaml"
     here.write_text("port: 70")
     there.write_text("accounts: {retell: {a: {}, b: {}}}\nfaults: [{}]")
     stop = ("serve", "--port", "-1")  # what follows the file is refused
-    told = "mockvoice: settings are from {} ({})"
-    for arguments, environment, name, says in (
+    message = "mockvoice: settings are from {} ({})"
+    for arguments, environment, name, counts in (
         (stop, {}, "mockvoice.yaml", "0 accounts, 0 voices, 0 faults"),
         (stop, {"MOCKVOICE_CONFIG": "other.yaml"}, "other.yaml", "2 accounts, 0 voices, 1 fault"),
         (
@@ -314,13 +312,13 @@ def test_serve_tells_which_file_it_reads(tmp_path: Path) -> None:
         ),
     ):
         done = run(*arguments, **environment, cwd=tmp_path)
-        assert done.stderr.splitlines()[0] == told.format(name, says)
+        assert done.stderr.splitlines()[0] == message.format(name, counts)
         assert "port must be at least 0; got -1" in done.stderr
     here.unlink()
     assert "settings are from" not in run(*stop, cwd=tmp_path).stderr
 
 
-# --- what it says is so --------------------------------------------------------------------------
+# --- configured state ----------------------------------------------------------------------------
 
 UUID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 EVERYTHING = f"""\
@@ -350,12 +348,12 @@ voices:
   - provider: telnyx
     id: {UUID}
     account: key
-    data: &said {{name: narrator, language: en}}
+    data: &data {{name: narrator, language: en}}
   - {{provider: telnyx, collection: voice_designs, data: {{name: designed}}}}
   - {{provider: retell, data: {{voice_name: narrator}}}}
 
 faults:
-  - {{provider: supertone, operation: list_custom_voices, status: 503, body: &body {{said: *said}}}}
+  - {{provider: supertone, operation: list_custom_voices, status: 503, body: &body {{is: *data}}}}
   - provider: faseeh
     operation: GET /voices
     match: {{account: flaky}}
@@ -365,8 +363,8 @@ faults:
 BEARER, DICE = {"authorization": "Bearer key"}, {"authorization": "Bearer dice"}
 
 
-def begins(url: str) -> Any:
-    """What is seen of the file in a sandbox that has just begun; made-up ids and chance with it."""
+def initial_state(url: str) -> Any:
+    """Check the configured state of a new sandbox; return its generated ids and random draws."""
     with httpx.Client(base_url=url) as http:
         clone = http.get(f"/telnyx/v2/voice_clones/{UUID}", headers=BEARER).json()["data"]
         assert (clone["id"], clone["name"], clone["language"]) == (UUID, "narrator", "en")
@@ -374,43 +372,43 @@ def begins(url: str) -> Any:
         (design,) = designs.json()["data"]
         assert http.get(f"/telnyx/v2/voice_designs/{design['id']}", headers=BEARER).is_success
         voices = http.get("/retell/list-voices", headers=BEARER).json()
-        (voice,) = [each for each in voices if each["voice_name"] == "narrator"]
+        (voice,) = [voice for voice in voices if voice["voice_name"] == "narrator"]
         trial = {"authorization": "Bearer key_trial"}
         form = {"voice_name": "n", "voice_provider": "elevenlabs"}
         clone_voice = {"headers": trial, "data": form, "files": {"files": b"sound"}}
         refused = http.post("/retell/clone-voice", **clone_voice)  # type: ignore[arg-type]  # a dict
         assert refused.status_code == 402
         failed = http.get("/supertone/v1/custom-voices", headers={"x-sup-api-key": "k"})
-        assert failed.json() == {"said": {"name": "narrator", "language": "en"}}
+        assert failed.json() == {"is": {"name": "narrator", "language": "en"}}
         flaky = [
             http.get("/faseeh/api/v1/voices", headers={"x-api-key": "flaky"}) for _ in range(3)
         ]
-        assert [each.status_code for each in flaky] == [200, 418, 200]
+        assert [response.status_code for response in flaky] == [200, 418, 200]
         chance = [http.get("/telnyx/v2/voice_clones", headers=DICE).status_code for _ in range(10)]
         assert {*chance} == {200, 500}
         return design["id"], voice["voice_id"], chance
 
 
-def test_every_sandbox_begins_as_the_file_says_and_returns_to_it(tmp_path: Path) -> None:
+def test_sandbox_starts_with_state_of_the_file_and_resets_to_it(tmp_path: Path) -> None:
     file = tmp_path / "mockvoice.yaml"
     file.write_text(EVERYTHING)
     assert {*yaml.safe_load(EVERYTHING)} == {setting.name for setting in table()}
     done = run("validate", str(file))
     assert done.stdout == f"{file}: ok (2 accounts, 3 voices, 3 faults)\n"
     with serving("--config", str(file)) as (_, url):
-        first = begins(url)
+        first = initial_state(url)
         httpx.post(
             f"{url}/__mockvoice/voices", json={"provider": "retell"}
         )  # takes no id of theirs
         httpx.post(f"{url}/__mockvoice/reset")
-        assert begins(url) == first
-        other = begins(f"{url}/~other")
+        assert initial_state(url) == first
+        other = initial_state(f"{url}/~other")
         assert other != first
         httpx.post(f"{url}/~other/__mockvoice/reset", json={"only": ["faults", "voices"]})
-        assert begins(f"{url}/~other") == other
+        assert initial_state(f"{url}/~other") == other
 
 
-def test_what_the_file_says_may_be_cleared_until_a_reset(serve: Serve) -> None:
+def test_configured_state_can_be_deleted_until_reset(serve: Serve) -> None:
     control = f"{serve(voices=[{'provider': 'retell'}], faults=[{}]).url}/__mockvoice"
 
     def counts() -> list[int]:
@@ -427,7 +425,7 @@ def test_what_the_file_says_may_be_cleared_until_a_reset(serve: Serve) -> None:
     assert counts() == [1, 1]
 
 
-def test_a_stated_fault_expires_by_the_clock_of_its_sandbox(serve: Serve) -> None:
+def test_configured_fault_expires_by_the_sandbox_clock(serve: Serve) -> None:
     url = serve(faults=[{"provider": "retell", "status": 503, "expires_in": 60}]).url
     statuses = []
     for step in ({"advance": 59}, {"advance": 2}, None):
@@ -446,7 +444,7 @@ SOMEWHERE = {"provider": "retell", "operation": "cloneVoice"}
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(values(CONTROL, FAULT), max_size=5))
-def test_every_fault_of_the_control_api_may_stand_in_the_file(
+def test_file_accepts_every_fault_of_the_control_api(
     tmp_path: Path, faults: list[dict[str, Any]]
 ) -> None:
     for fault in faults:
@@ -463,14 +461,14 @@ def test_every_fault_of_the_control_api_may_stand_in_the_file(
 # --- in Python, and in editors -------------------------------------------------------------------
 
 
-def test_settings_in_python_are_checked_as_those_of_the_file() -> None:
+def test_python_settings_are_validated_like_the_file() -> None:
     stated: dict[str, Any] = {
         "accounts": {"retell": {"key": {"trial_ended": True}}},
         "faults": [{"times": 1}],
     }
     with mockvoice.serve(**stated, voices=[{"provider": "retell"}]) as mock:
         assert len(mock.voices) == 1
-        mock.verify()  # a fault of the settings is not asked for by a test, so it need not fire
+        mock.verify()  # a fault of the settings need not fire
         assert mock.retell.account("key").trial_ended
     with pytest.raises(SettingsError) as caught:
         mockvoice.create_app(fauts=[], accounts={"retell": {"k": {"credit": "x"}}})
@@ -479,12 +477,12 @@ def test_settings_in_python_are_checked_as_those_of_the_file() -> None:
     assert wrong == 'accounts.retell.k.credit must be a number or null; got "x"'
 
 
-def test_the_schema_for_editors_is_that_of_the_code() -> None:
+def test_published_schema_is_up_to_date() -> None:
     made = json.dumps(schema(Mock(Settings(), built_in())), indent=2, ensure_ascii=False) + "\n"
     assert PUBLISHED.read_text() == made, f"write into {PUBLISHED}:\n{made}"
 
 
-def test_the_schema_for_editors_tells_right_from_wrong_elsewhere_too() -> None:
+def test_published_schema_works_with_another_validator() -> None:
     validator = jsonschema.Draft202012Validator(json.loads(PUBLISHED.read_text()))
     validator.check_schema(validator.schema)
     validator.validate({**yaml.safe_load(EVERYTHING), "limits": "off"})

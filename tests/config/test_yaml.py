@@ -76,7 +76,7 @@ def test_an_alias_is_the_value_of_its_anchor_and_has_its_lines() -> None:
     assert document.value == {"a": {"b": [1]}, "c": [{"b": [1]}], "d": "d"}
     assert document.location("/c/0/b/0") == ("c[0].b[0]", 2)
     assert document.location("/c/0/none") == ("c[0].none", 4)
-    assert [str(each) for each in document.diagnostics] == [
+    assert [str(diagnostic) for diagnostic in document.diagnostics] == [
         "5: the file has a key that is not text"
     ]
 
@@ -85,7 +85,7 @@ def test_a_value_that_cannot_be_read_is_none_and_reported() -> None:
     document = YAMLDocument("a: &a 1e999\nb: !!set {x: 1}\nc: *a\nd: null")
     assert document.value == dict.fromkeys("abcd")
     assert [document.is_unread(f"/{name}") for name in "abcd"] == [True, True, True, False]
-    assert [each.location.line for each in document.diagnostics] == [1, 2]
+    assert [diagnostic.location.line for diagnostic in document.diagnostics] == [1, 2]
 
 
 @pytest.mark.parametrize("depth", [2, 99, 100])

@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from mockvoice.http.server import Server, bind
-from mockvoice.openapi.normalize import JSON, ContractError
+from mockvoice.openapi.normalize import ContractError
 from mockvoice.provider import Provider, RequestContext, Response
 from mockvoice.providers import built_in
+from mockvoice.types import JSON
 
 from ..conftest import internal_errors
 from ..state.serializing import make_mock

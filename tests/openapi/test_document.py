@@ -1,4 +1,4 @@
-"""A contract is read as operations with parameters, bodies and responses."""
+"""Reading contracts: operations, parameters, bodies and responses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ components:
   requestBodies:
     Picture:
       required: true
-      x-empty-body-hint: a picture wants wrapping
+      x-empty-body-hint: a picture needs a frame
       content:
         multipart/form-data:
           schema:
@@ -79,15 +79,15 @@ def pets(**changes: str) -> Document:
     return Document("pets", text)
 
 
-def test_operations_are_found_by_their_id_or_by_method_and_path() -> None:
+def test_operation_without_id_is_named_by_method_and_path() -> None:
     assert [*pets().operations] == ["getPet", "POST /pets/{id}"]
 
 
-def test_the_base_path_is_that_of_the_first_server() -> None:
+def test_base_path_comes_from_first_server() -> None:
     assert pets().base_path == "/v3"
 
 
-def test_parameters_of_a_path_and_of_an_operation_come_together() -> None:
+def test_operation_has_parameters_of_its_path() -> None:
     operation = pets().operations["getPet"]
     assert [(p.name, p.location, p.required, p.default) for p in operation.parameters] == [
         ("id", "path", True, None),
@@ -97,7 +97,7 @@ def test_parameters_of_a_path_and_of_an_operation_come_together() -> None:
     assert operation.parameters[2].field.is_array
 
 
-def test_the_fields_of_a_form_are_found_through_references_and_choices() -> None:
+def test_form_fields_include_references_and_choices() -> None:
     body = pets().operations["POST /pets/{id}"].bodies["multipart/form-data"]
     assert body.fields["size"].kinds == {"number"}
     files = body.fields["files"]
@@ -107,9 +107,9 @@ def test_the_fields_of_a_form_are_found_through_references_and_choices() -> None
     assert files.file.source.endswith("multipart~1form-data/schema/allOf/1/properties/files/items")
 
 
-def test_a_body_says_what_may_help_when_it_comes_empty() -> None:
+def test_empty_body_hint_is_read() -> None:
     operations = pets().operations
-    assert operations["POST /pets/{id}"].empty_body_hint == "a picture wants wrapping"
+    assert operations["POST /pets/{id}"].empty_body_hint == "a picture needs a frame"
     assert operations["getPet"].empty_body_hint == ""
 
 
@@ -122,7 +122,7 @@ def test_responses_have_status_headers_and_examples() -> None:
     assert operation.documented(500) is None
 
 
-def test_an_operation_may_want_no_credential_where_the_document_wants_one() -> None:
+def test_operation_overrides_security_of_document() -> None:
     operations = pets().operations
     assert operations["getPet"].credential == SecurityScheme("header", "x-key")
     assert operations["POST /pets/{id}"].credential is None
@@ -131,7 +131,7 @@ def test_an_operation_may_want_no_credential_where_the_document_wants_one() -> N
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("[{key: []}]", "[{basic: []}]", "security scheme 'basic' is of an unsupported type"),
         ("{'204': {description: done}}", "{'404': {description: x}}", "documents no success"),
@@ -139,18 +139,18 @@ def test_an_operation_may_want_no_credential_where_the_document_wants_one() -> N
         ("openapi: 3.1.0", "openapi: 2.0", "openapi must be 3.0.x or 3.1.x; got 2.0"),
     ],
 )
-def test_a_contract_that_is_not_understood_is_refused(old: str, new: str, told: str) -> None:
-    with pytest.raises(ContractError, match=told):
+def test_unsupported_contract_raises(old: str, new: str, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
         pets(**{old: new})
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "[]", "!!python/object:os.system {}"])
-def test_what_is_no_contract_is_refused(text: str) -> None:
+def test_text_that_is_not_a_contract_raises(text: str) -> None:
     with pytest.raises(ContractError):
         Document("x", text)
 
 
-def test_dates_stay_the_text_that_they_are() -> None:
+def test_dates_are_text() -> None:
     text = textwrap.dedent("""
         openapi: 3.1.0
         paths: {}
@@ -191,7 +191,7 @@ SCHEMAS: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(SCHEMAS)
-def test_the_example_of_a_schema_fits_it_and_is_always_the_same(schema: Any) -> None:
+def test_example_is_valid_and_repeatable(schema: Any) -> None:
     text = yaml.safe_dump(
         {"openapi": "3.1.0", "paths": {}, "components": {"schemas": {"X": schema}}}
     )
@@ -201,7 +201,7 @@ def test_the_example_of_a_schema_fits_it_and_is_always_the_same(schema: Any) -> 
     Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
 
 
-def test_a_schema_that_contains_itself_has_an_example() -> None:
+def test_recursive_schema_has_an_example() -> None:
     trees = {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}
     tree = {"type": "object", "properties": {"trees": trees}}
     text = yaml.safe_dump({"openapi": "3.1.0", "components": {"schemas": {"Tree": tree}}})

@@ -1,4 +1,4 @@
-"""Schemas of both editions become one dialect, and nothing else of a document is touched."""
+"""Normalizing schemas of OpenAPI 3.0 and 3.1; the rest of a document is unchanged."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from mockvoice.openapi.normalize import ContractError, normalize
 
 
-def document(schema: Any, edition: str = "3.0.3") -> dict[str, Any]:
-    return {"openapi": edition, "components": {"schemas": {"X": schema}}}
+def document(schema: Any, version: str = "3.0.3") -> dict[str, Any]:
+    return {"openapi": version, "components": {"schemas": {"X": schema}}}
 
 
-def lifted(schema: Any, edition: str = "3.0.3") -> Any:
-    return normalize(document(schema, edition))["components"]["schemas"]["X"]
+def normalized(schema: Any, version: str = "3.0.3") -> Any:
+    return normalize(document(schema, version))["components"]["schemas"]["X"]
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,16 @@ def lifted(schema: Any, edition: str = "3.0.3") -> Any:
         ({"example": {"nullable": True}}, {"examples": [{"nullable": True}]}),
     ],
 )
-def test_edition_3_0_becomes_3_1(old: Any, new: Any) -> None:
-    assert lifted(old) == new
+def test_openapi_3_0_becomes_3_1(old: Any, new: Any) -> None:
+    assert normalized(old) == new
 
 
-def test_edition_3_1_stays_as_it_is() -> None:
+def test_openapi_3_1_is_unchanged() -> None:
     schema = {"type": ["string", "null"], "$ref": "#/x", "exclusiveMinimum": 1, "examples": [1]}
-    assert lifted(schema, "3.1.0") == schema
+    assert normalized(schema, "3.1.0") == schema
 
 
-def test_the_original_is_not_changed() -> None:
+def test_normalize_does_not_modify_its_argument() -> None:
     original = document({"type": "string", "nullable": True})
     normalize(original)
     assert original == document({"type": "string", "nullable": True})
@@ -67,8 +67,8 @@ def test_the_original_is_not_changed() -> None:
         {"contentMediaType": "application/octet-stream", "description": "d", "x-max-bytes": 1},
     ],
 )
-def test_bytes_become_an_object_that_stands_for_them(schema: Any) -> None:
-    assert lifted(schema, "3.1.0") == {
+def test_binary_schema_becomes_object_schema(schema: Any) -> None:
+    assert normalized(schema, "3.1.0") == {
         "type": "object",
         "x-binary": True,
         "description": "d",
@@ -76,9 +76,9 @@ def test_bytes_become_an_object_that_stands_for_them(schema: Any) -> None:
     }
 
 
-def test_a_discriminator_becomes_a_choice_by_value() -> None:
+def test_discriminator_becomes_conditions() -> None:
     branches = [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}]
-    assert lifted({"oneOf": branches, "discriminator": {"propertyName": "kind"}}) == {
+    assert normalized({"oneOf": branches, "discriminator": {"propertyName": "kind"}}) == {
         "type": "object",
         "required": ["kind"],
         "properties": {"kind": {"enum": ["Cat", "Dog"]}},
@@ -93,19 +93,19 @@ def test_a_discriminator_becomes_a_choice_by_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "told"),
+    ("schema", "message"),
     [
         ({"maxLenght": 3}, "#/components/schemas/X: unknown schema keyword 'maxLenght'; did you"),
         ({"properties": {"a": {"$dynamicRef": "#x"}}}, "#/components/schemas/X/properties/a"),
         ({"discriminator": {"propertyName": "kind"}}, "a discriminator requires oneOf or anyOf"),
     ],
 )
-def test_what_is_not_understood_is_refused_at_its_place(schema: Any, told: str) -> None:
-    with pytest.raises(ContractError, match=told.replace("$", r"\$")):
-        lifted(schema)
+def test_unsupported_schema_raises_with_pointer(schema: Any, message: str) -> None:
+    with pytest.raises(ContractError, match=message.replace("$", r"\$")):
+        normalized(schema)
 
 
-@pytest.mark.parametrize("edition", ["2.0", "3.2.0", "", "4"])
-def test_other_editions_are_refused(edition: str) -> None:
+@pytest.mark.parametrize("version", ["2.0", "3.2.0", "", "4"])
+def test_unsupported_openapi_version_raises(version: str) -> None:
     with pytest.raises(ContractError, match=r"openapi must be 3\.0\.x or 3\.1\.x"):
-        normalize({"openapi": edition})
+        normalize({"openapi": version})

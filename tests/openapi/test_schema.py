@@ -1,4 +1,4 @@
-"""Values are checked, and what is wrong with them is said in our words."""
+"""Schema checks, the sentences of violations, and coercion."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def schema(node: Any, **others: Any) -> Schema:
 
 
 def only(node: Any, value: Any, **others: Any) -> Violation:
-    found = schema(node, **others).violations(value, "body")
-    assert len(found) == 1
-    return found[0]
+    violations = schema(node, **others).violations(value, "body")
+    assert len(violations) == 1
+    return violations[0]
 
 
 @pytest.mark.parametrize(
@@ -71,18 +71,18 @@ def only(node: Any, value: Any, **others: Any) -> Violation:
         ({"enum": [1]}, "x" * 99, "must be one of 1; got"),
     ],
 )
-def test_each_rule_has_a_sentence(node: Any, value: Any, sentence: str) -> None:
+def test_sentence_of_each_rule(node: Any, value: Any, sentence: str) -> None:
     assert only(node, value).sentence.startswith(f"the body {sentence}")
 
 
-def test_a_missing_member_is_reported_at_that_member() -> None:
+def test_missing_member_is_reported_at_its_pointer() -> None:
     violation = only({"type": "object", "required": ["a/b"]}, {})
     assert (violation.pointer, violation.name) == ("/a~1b", "a/b")
     assert violation.sentence == "a/b is required"
     assert violation.source == "acme.yaml#/components/schemas/X/required"
 
 
-def test_a_violation_deep_inside_names_its_way() -> None:
+def test_nested_violation_has_pointer_and_source() -> None:
     node = {"properties": {"a": {"items": {"$ref": "#/components/schemas/Y"}}}}
     violation = only(node, {"a": [1, "x"]}, Y={"type": "integer"})
     assert violation.pointer == "/a/1"
@@ -90,41 +90,41 @@ def test_a_violation_deep_inside_names_its_way() -> None:
     assert violation.source == "acme.yaml#/components/schemas/Y/type"
 
 
-def test_each_unknown_member_is_reported_with_what_may_be_meant() -> None:
+def test_unknown_members_are_reported_with_suggestions() -> None:
     node = {"properties": {"voice_name": {}}, "additionalProperties": False}
-    found = schema(node).violations({"voicename": 1, "zzz": 2}, "body")
-    assert [(each.pointer, each.hint) for each in found] == [
+    violations = schema(node).violations({"voicename": 1, "zzz": 2}, "body")
+    assert [(violation.pointer, violation.hint) for violation in violations] == [
         ("/voicename", "did you mean voice_name?"),
         ("/zzz", ""),
     ]
 
 
-def test_a_word_that_is_no_choice_tells_which_may_be_meant() -> None:
+def test_invalid_choice_has_a_suggestion() -> None:
     node = {"enum": ["delay", "reset", None]}
     assert only(node, "resett").hint == "did you mean reset?"
     assert [only(node, value).hint for value in ("", "e", 5)] == ["", "", ""]
 
 
-def test_a_missing_member_tells_of_the_one_sent_in_its_place() -> None:
+def test_missing_member_hint_names_similar_member_sent() -> None:
     node = {"properties": {"voice_name": {}}, "required": ["voice_name"]}
     assert only(node, {"name": "x"}).hint == "you sent name; the field is voice_name"
 
 
-def test_text_where_a_file_belongs_tells_how_to_send_one() -> None:
+def test_text_instead_of_file_has_a_hint() -> None:
     hint = "the part has no filename, so it is text; "
     file = {"type": "string", "format": "binary"}
     assert only(file, "b'Example data'").hint == hint + "send it as a file part"
     assert only(file, '{"type":"Buffer","data":[82]}').hint == hint + TO_FILE
 
 
-def test_bytes_that_came_one_by_one_tell_how_to_send_a_file() -> None:
+def test_file_sent_byte_by_byte_has_a_hint() -> None:
     node = {"properties": {"audio": {"format": "binary"}, "tags": {}}, "required": ["audio"]}
     assert only(node, {"audio[0]": "82"}).hint == f"you sent audio[0]; {TO_FILE}"
     node["required"] = ["tags"]
     assert only(node, {"tags[0]": "82"}).hint == "you sent tags[0]; the field is tags"
 
 
-def test_the_branch_that_comes_closest_is_reported() -> None:
+def test_closest_branch_of_any_of_is_reported() -> None:
     node = {
         "anyOf": [
             {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}},
@@ -134,21 +134,21 @@ def test_the_branch_that_comes_closest_is_reported() -> None:
     assert only(node, {"a": "x"}).pointer == "/a"
 
 
-def test_all_that_is_wrong_in_the_branch_that_is_meant_is_reported() -> None:
+def test_all_violations_of_the_chosen_branch_are_reported() -> None:
     properties = {"a": {"type": "integer"}, "b": {"enum": ["on", "off"]}}
-    turn = {"type": "object", "properties": properties, "additionalProperties": False}
-    node = {"anyOf": [{"const": "ok"}, turn]}
-    found = schema(node).violations({"a": "x", "b": "of", "c": 1}, "body")
-    assert [each.pointer for each in found] == ["/a", "/b", "/c"]
+    step = {"type": "object", "properties": properties, "additionalProperties": False}
+    node = {"anyOf": [{"const": "ok"}, step]}
+    violations = schema(node).violations({"a": "x", "b": "of", "c": 1}, "body")
+    assert [violation.pointer for violation in violations] == ["/a", "/b", "/c"]
     assert only(node, "okay").rule == "anyOf"
 
 
-def test_a_choice_between_two_that_may_be_meant_is_reported_as_such() -> None:
+def test_ambiguous_choice_is_reported_as_one_violation() -> None:
     node = {"anyOf": [{"type": "object", "required": [name]} for name in "ab"]}
     assert "matches none of the allowed forms" in only(node, {}).message
 
 
-def test_a_discriminator_reports_the_chosen_branch_only() -> None:
+def test_discriminator_reports_the_chosen_branch_only() -> None:
     node = {
         "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
         "discriminator": {"propertyName": "kind"},
@@ -159,29 +159,29 @@ def test_a_discriminator_reports_the_chosen_branch_only() -> None:
     assert only(node, {}, **animals).pointer == "/kind"
 
 
-def test_a_pattern_means_what_it_means_in_javascript() -> None:
+def test_pattern_has_the_syntax_of_javascript() -> None:
     assert not schema({"pattern": "^a$"}).is_valid("a\n")
 
 
 @pytest.mark.parametrize(
     "pointer", ["#/components/schemas/Y", "#/paths/x", "#/components/schemas/X/1"]
 )
-def test_a_reference_to_nothing_is_refused(pointer: str) -> None:
+def test_dangling_reference_raises(pointer: str) -> None:
     with pytest.raises(ContractError, match="nothing is defined at"):
         schemas({}).follow({"$ref": pointer}, "")
 
 
 @pytest.mark.parametrize(
-    ("pointer", "told"),
+    ("pointer", "message"),
     [("other.yaml#/x", "outside the document"), ("#/components/schemas/X", "refers to itself")],
 )
-def test_a_reference_that_leads_nowhere_is_refused(pointer: str, told: str) -> None:
-    with pytest.raises(ContractError, match=told):
+def test_external_or_circular_reference_raises(pointer: str, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
         _ = schema({"$ref": pointer}).node
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted", "value"),
+    ("text", "allowed", "value"),
     [
         ("0.5", {"number"}, 0.5),
         ("10.0", {"integer"}, 10),
@@ -197,12 +197,14 @@ def test_a_reference_that_leads_nowhere_is_refused(pointer: str, told: str) -> N
         ("5", set(), "5"),
     ],
 )
-def test_text_becomes_what_the_schema_wants(text: str, wanted: set[str], value: Any) -> None:
-    assert coerce(text, frozenset(wanted)) == value
+def test_text_is_coerced_to_the_type_of_the_schema(
+    text: str, allowed: set[str], value: Any
+) -> None:
+    assert coerce(text, frozenset(allowed)) == value
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "allowed"),
     [
         ("abc", "number"),
         ("nan", "number"),
@@ -216,22 +218,22 @@ def test_text_becomes_what_the_schema_wants(text: str, wanted: set[str], value: 
         ("", "number"),
     ],
 )
-def test_text_that_cannot_be_read_stays_text(text: str, wanted: str) -> None:
-    assert coerce(text, frozenset({wanted})) == text
+def test_unreadable_text_stays_text(text: str, allowed: str) -> None:
+    assert coerce(text, frozenset({allowed})) == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_every_number_comes_through_as_text(number: float) -> None:
+def test_number_survives_a_round_trip_through_text(number: float) -> None:
     value = coerce(repr(number), frozenset({"number"}))
     assert math.isclose(value, number, rel_tol=1e-15, abs_tol=0.0) or value == number
 
 
 @given(st.text(), st.sets(st.sampled_from(["number", "integer", "boolean", "null", "object"])))
-def test_no_text_makes_coercion_fail(text: str, wanted: set[str]) -> None:
-    coerce(text, frozenset(wanted))
+def test_coerce_never_raises(text: str, allowed: set[str]) -> None:
+    coerce(text, frozenset(allowed))
 
 
-def test_the_types_of_a_choice_are_those_of_its_branches() -> None:
+def test_kinds_of_a_choice_are_those_of_its_branches() -> None:
     node = {"anyOf": [{"type": "number"}, {"$ref": "#/components/schemas/Y"}]}
     assert kinds(schemas(node, Y={"type": ["string", "null"]}), node) == {
         "number",
@@ -268,7 +270,7 @@ Y = {"type": "integer"}
 
 
 @pytest.mark.parametrize("text", ["9223372036854775807", "1" * 25, "-9007199254740993"])
-def test_an_integer_is_read_exactly(text: str) -> None:
+def test_integer_text_is_read_exactly(text: str) -> None:
     value = coerce(text, frozenset({"integer"}))
     assert (type(value), str(value)) == (int, text)
 
@@ -302,11 +304,11 @@ def test_text_that_json_cannot_represent_stays_text(text: str, kind: str) -> Non
         ("today", "today"),
     ],
 )
-def test_a_date_time_is_read_in_every_spelling_of_rfc_3339(text: str, value: str) -> None:
+def test_date_time_is_read_in_every_spelling_of_rfc_3339(text: str, value: str) -> None:
     assert coerce(text, frozenset({"string"}), "date-time") == value
 
 
-def test_a_check_lists_100_violations_and_says_that_there_are_more() -> None:
+def test_schema_check_is_capped_at_100_violations() -> None:
     node = {"properties": {"only": {"items": {"enum": ["a"]}}}, "additionalProperties": False}
     for value in ({"only": [0] * 4000}, {f"x{i}": 0 for i in range(4000)}):
         started = time.process_time()
@@ -322,7 +324,7 @@ def test_a_check_lists_100_violations_and_says_that_there_are_more() -> None:
     assert omitted.sentence == "list may have more violations; only the first 100 are listed"
 
 
-def test_of_a_very_large_value_only_the_first_violation_is_looked_for() -> None:
+def test_large_value_reports_only_the_first_violation() -> None:
     node = {"items": {"anyOf": [{"enum": ["a"]}, {"type": "object"}]}}
     assert schema(node).violations(["a"] * 1_000_000, "body") == []
     started = time.process_time()
@@ -332,7 +334,7 @@ def test_of_a_very_large_value_only_the_first_violation_is_looked_for() -> None:
     assert len(schema(node).violations([0] * (MAX_VALUES - 1), "body")) == MAX_VIOLATIONS + 1
 
 
-def test_a_suggestion_costs_little_however_many_names_were_sent() -> None:
+def test_suggestion_for_thousands_of_names_is_cheap() -> None:
     node = {"required": ["voice_name"], "properties": {"voice_name": {}}}
     value = {f"name{'x' * i}": 0 for i in range(4000)} | {"n" * 10**6: 0}
     started = time.process_time()

@@ -1,0 +1,1 @@
+"""Fuzz tests of parsers that read untrusted bytes."""
