@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 EVERY_KEY = "*"  # its configured state applies to all keys of a provider
@@ -25,7 +24,7 @@ class Account(NamedTuple):
     credit: float | None = None
     trial_ended: bool = False
     models: tuple[str, ...] | None = None
-    limits: Mapping[str, Any] = MappingProxyType({})
+    limits: Mapping[str, Any] = {}
 
     def described(self) -> dict[str, Any]:
         """Return the state that can be changed, as JSON."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..errors import Violation
@@ -31,7 +30,7 @@ class JournalEntry(NamedTuple):
     query: bytes
     headers: Sequence[tuple[bytes, bytes]]
     at: float
-    fields: Mapping[str, Any] = MappingProxyType({})
+    fields: Mapping[str, Any] = {}
     uploads: tuple[str, ...] = ()
     size: int = 0
     file_size: int = 0
@@ -41,7 +40,7 @@ class JournalEntry(NamedTuple):
     kind: str = ""
     status: int | None = None
     response_type: str = ""
-    response_headers: Mapping[str, str] = MappingProxyType({})
+    response_headers: Mapping[str, str] = {}
     response: bytes = b""
     milliseconds: float | None = None
     early: float | None = None

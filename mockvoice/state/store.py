@@ -13,7 +13,6 @@ A reset starts new epochs, so that a request in flight cannot write into the sta
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from ..faults.rules import FaultRule
@@ -40,7 +39,7 @@ class Begin(NamedTuple):
     provider: str
     operation: str
     account: str
-    defaults: Mapping[str, Any] = MappingProxyType({})
+    defaults: Mapping[str, Any] = {}
     limits: Sequence[LimitRule] = ()
     other_limits: Collection[str] = ()
 
