@@ -186,8 +186,8 @@ class Accounts:
         if entry:
             return entry
         configured = self._configured.get(provider, {})
-        every = {**configured.get(EVERY_KEY, {}), **self._every.get(provider, {})}
-        account = Account(provider, key, **{**defaults, **every, **configured.get(key, {})})
+        state = {**defaults, **configured.get(EVERY_KEY, {}), **configured.get(key, {})}
+        account = Account(provider, key, **{**state, **self._every.get(provider, {})})
         entry = AccountEntry(account)
         if key:  # requests without a key have no account
             self._entries[provider, key] = entry

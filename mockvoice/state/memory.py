@@ -230,7 +230,8 @@ class MemoryStore:
             return sandbox.records.count(partition, change.prefix) <= change.count
         if isinstance(change, Spend):
             credit = entry.account.credit if entry else None
-            return credit is None or credit >= change.amount
+            amount = sum(other.amount for other in commit.changes if isinstance(other, Spend))
+            return credit is None or credit >= amount
         return True
 
     def _apply(self, sandbox: _Sandbox, entry: AccountEntry | None, change: Change) -> None:

@@ -86,7 +86,7 @@ class RemoveRecord:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Take credit from the account. A precondition: the account has as much."""
+    """Take credit from the account. A precondition: it has as much as the request takes in all."""
 
     amount: float
 
