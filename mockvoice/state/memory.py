@@ -202,8 +202,11 @@ class MemoryStore:
         sandbox = self._sandboxes.get(commit.sandbox)
         if sandbox is None:
             return
-        if sandbox.epochs[0] == commit.epochs[0] and sandbox.journal.find(commit.entry.number):
-            self._put_entry(sandbox, commit.entry)
+        if sandbox.epochs[0] == commit.epochs[0]:
+            if sandbox.journal.find(commit.entry.number):
+                self._put_entry(sandbox, commit.entry)
+            elif commit.entry.internal_error:
+                sandbox.journal.put_internal_error(commit.entry)
         entry = sandbox.accounts.find(commit.provider, commit.account)
         if entry and not commit.finished and sandbox.epochs[2] == commit.epochs[2]:
             entry.leave()
