@@ -258,7 +258,7 @@ class MemoryStore:
         if removed:
             self._release_records(sandbox, [removed])
         if record.base:
-            sandbox.records.put(replace(record, removed=True, uploads=(), number=0))
+            self._put_record(sandbox, replace(record, removed=True, uploads=(), number=0))
 
     def _release_entries(self, sandbox: _Sandbox, entries: Iterable[JournalEntry]) -> None:
         for entry in entries:
