@@ -288,6 +288,7 @@ class MemoryStore:
         """Return True if any account has a record with this id."""
         return any(
             (record.provider, record.collection, record.id) == (provider, collection, id)
+            and not record.removed
             for record in self._sandbox(sandbox).records
         )
 

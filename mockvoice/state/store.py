@@ -197,7 +197,7 @@ class Store(Protocol):
         """Return the stored records of this account and of every account, removed ones included."""
 
     async def has_record(self, sandbox: str, provider: str, collection: str, id: str) -> bool:
-        """Return True if any account has a record with this id."""
+        """Return True if any account has a stored record with this id; a removed one is none."""
 
     async def get_usage(
         self, sandbox: str, provider: str, account: str

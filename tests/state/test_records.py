@@ -96,6 +96,7 @@ def test_removed_base_record_is_stored_as_a_marker() -> None:
     marker = find(store, "preset")
     assert marker
     assert (marker.removed, marker.base, marker.uploads) == (True, True, ())
+    assert not run(store.has_record("", "acme", "voices", "preset"))
     assert listed(store) == ["preset"]
 
 
