@@ -229,8 +229,9 @@ class MemoryStore:
                 return record.base
             return stored.revision == change.revision and stored.number == record.number
         if isinstance(change, AtMost):
-            partition = commit.provider, change.collection, commit.account
-            return sandbox.records.count(partition, change.prefix) <= change.count
+            records = sandbox.records.list(commit.provider, change.collection, commit.account)
+            stored = [r for r in records if r.id.startswith(change.prefix) and not r.removed]
+            return len(stored) <= change.count
         if isinstance(change, Spend):
             credit = entry.account.credit if entry else None
             amount = sum(other.amount for other in commit.changes if isinstance(other, Spend))

@@ -100,7 +100,10 @@ class AddUsage:
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """A precondition: at most `count` stored records of the account have ids with this prefix."""
+    """A precondition: the account sees at most `count` stored records with this prefix in their ids.
+
+    These are its own records and those of every account.
+    """
 
     collection: str
     prefix: str
