@@ -230,8 +230,8 @@ class MemoryStore:
             return stored.revision == change.revision and stored.number == record.number
         if isinstance(change, AtMost):
             records = sandbox.records.list(commit.provider, change.collection, commit.account)
-            stored = [r for r in records if r.id.startswith(change.prefix) and not r.removed]
-            return len(stored) <= change.count
+            ids = [record.id for record in records if not record.removed]
+            return sum(id.startswith(change.prefix) for id in ids) <= change.count
         if isinstance(change, Spend):
             credit = entry.account.credit if entry else None
             amount = sum(other.amount for other in commit.changes if isinstance(other, Spend))

@@ -87,7 +87,8 @@ def test_unmet_precondition_applies_nothing(unmet: Change) -> None:
     request = begin(store)
     upload = request.upload(b"RIFF")
     added = PutRecord(make_record("new", uploads=(upload.id,)))
-    changes = [added, Spend(2.0), AddUsage({"text": "x"}), unmet, RemoveRecord(old)]
+    usage = AddUsage({"text": "x"})
+    changes: list[Change] = [added, Spend(2.0), usage, unmet, RemoveRecord(old)]
     conflict = request.commit(*changes, uploads=[upload], retry_at=START)
     assert isinstance(conflict, Conflict)
     assert (conflict.account.credit, conflict.account.concurrency) == (5.0, 1)
@@ -160,7 +161,7 @@ def test_commit_from_before_a_reset_changes_nothing() -> None:
     reset(store)
     change_account(store, credit=5.0)
     added = PutRecord(make_record("a", uploads=(upload.id,)))
-    changes = [added, Spend(2.0), AddUsage({"text": "x"})]
+    changes: list[Change] = [added, Spend(2.0), AddUsage({"text": "x"})]
     assert request.commit(*changes, uploads=[upload], retry_at=START, finished=False) is None
     request.finish(uploads=[upload], internal_error="error")
     assert records_of(store) == []
