@@ -100,9 +100,9 @@ class AddUsage:
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """A precondition: the account sees at most `count` stored records with this prefix in their ids.
+    """A precondition: at most `count` stored records have ids with this prefix.
 
-    These are its own records and those of every account.
+    The records are those of the account and those of every account.
     """
 
     collection: str

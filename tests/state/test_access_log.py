@@ -29,11 +29,12 @@ def test_off_prints_nothing() -> None:
 
 
 def test_text_has_sandbox_operation_status_and_fault(capsys: pytest.CaptureFixture[str]) -> None:
-    assert lines("text", capsys) == [
-        "1970-01-01T00:00:00Z  request_7  acme clone  POST /clone  -> 201  1.2 ms",
-        "1970-01-01T00:00:00Z  ~box  request_8  acme clone  POST /clone  -> no response,"
-        + " reset (fault_1)  0.5 ms",
-    ]
+    first, second = lines("text", capsys)
+    assert first == "1970-01-01T00:00:00Z  request_7  acme clone  POST /clone  -> 201  1.2 ms"
+    assert second == (
+        "1970-01-01T00:00:00Z  ~box  request_8  acme clone  POST /clone"
+        "  -> no response, reset (fault_1)  0.5 ms"
+    )
 
 
 def test_json_has_the_names_of_the_journal(capsys: pytest.CaptureFixture[str]) -> None:
