@@ -62,7 +62,8 @@ class JournalEntry(NamedTuple):
 class Journal:
     """The entries of one sandbox in memory, at most `capacity` of about `max_bytes` bytes.
 
-    The oldest entries are evicted. Entries with an internal error stay in `internal_errors`.
+    The oldest entries are evicted; one that is larger than `max_bytes` stays until the next one.
+    Entries with an internal error stay in `internal_errors`.
     """
 
     def __init__(self, capacity: int, max_bytes: int) -> None:
@@ -89,17 +90,18 @@ class Journal:
         self._entries[entry.number] = entry, weight
         self.bytes += weight
         if entry.internal_error:
-            self._put_internal_error(entry)
-        while len(self._entries) > self._capacity or self.bytes > self._max_bytes:
-            if len(self._entries) == 1:
-                break
+            self.put_internal_error(entry)
+        while len(self._entries) > self._capacity or (
+            self.bytes > self._max_bytes and len(self._entries) > 1
+        ):
             _, (oldest, evicted_weight) = self._entries.popitem(last=False)
             self.bytes -= evicted_weight
             self.evicted += 1
             dropped.append(oldest)
         return dropped
 
-    def _put_internal_error(self, entry: JournalEntry) -> None:
+    def put_internal_error(self, entry: JournalEntry) -> None:
+        """Store an entry among those with an internal error, in place of one with its number."""
         for i, other in enumerate(self.internal_errors):
             if other.number == entry.number:
                 self.internal_errors[i] = entry

@@ -80,7 +80,7 @@ class RemoveRecord(NamedTuple):
 
 
 class Spend(NamedTuple):
-    """Take credit from the account. A precondition: the account has as much."""
+    """Take credit from the account. A precondition: it has as much as the request takes in all."""
 
     amount: float
 
@@ -92,7 +92,10 @@ class AddUsage(NamedTuple):
 
 
 class AtMost(NamedTuple):
-    """A precondition: at most `limit` stored records of the account have ids with this prefix."""
+    """A precondition: at most `limit` stored records have ids with this prefix.
+
+    The records are those of the account and those of every account.
+    """
 
     collection: str
     prefix: str
@@ -184,7 +187,7 @@ class Store(Protocol):
         """Return the stored records of this account and of every account, removed ones included."""
 
     async def has_record(self, sandbox: str, provider: str, collection: str, id: str) -> bool:
-        """Return True if any account has a record with this id."""
+        """Return True if any account has a stored record with this id; a removed one is none."""
 
     async def get_usage(
         self, sandbox: str, provider: str, account: str
