@@ -16,6 +16,7 @@ import mockvoice
 from mockvoice import Control
 from mockvoice.client import models
 from mockvoice.client.control import ControlError
+from mockvoice.faults.kinds import Kind
 
 from .cli.processes import serving
 from .contract.contracts import Contract
@@ -383,7 +384,7 @@ def test_models_have_the_fields_of_the_contract(
 
 
 def test_literal_types_have_the_values_of_the_contract() -> None:
-    assert [*get_args(models.Kind)] == _schema("Kind")["enum"]
+    assert [*get_args(Kind)] == _schema("Kind")["enum"]
     paths = Contract("mockvoice").document["paths"]
     (body,) = paths["/reset"]["post"]["requestBody"]["content"].values()
     assert [*get_args(models.Part)] == body["schema"]["properties"]["only"]["items"]["enum"]

@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 from urllib.parse import quote, urlencode
 
+from ..faults.kinds import Kind
 from . import report
 from .models import (
     AccountInfo,
     AccountState,
     Failure,
     FaultFields,
-    Kind,
     Part,
     RecordedRequest,
     RecordedRequests,

@@ -7,18 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Self, TypedDict, overload
 
-Kind = Literal[
-    "status",
-    "delay",
-    "timeout",
-    "reset",
-    "disconnect",
-    "truncate",
-    "malformed",
-    "empty",
-    "wrong_type",
-    "drip",
-]
+from ..faults.kinds import Kind
+
 SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
 Part = Literal["faults", "requests", "voices", "accounts", "clock", "ids"]
 
