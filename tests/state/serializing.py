@@ -23,7 +23,7 @@ PLAIN: dict[str, Any] = {
     kind.__name__: kind
     for module in (accounts, journal, records, store, uploads)
     for kind in vars(module).values()
-    if isinstance(kind, type) and is_dataclass(kind)
+    if isinstance(kind, type) and (is_dataclass(kind) or hasattr(kind, "_fields"))
 }
 PLAIN |= {"AudioInfo": AudioInfo, "Violation": Violation, "FaultRule": FaultRule}
 
