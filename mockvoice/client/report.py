@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .models import RecordedFile, RecordedRequest
+from .models import RecordedFile, RecordedRequest, RecordedRequests
 
 NO_REQUESTS = "no requests received"
 _MAX_VALUE_LENGTH = 300  # characters
@@ -81,12 +81,19 @@ def internal_error(request: RecordedRequest) -> str:
     return f"mockvoice internal error: {request_line(request)}\n    {error}"
 
 
-def summary(requests: Iterable[RecordedRequest]) -> str:
+def summary(requests: RecordedRequests) -> str:
     """Return one line per request."""
-    return "\n".join(map(request_line, requests)) or NO_REQUESTS
+    return "\n".join([*_evicted(requests), *map(request_line, requests)]) or NO_REQUESTS
 
 
-def report(requests: Iterable[RecordedRequest], faults: Iterable[Mapping[str, Any]] = ()) -> str:
+def report(requests: RecordedRequests, faults: Iterable[Mapping[str, Any]] = ()) -> str:
     """Return all requests with details, followed by the faults; oldest first."""
     details = [line for request in requests for line in request_details(request)]
-    return "\n".join([*(details or [NO_REQUESTS]), *map(fault_line, faults)])
+    lines = [*_evicted(requests), *details]
+    return "\n".join([*(lines or [NO_REQUESTS]), *map(fault_line, faults)])
+
+
+def _evicted(requests: RecordedRequests) -> list[str]:
+    """Return the line for requests that are no longer in the journal, if there are any."""
+    count = requests.evicted
+    return [f"({count} older request{'s' * (count != 1)} evicted)"] if count else []

@@ -52,6 +52,7 @@ HANDLERS: Mapping[str, Handler] = {
     "getFault": faults.get_fault,
     "deleteFault": faults.delete_fault,
     "listRequests": requests.list_requests,
+    "countRequests": requests.count_requests,
     "clearRequests": requests.clear_requests,
     "getRequest": requests.get_request,
     "getVerification": verification.get_verification,

@@ -30,6 +30,15 @@ async def list_requests(ctx: ControlContext) -> JSON:
     return {"requests": [await entry_json(ctx, entry) for entry in entries], "evicted": evicted}
 
 
+async def count_requests(ctx: ControlContext) -> JSON:
+    counts = [
+        {"provider": provider, "operation": operation, "status": status, "count": total}
+        for provider, operation, status, total in await ctx.store.count_entries(ctx.sandbox)
+    ]
+    _, evicted = await ctx.store.list_entries(ctx.sandbox)
+    return {"counts": counts, "evicted": evicted}
+
+
 async def get_request(ctx: ControlContext) -> JSON:
     id = ctx.parameters["id"]
     entry = await ctx.store.get_entry(ctx.sandbox, _number(id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
 from types import MappingProxyType
@@ -60,10 +60,23 @@ class JournalEntry(NamedTuple):
         return _ENTRY_BYTES + headers + text
 
 
+class RequestCount(NamedTuple):
+    """The number of requests to an operation that got a status, None if no response was sent.
+
+    `provider` is "" for a path that no provider serves, `operation` for one without operations.
+    """
+
+    provider: str
+    operation: str
+    status: int | None
+    total: int
+
+
 class Journal:
     """The entries of one sandbox in memory, at most `capacity` of about `max_bytes` bytes.
 
-    The oldest entries are evicted. Entries with an internal error stay in `internal_errors`.
+    The oldest entries are evicted. Entries with an internal error stay in `internal_errors`, and
+    evicted entries remain counted in `counts`, by provider, operation and status.
     """
 
     def __init__(self, capacity: int, max_bytes: int) -> None:
@@ -72,6 +85,7 @@ class Journal:
         self._entries: OrderedDict[int, tuple[JournalEntry, int]] = OrderedDict()
         self._numbers = count(1)
         self.internal_errors: deque[JournalEntry] = deque(maxlen=_INTERNAL_ERRORS)
+        self.counts: Counter[tuple[str, str, int | None]] = Counter()
         self.bytes = 0
         self.evicted = 0
 
@@ -87,6 +101,8 @@ class Journal:
         if before:
             self.bytes -= before[1]
             dropped.append(before[0])
+        else:
+            self.counts[entry.provider, entry.operation, entry.status] += 1
         self._entries[entry.number] = entry, weight
         self.bytes += weight
         if entry.internal_error:
@@ -116,6 +132,7 @@ class Journal:
         """Delete all entries; numbers continue."""
         self._entries.clear()
         self.internal_errors.clear()
+        self.counts.clear()
         self.bytes = self.evicted = 0
 
     def __iter__(self) -> Iterator[JournalEntry]:

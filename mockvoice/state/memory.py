@@ -11,7 +11,7 @@ from ..config.settings import BYTES_PER_MB, Settings
 from ..faults.rules import FaultRule
 from .accounts import Account, AccountEntry, Accounts
 from .clock import Clock
-from .journal import Journal, JournalEntry
+from .journal import Journal, JournalEntry, RequestCount
 from .records import EVERY_ACCOUNT, Record, Records
 from .store import (
     PARTS,
@@ -336,6 +336,11 @@ class MemoryStore:
         """Return the journal, oldest first, and the number of evicted entries."""
         journal = self._sandbox(sandbox).journal
         return [*journal], journal.evicted
+
+    async def count_entries(self, sandbox: str) -> Sequence[RequestCount]:
+        """Return the number of requests by provider, operation and status."""
+        counts = self._sandbox(sandbox).journal.counts
+        return [RequestCount(*key, number) for key, number in counts.items()]
 
     async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
         """Return one journal entry."""
