@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from urllib.parse import parse_qs
 
 from ..errors import NotFound, ValidationFailed, Violation
 from ..faults.validation import target_violations
-from ..provider import Headers
-from ..redact import mask_key, redact
+from ..redact import FAULT_HEADER, mask_key, redact_fault_header
 from ..state.clock import timestamp
 from ..state.journal import JournalEntry
 from ..types import JSON
@@ -109,9 +107,10 @@ def _number(id: str) -> int:
 
 async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
     """Return a journal entry with secrets masked."""
-    query = parse_qs(entry.query.decode("latin-1"), keep_blank_values=True)
-    headers = Headers(entry.headers)
-    retries = re.fullmatch(r"[0-9]{1,9}", headers.get("x-stainless-retry-count"))
+    query, headers = entry.query_texts(), entry.header_texts()
+    if FAULT_HEADER in headers:
+        headers[FAULT_HEADER] = redact_fault_header(headers[FAULT_HEADER])
+    retries = re.fullmatch(r"[0-9]{1,9}", headers.get("x-stainless-retry-count", ""))
     uploads = await ctx.store.get_uploads(ctx.sandbox, entry.uploads)
     recorded = {
         "id": entry.id,
@@ -122,7 +121,7 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
         "path": entry.path,
         "query": {name: texts[0] if len(texts) == 1 else texts for name, texts in query.items()},
         "account": mask_key(entry.account) if entry.account else "",
-        "headers": dict(headers.items()),
+        "headers": headers,
         "fields": entry.fields,
         "files": [upload.described() for upload in uploads],
         "bytes": entry.size,
@@ -136,7 +135,7 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
         "early": entry.early,
         "internal_error": entry.internal_error,
     }
-    return redact(recorded, entry.account)
+    return entry.redactor().redact(recorded)
 
 
 def _response_json(entry: JournalEntry) -> JSON:

@@ -38,7 +38,7 @@ def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
         "provider": entry.provider,
         "operation": entry.operation,
         "method": entry.method,
-        "path": entry.path,
+        "path": entry.redactor().text(entry.path),
         "account": mask_key(entry.account) if entry.account else "",
         "status": entry.status,
         "fault": {"id": entry.fault, "kind": entry.kind} if entry.fault else None,

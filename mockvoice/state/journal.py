@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
 from ..errors import Violation
+from ..redact import Redactor, find_secrets, header_secrets
 
 _ENTRY_BYTES = 2048  # of an entry besides its texts, about
 _INTERNAL_ERRORS = 100  # entries with an internal error that outlast the journal
@@ -51,6 +53,21 @@ class JournalEntry(NamedTuple):
     def id(self) -> str:
         """The id of the entry: `request_7`."""
         return f"request_{self.number}"
+
+    def query_texts(self) -> dict[str, list[str]]:
+        """Return the query parameters by name."""
+        return parse_qs(self.query.decode("latin-1"), keep_blank_values=True)
+
+    def header_texts(self) -> dict[str, str]:
+        """Return the headers by name."""
+        return {name.decode("latin-1"): text.decode("latin-1") for name, text in self.headers}
+
+    def redactor(self) -> Redactor:
+        """Return what masks the secrets of the request wherever they occur."""
+        secrets = [self.account]
+        for name, text in self.header_texts().items():
+            secrets += header_secrets(name, text)
+        return Redactor([*secrets, *find_secrets(self.query_texts()), *find_secrets(self.fields)])
 
     @property
     def weight(self) -> int:

@@ -38,7 +38,10 @@ def test_errors_are_problem_documents(box: Box) -> None:
     assert [entry["status"] for entry in box.requests()] == []
 
 
-READ_ONLY = "GET /health, GET /providers, GET /faults, GET /requests, GET /requests/counts, GET /verification"
+READ_ONLY = (
+    "GET /health, GET /providers, GET /faults, GET /requests, GET /requests/counts,"
+    " GET /verification"
+)
 
 
 @pytest.mark.parametrize(
