@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
+from sys import getsizeof
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
@@ -12,7 +13,8 @@ from urllib.parse import parse_qs
 from ..errors import Violation
 from ..redact import Redactor, find_secrets, header_secrets
 
-_ENTRY_BYTES = 2048  # of an entry besides its texts, about
+_ENTRY_BYTES = 1100  # of an entry without its texts and values, measured
+_HEADER_BYTES = 140  # of the objects for one header besides its text, measured
 _INTERNAL_ERRORS = 100  # entries with an internal error that outlast the journal
 
 
@@ -71,10 +73,36 @@ class JournalEntry(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """The approximate number of bytes it occupies; files are counted where they are stored."""
+        """The approximate number of bytes that it occupies in memory.
+
+        Files are counted where they are stored.
+        """
         headers = sum(map(len, chain.from_iterable(self.headers)))
-        text = len(self.query) + self.size - self.file_size + len(self.response)
-        return _ENTRY_BYTES + headers + text
+        headers += _HEADER_BYTES * (len(self.headers) + len(self.response_headers))
+        headers += sum(map(len, self.response_headers.values()))
+        text = len(self.account) + len(self.path) + len(self.query) + len(self.response)
+        text += len(self.hint) + len(self.internal_error)
+        values = _memory(self.fields)
+        if self.violations:
+            values += _memory([self.fields, *self.violations])  # may contain values of the fields
+            values -= _memory(self.fields)
+        return _ENTRY_BYTES + headers + text + values
+
+
+def _memory(value: Any) -> int:
+    """Return the number of bytes of a value and of all that it contains, each object once."""
+    total, seen, stack = 0, set(), [value]
+    while stack:
+        item = stack.pop()
+        if id(item) not in seen:
+            seen.add(id(item))
+            total += getsizeof(item)
+            if isinstance(item, dict):
+                stack += item
+                stack += item.values()
+            elif isinstance(item, list | tuple):
+                stack += item
+    return total
 
 
 class RequestCount(NamedTuple):
@@ -90,15 +118,14 @@ class RequestCount(NamedTuple):
 
 
 class Journal:
-    """The entries of one sandbox in memory, at most `capacity` of about `max_bytes` bytes.
+    """The entries of one sandbox in memory, at most `capacity`; `bytes` is their weight.
 
     The oldest entries are evicted. Entries with an internal error stay in `internal_errors`, and
     evicted entries remain counted in `counts`, by provider, operation and status.
     """
 
-    def __init__(self, capacity: int, max_bytes: int) -> None:
+    def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._max_bytes = max_bytes
         self._entries: OrderedDict[int, tuple[JournalEntry, int]] = OrderedDict()
         self._numbers = count(1)
         self.internal_errors: deque[JournalEntry] = deque(maxlen=_INTERNAL_ERRORS)
@@ -124,14 +151,16 @@ class Journal:
         self.bytes += weight
         if entry.internal_error:
             self._put_internal_error(entry)
-        while len(self._entries) > self._capacity or self.bytes > self._max_bytes:
-            if len(self._entries) == 1:
-                break
-            _, (oldest, evicted_weight) = self._entries.popitem(last=False)
-            self.bytes -= evicted_weight
-            self.evicted += 1
-            dropped.append(oldest)
+        while len(self._entries) > self._capacity:
+            dropped.append(self.evict())
         return dropped
+
+    def evict(self) -> JournalEntry:
+        """Delete the oldest entry, and return it."""
+        _, (oldest, weight) = self._entries.popitem(last=False)
+        self.bytes -= weight
+        self.evicted += 1
+        return oldest
 
     def _put_internal_error(self, entry: JournalEntry) -> None:
         for i, other in enumerate(self.internal_errors):
