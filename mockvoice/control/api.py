@@ -3,7 +3,7 @@
 The contract is `specs/mockvoice.yaml`. Unlike requests to a provider, those to the control API
 are not recorded, not limited and not subject to faults. Errors are `application/problem+json`
 (RFC 9457). Cross-origin requests from browsers are rejected before anything is read or changed,
-see `origin.py`. Responses never contain secrets: API keys, and values whose names suggest a
+see `http/origin.py`. Responses never contain secrets: API keys, and values whose names suggest a
 secret, are masked.
 """
 
@@ -20,6 +20,7 @@ from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem
 from ..http.body import Body, read_body
 from ..http.identify import control_path_hint, path_hint, reject_unknown, sandbox_name
+from ..http.origin import check_origin
 from ..http.params import decode
 from ..http.responses import diagnostic_headers, encode
 from ..http.transport import RawResponse, Transport
@@ -30,7 +31,6 @@ from ..provider import NO_OPERATION, Headers, Response
 from ..state.clock import http_date
 from . import accounts, clock, faults, providers, requests, reset, samples, verification, voices
 from .context import ControlContext
-from .origin import check_origin
 
 log = logging.getLogger("mockvoice")
 

@@ -35,6 +35,7 @@ from ..faults.validation import fault_violations
 from ..mock import Mock
 from ..openapi.document import Operation
 from ..provider import Handler, Provider, RequestContext, undeclared
+from ..state.accounts import Account
 from ..state.clock import http_date
 from ..state.ids import Ids, draw
 from ..state.journal import JournalEntry
@@ -42,6 +43,7 @@ from ..state.store import Begin, Begun, Commit
 from ..state.uploads import Upload
 from .body import Body, parse, read_body
 from .identify import Target, identify
+from .origin import is_foreign
 from .params import Decoded, decode
 from .ratelimit import limit_rules, rate_limit, retry_at
 from .responses import render, render_example, render_problem
@@ -76,6 +78,9 @@ async def handle_request(
     body = await read_body(
         receive, target.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
     )
+    if target.problem and is_foreign(target.headers):
+        await _reject_page(mock, provider, target, target.problem, transport)
+        return
     begin = _begin(provider, target)
     begun = await mock.store.begin(begin)
     ctx = _context(mock, provider, target, begun, body)
@@ -91,6 +96,23 @@ async def handle_request(
             break
         ctx.retry(conflict.account)
     await _send(mock, ctx, transport, faults, outcome, commit, started)
+
+
+async def _reject_page(
+    mock: Mock, provider: Provider, target: Target, problem: Problem, transport: Transport
+) -> None:
+    """Reject a request from a web page of another origin, which must not change any state.
+
+    Browsers send such requests without asking, and without an API key: the page could fill the
+    journal, and replace sandboxes by others.
+    """
+    now = (await mock.store.get_clock(target.sandbox)).now
+    account = Account(provider.name, "")
+    begun = Begun((0, 0, 0), 0, 0, now, "", None, mock.settings.audio, account, (), 0, None)
+    ctx = _context(mock, provider, target, begun, Body())
+    response = render_problem(ctx, problem)
+    response.headers = {"date": http_date(int(now)), **response.headers}
+    await transport.send(response)
 
 
 # --- begin ---------------------------------------------------------------------------------------

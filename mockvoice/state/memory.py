@@ -423,7 +423,8 @@ class MemoryStore:
 
     async def get_clock(self, sandbox: str) -> ClockState:
         """Return the time of a sandbox."""
-        clock = self._sandbox(sandbox).clock
+        state = self._sandboxes.get(sandbox)
+        clock = state.clock if state else Clock()
         return ClockState(clock.now(), clock.frozen)
 
     async def set_clock(

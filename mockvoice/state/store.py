@@ -259,7 +259,7 @@ class Store(Protocol):
         """Change parts of an account; those of the key "*" change every account."""
 
     async def get_clock(self, sandbox: str) -> ClockState:
-        """Return the time of a sandbox."""
+        """Return the time of a sandbox. Unlike other calls, this one does not create it."""
 
     async def set_clock(
         self, sandbox: str, *, at: float | None, frozen: bool | None, advance: float
