@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 
 import httpx
 import pytest
+from telnyx import NotFoundError, Telnyx
 
 import mockvoice
 from mockvoice import Control
@@ -261,6 +263,20 @@ def test_assert_called_and_assert_not_called(mock: Control) -> None:
         mock.retell.assert_not_called()
     with pytest.raises(AssertionError, match=r"^expected at least 1 request to telnyx, got 0"):
         mock.telnyx.assert_called()
+
+
+def test_report_shows_requests_with_a_wrong_base_url(mock: Control) -> None:
+    client = Telnyx(api_key="sk_live_0123456789", base_url=mock.url, max_retries=0)
+    with pytest.raises(
+        NotFoundError, match=f"the base URL of Telnyx here is {mock.telnyx.base_url}"
+    ):
+        client.get("/voice_clones", cast_to=httpx.Response)
+    line = r"request_1  \(no provider\) \(no operation\)  GET /voice_clones  -> 404, attempt 1\n"
+    hint = rf"    hint: .*the base URL of Telnyx here is {mock.telnyx.base_url}; "
+    with pytest.raises(AssertionError, match=rf", got 0\. Requests received:\n{line}{hint}"):
+        mock.telnyx.assert_called()
+    assert re.match(line + hint, mock.report())
+    assert mock.telnyx.requests == []
 
 
 @pytest.fixture(scope="module")

@@ -302,8 +302,12 @@ class ControlScope:
         return self._requests(operation)
 
     def _mismatch(self, expected: str, count: int) -> str:
-        received = report.summary(self.requests)
-        return f"expected {expected}, got {count}. Requests received:\n{received}"
+        received = self._requests()
+        if self._name:
+            # A request that no provider serves may have been meant for this one.
+            journal = self._sandbox.request("GET", "/requests")["requests"]
+            received += map(RecordedRequest.of, (r for r in journal if not r["provider"]))
+        return f"expected {expected}, got {count}. Requests received:\n{report.summary(received)}"
 
     # --- records ---
 

@@ -15,7 +15,7 @@ _COUNTERS = ("id", "hits", "matched")  # fields that the server adds to a fault
 
 def request_line(request: RecordedRequest) -> str:
     """Return a request and its outcome in one line."""
-    operation = f"{request.provider} {request.operation or '(no operation)'}"
+    operation = f"{request.provider or '(no provider)'} {request.operation or '(no operation)'}"
     path = request.path if request.path.isprintable() else repr(request.path)
     outcome = "no response" if request.status is None else str(request.status)
     if request.fault:
@@ -82,8 +82,13 @@ def internal_error(request: RecordedRequest) -> str:
 
 
 def summary(requests: RecordedRequests) -> str:
-    """Return one line per request."""
-    return "\n".join([*_evicted(requests), *map(request_line, requests)]) or NO_REQUESTS
+    """Return one line per request, and the hint for a path that no provider serves."""
+    lines = _evicted(requests)
+    for request in requests:
+        lines.append(request_line(request))
+        if not request.provider:
+            lines.append(f"    hint: {request.hint}")
+    return "\n".join(lines) or NO_REQUESTS
 
 
 def report(requests: RecordedRequests, faults: Iterable[Mapping[str, Any]] = ()) -> str:

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem
 from ..http.body import Body, read_body
-from ..http.identify import control_path_hint, path_hint, reject_unknown, sandbox_name
+from ..http.identify import control_path_hint, reject_unknown, sandbox_name
 from ..http.origin import check_origin
 from ..http.params import decode
 from ..http.responses import diagnostic_headers, encode
@@ -106,7 +106,9 @@ def _context(
     origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
     origin += f"/~{sandbox}" if sandbox else ""
     if operation is NO_OPERATION:
-        reject_unknown(scope, operations, lambda path: _path_hint(mock, path, origin))
+        reject_unknown(
+            scope, operations, lambda path: control_path_hint(mock.control, path, origin)
+        )
     if operation.id not in OPEN:
         check_origin(headers)
     return ControlContext(mock, operation, sandbox, headers, origin)
@@ -118,14 +120,6 @@ def _decode(ctx: ControlContext, scope: Scope, body: Body) -> None:
     validate(ctx.operation, decoded, strict_audio=False, max_bytes=lambda limit: limit)
     defaults = decoded.media_type.defaults if decoded.media_type else {}
     ctx.parameters, ctx.fields = decoded.parameters, {**defaults, **decoded.fields}
-
-
-def _path_hint(mock: Mock, path: str, origin: str) -> str:
-    """Return the hint for a path of the control API, or for one that belongs to nobody."""
-    if f"{path}/".startswith(f"{mock.control.base_path}/"):
-        return control_path_hint(mock.control, path, origin)
-    control = f"the control API is {origin}{mock.control.base_path}"
-    return f"{path_hint([*mock.providers.values()], path, origin)}; {control}"
 
 
 def _response(operation: Operation, result: Any) -> RawResponse:

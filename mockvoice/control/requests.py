@@ -79,7 +79,8 @@ def _filters(ctx: ControlContext) -> list[Filter]:
 
 def _operation_names(ctx: ControlContext, entry: JournalEntry) -> tuple[str, str]:
     """Return the operationId of a request, and its method with the path from the contract."""
-    operation = ctx.mock.providers[entry.provider].document.operations.get(entry.operation)
+    provider = ctx.mock.providers.get(entry.provider)
+    operation = provider.document.operations.get(entry.operation) if provider else None
     path = operation.path if operation else entry.path
     return entry.operation, f"{entry.method} {path}"
 

@@ -42,7 +42,7 @@ from ..state.journal import JournalEntry
 from ..state.store import Begin, Begun, Commit
 from ..state.uploads import Upload
 from .body import Body, parse, read_body
-from .identify import Target, identify
+from .identify import NO_PROVIDER, Target, identify, path_hint
 from .origin import is_foreign
 from .params import Decoded, decode
 from .ratelimit import limit_rules, rate_limit, retry_at
@@ -74,7 +74,7 @@ async def handle_request(
     """Handle a request to a path of a provider that has these operations, by method."""
     started = perf_counter()
     transport = Transport(scope, receive, send)
-    target = identify(provider, operations, scope)
+    target = identify(provider, operations, scope, partial(_path_hint, mock, provider))
     body = await read_body(
         receive, target.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
     )
@@ -96,6 +96,14 @@ async def handle_request(
             break
         ctx.retry(conflict.account)
     await _send(mock, ctx, transport, faults, outcome, commit, started)
+
+
+def _path_hint(mock: Mock, provider: Provider, path: str, origin: str) -> str:
+    """Return the hint for an unknown path of a provider, or for one that no provider serves."""
+    if provider is not NO_PROVIDER:
+        return path_hint([provider], path, origin)
+    control = f"the control API is {origin}{mock.control.base_path}"
+    return f"{path_hint([*mock.providers.values()], path, origin)}; {control}"
 
 
 async def _reject_page(
@@ -162,6 +170,8 @@ async def take_faults(
     The problem is replaced if the headers are invalid.
     """
     begun = ctx.begun
+    if ctx.provider is NO_PROVIDER:  # a fault must not hide the hint
+        return (), problem
     if not (begun.rules_version or ctx.headers.has_any(FAULT_HEADERS)):
         return (), problem
     facts = RequestFacts(

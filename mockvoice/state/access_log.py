@@ -48,7 +48,7 @@ def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
 
 def _text(entry: Mapping[str, Any]) -> str:
     sandbox = f"~{entry['sandbox']}  " if entry["sandbox"] else ""
-    operation = f"{entry['provider']} {entry['operation'] or '(no operation)'}"
+    operation = f"{entry['provider'] or '(no provider)'} {entry['operation'] or '(no operation)'}"
     path = entry["path"] if entry["path"].isprintable() else repr(entry["path"])
     came = "no reply" if entry["status"] is None else entry["status"]
     fault = f", {entry['fault']['kind']} ({entry['fault']['id']})" if entry["fault"] else ""
