@@ -6,7 +6,6 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
 from sys import getsizeof
-from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -35,7 +34,7 @@ class JournalEntry(NamedTuple):
     query: bytes
     headers: Sequence[tuple[bytes, bytes]]
     at: float
-    fields: Mapping[str, Any] = MappingProxyType({})
+    fields: Mapping[str, Any] = {}
     uploads: tuple[str, ...] = ()
     size: int = 0
     file_size: int = 0
@@ -45,7 +44,7 @@ class JournalEntry(NamedTuple):
     kind: str = ""
     status: int | None = None
     response_type: str = ""
-    response_headers: Mapping[str, str] = MappingProxyType({})
+    response_headers: Mapping[str, str] = {}
     response: bytes = b""
     milliseconds: float | None = None
     early: float | None = None
@@ -150,7 +149,7 @@ class Journal:
         self._entries[entry.number] = entry, weight
         self.bytes += weight
         if entry.internal_error:
-            self._put_internal_error(entry)
+            self.put_internal_error(entry)
         while len(self._entries) > self._capacity:
             dropped.append(self.evict())
         return dropped
@@ -162,7 +161,8 @@ class Journal:
         self.evicted += 1
         return oldest
 
-    def _put_internal_error(self, entry: JournalEntry) -> None:
+    def put_internal_error(self, entry: JournalEntry) -> None:
+        """Store an entry among those with an internal error, in place of one with its number."""
         for i, other in enumerate(self.internal_errors):
             if other.number == entry.number:
                 self.internal_errors[i] = entry
