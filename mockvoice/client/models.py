@@ -230,7 +230,14 @@ _NESTED: Mapping[str, type[_Model]] = {
 
 
 class RecordedRequests(list[RecordedRequest]):
-    """A snapshot of the journal, oldest request first."""
+    """A snapshot of the journal, oldest request first.
+
+    `evicted` is the number of older requests, of all providers, that the journal no longer has.
+    """
+
+    def __init__(self, requests: Iterable[RecordedRequest] = (), evicted: int = 0) -> None:
+        super().__init__(requests)
+        self.evicted = evicted
 
     @property
     def last(self) -> RecordedRequest:
