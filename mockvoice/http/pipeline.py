@@ -73,8 +73,12 @@ async def handle_request(
     started = perf_counter()
     transport = Transport(scope, receive, send)
     target = identify(provider, operations, scope)
+    settings = mock.settings
     body = await read_body(
-        receive, target.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
+        receive,
+        target.headers.get("content-type"),
+        settings.max_body_mb * BYTES_PER_MB,
+        settings.max_json_mb * BYTES_PER_MB,
     )
     begin = _begin(provider, target)
     begun = await mock.store.begin(begin)

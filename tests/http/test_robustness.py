@@ -23,7 +23,7 @@ DAY = "start_time=2024-01-01T00:00:00Z&end_time=2024-01-02T00:00:00Z"
     ("method", "path", "body"),
     [
         ("POST", "/__mockvoice/reset", {"only": [0] * 4000}),
-        ("POST", "/__mockvoice/reset", {"only": [0] * 400_000}),
+        ("POST", "/__mockvoice/reset", {"only": [0] * 99_000}),
         ("POST", "/__mockvoice/faults", {f"x{i}": 0 for i in range(4000)}),
         ("GET", f"/supertone/v1/usage?{DAY}&{'breakdown_type=x&' * 3000}", None),
     ],
