@@ -78,6 +78,11 @@ class Settings:
     max_json_mb: int = _setting(
         4, "maximum size of any other request body, and of all text fields, in MB", min_value=0
     )
+    read_timeout: int = _setting(
+        30,
+        "seconds until a connection is closed on which the rest of a request is missing",
+        min_value=1,
+    )
     upload_cache_mb: int = _setting(
         64, "size of the cache of uploaded files in MB; the oldest are evicted", min_value=0
     )

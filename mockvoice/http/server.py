@@ -124,6 +124,9 @@ class Server(uvicorn.Server):
         ticks = 0
         while not await self.on_tick(ticks):
             ticks += 10  # uvicorn renews the Date header at every tenth tick
+            since = self._loop.time() - self.mock.settings.read_timeout
+            for connection in [*self.server_state.connections]:
+                connection.close_if_stalled(since)  # type: ignore[union-attr]  # see protocols.py
             try:
                 await asyncio.wait_for(self._stop.wait(), 1.0)
             except TimeoutError:
