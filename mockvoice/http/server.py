@@ -146,6 +146,14 @@ class Server(uvicorn.Server):
         """Stop at once, not at the next tick; and well: uvicorn would raise the signal again."""
         self._end()
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until stopped; then write what is left of the log."""
+        try:
+            super().run(sockets)
+        finally:
+            if self.mock.log:
+                self.mock.log.close()
+
     def _end(self) -> None:
         self.should_exit = True
         if self._loop and self._stop:
