@@ -91,7 +91,7 @@ def parse(data: bytes) -> JSON:
         ) from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not usable JSON: {error}") from None
-    _refuse_unusable(value, data)
+    _check_usable(value, data)
     return value
 
 
@@ -113,9 +113,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _refuse_unusable(value: JSON, data: bytes) -> None:
-    """Raise ValueError for JSON that parses and yet cannot be checked or stored."""
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+def _check_usable(value: JSON, data: bytes) -> None:
+    """Raise ValueError for JSON that is too deep to validate or cannot be encoded as UTF-8."""
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise ValueError(f"is nested more than {MAX_DEPTH} deep")
     if b"\\u" in data:
         try:
@@ -124,11 +124,12 @@ def _refuse_unusable(value: JSON, data: bytes) -> None:
             raise ValueError("has text with half of a surrogate pair") from None
 
 
-def _deeper(value: JSON, levels: int) -> bool:
-    members = value.values() if isinstance(value, dict) else value
+def _is_deeper(value: JSON, levels: int) -> bool:
+    """Return True if a value is nested more than some levels deep."""
     if not isinstance(value, (dict, list)):
         return False
-    return levels == 0 or any(_deeper(each, levels - 1) for each in members)
+    items = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
 
 
 async def read_body(
@@ -273,11 +274,11 @@ def _unquote(text: bytes) -> bytes:
     return unquote_to_bytes(text.replace(b"+", b" "))
 
 
-@lru_cache(maxsize=256)  # the same few headers come with every request
+@lru_cache(maxsize=256)  # requests repeat the same few headers
 def _options(header: bytes) -> tuple[str, dict[str, str]]:
     """Return value and parameters of a header such as `form-data; name="x"`.
 
-    Clients send UTF-8 in names and file names, whatever the RFCs say of it.
+    Parameters are decoded as UTF-8, as browsers and SDKs send them (RFC 7578, section 5.1).
     """
     value, options = parse_options_header(header)
     return value.decode("latin-1"), {
@@ -330,16 +331,16 @@ class _Parser(MultipartParser):
         start: int | None = None,
         end: int | None = None,
     ) -> None:
-        event = _EVENTS.get(name)
-        if event is not None:
-            event(self._parts, data, start, end)
+        handler = _CALLBACKS.get(name)
+        if handler is not None:
+            handler(self._parts, data, start, end)
 
 
 class _Parts:
-    """The parts of a form, as the parser finds them in the stream.
+    """Collects the parts of a form from the callbacks of the parser.
 
-    It does not know the parser: a circle of references would keep every upload until the next
-    garbage collection.
+    It has no reference to the parser: a reference cycle would keep every upload in memory until
+    the next garbage collection.
     """
 
     def __init__(self, body: Body, max_text_bytes: int) -> None:
@@ -351,7 +352,7 @@ class _Parts:
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes | memoryview] = []
 
-    def begin(self, *_nothing: None) -> None:
+    def begin(self, *_: None) -> None:
         if len(self._body.parts) >= MAX_PARTS:
             last = self._body.parts[-1][0]
             hint = f"the last part is {last}; {TO_FILE}" if _ITEM.search(last) else ""
@@ -365,16 +366,16 @@ class _Parts:
     def header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
 
-    def header_end(self, *_nothing: None) -> None:
+    def header_end(self, *_: None) -> None:
         self._headers[self._name.lower()] = self._value
         self._name = self._value = b""
 
     def data(self, data: bytes, start: int, end: int) -> None:
-        # What is large is not copied; what is small does not hold on to the whole message.
+        # Large pieces are not copied; small ones are, or each would keep its whole message.
         large = end - start > SMALL
         self._chunks.append(memoryview(data)[start:end] if large else data[start:end])
 
-    def end(self, *_nothing: None) -> None:
+    def end(self, *_: None) -> None:
         part = _part(
             self._headers.get(b"content-disposition", b""),
             self._headers.get(b"content-type", b""),
@@ -395,18 +396,18 @@ class _Parts:
             value = Upload(part.name, part.filename, part.content_type, data)
         self._body.parts.append((part.name, value))
 
-    def all_ended(self, *_nothing: None) -> None:
+    def body_end(self, *_: None) -> None:
         self._body.ended = True
 
 
-_EVENTS: Mapping[str, Callable[..., None]] = {
+_CALLBACKS: Mapping[str, Callable[..., None]] = {
     "part_begin": _Parts.begin,
     "header_field": _Parts.header_name,
     "header_value": _Parts.header_value,
     "header_end": _Parts.header_end,
     "part_data": _Parts.data,
     "part_end": _Parts.end,
-    "end": _Parts.all_ended,
+    "end": _Parts.body_end,
 }
 
 
@@ -420,16 +421,16 @@ class _Part(NamedTuple):
 
 
 @lru_cache(maxsize=256)  # as above
-def _part(disposition: bytes, declared: bytes) -> _Part:
+def _part(disposition: bytes, content_type: bytes) -> _Part:
     kind, options = _options(disposition)
-    media_type, parameters = _options(declared)
+    media_type, parameters = _options(content_type)
     filename = options.get("filename")
     if filename is None and media_type not in ("", "text/plain", "application/json"):
         filename = ""
     return _Part(
         options.get("name", "") if kind == "form-data" else "",
         filename,
-        declared.decode("latin-1"),
+        content_type.decode("latin-1"),
         parameters.get("charset", "utf-8"),
     )
 

@@ -1,4 +1,8 @@
-"""uvicorn's protocols, with access to the connection, limits, and the body of an upgrade."""
+"""The HTTP protocols of uvicorn, with access to the connection for faults that break it.
+
+They also limit the head of a request and the time that it takes, and keep the body of a request
+that offers to upgrade the connection.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ MAX_HEAD_BYTES = 64 * 1024  # of the request line and all headers, as in h11
 
 
 def protocol(name: str) -> type[asyncio.Protocol]:
-    """Return the protocol class for `h11`, `httptools`, or `auto`: httptools if installed."""
+    """Return the protocol class for `h11` or `httptools`; `auto` prefers httptools if installed."""
     if name == "httptools" or (name == "auto" and httptools is not None):
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -91,7 +95,7 @@ class ConnectionMixin:
 
 
 class H11Mixin(ConnectionMixin):
-    """What h11 needs besides."""
+    """Additions to the protocol of h11."""
 
     conn: Any
 
@@ -105,7 +109,7 @@ class _HeadTooLarge(Exception):
 
 
 class HttpToolsMixin(ConnectionMixin):
-    """What httptools needs besides: a bounded head, and the body of a request to upgrade."""
+    """Additions to the protocol of httptools: a bounded head, and bodies after an upgrade offer."""
 
     parser: Any
     send_400_response: Any

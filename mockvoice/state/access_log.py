@@ -1,4 +1,4 @@
-"""A line for each request that ended, as text for people or as JSON for machines."""
+"""The access log: one line for each request, as text or JSON."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def _text(entry: Mapping[str, Any]) -> str:
     sandbox = f"~{entry['sandbox']}  " if entry["sandbox"] else ""
     operation = f"{entry['provider']} {entry['operation'] or '(no operation)'}"
     path = entry["path"] if entry["path"].isprintable() else repr(entry["path"])
-    came = "no reply" if entry["status"] is None else entry["status"]
+    status = "no response" if entry["status"] is None else entry["status"]
     fault = f", {entry['fault']['kind']} ({entry['fault']['id']})" if entry["fault"] else ""
     return (
         f"{entry['at']}  {sandbox}{entry['id']}  {operation}  {entry['method']} {path}"
-        f"  -> {came}{fault}  {entry['milliseconds']:.1f} ms"
+        f"  -> {status}{fault}  {entry['milliseconds']:.1f} ms"
     )
