@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ import pytest
 
 from mockvoice.http.app import MAX_HEADER_BYTES
 from mockvoice.http.protocols import MAX_HEAD_BYTES
-from mockvoice.http.server import Server, bind
+from mockvoice.http.server import MAX_UNREAD_BYTES, Server, bind
 
 from ..conftest import internal_errors
 from ..state.serializing import make_mock
@@ -187,3 +187,40 @@ def test_slow_response_outlives_the_read_timeout(server: Server) -> None:
     fault = json.dumps({"kind": "delay", "seconds": 2.5})
     received = exchange(server, f"{LIST}X-Mockvoice-Fault: {fault}\r\n{CLOSE}".encode())
     assert received.startswith(b"HTTP/1.1 200 OK")
+
+
+SPEECH_PATH = "/faseeh/api/v1/text-to-speech/faseeh-v1-preview"
+SPEECH = json.dumps({"voice_id": "ar-najdi-male-2", "text": "hello " * 800, "sample_rate": 24000})
+
+
+def test_responses_that_nobody_reads_do_not_stay_in_memory(server: Server) -> None:
+    """70 clients that did not read held 762 MB."""
+    head = (
+        f"POST {SPEECH_PATH} HTTP/1.1\r\nHost: x\r\nx-api-key: K\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(SPEECH)}\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(server)) for _ in range(16)]
+        for client in clients:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            client.sendall(f"{head}{SPEECH}".encode())
+            assert client.recv(15, socket.MSG_PEEK) == b"HTTP/1.1 200 OK"
+        unsent = [10**9]
+        while sum(unsent) > MAX_UNREAD_BYTES:
+            assert httpx.get(f"{server.url}/health").status_code == 200
+            connections = [*server.server_state.connections]
+            unsent = [protocol.connection.unsent for protocol in connections]  # type: ignore[union-attr]
+        assert max(unsent) > 1_000_000
+    url = f"{server.url}{SPEECH_PATH}"
+    headers = {"x-api-key": "K", "Content-Type": "application/json"}
+    response = httpx.post(url, headers=headers, content=SPEECH)
+    assert len(response.content) == int(response.headers["content-length"]) > 4_000_000
+
+
+@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 131072, 200_000])
+def test_body_in_pieces_is_complete(server: Server, size: int) -> None:
+    fault = json.dumps({"status": 503, "body": "x" * size})
+    assert httpx.post(f"{server.url}/__mockvoice/faults", content=fault,
+                      headers={"Content-Type": "application/json"}).status_code == 201  # fmt: skip
+    response = httpx.get(f"{server.url}/retell/list-voices")
+    assert (response.status_code, response.text) == (503, "x" * size)
