@@ -63,7 +63,7 @@ nightly: image-test bench node  ## run everything that takes too long for every 
 
 lock: $(VENV)/dev         ## write the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --group dev --output-file dev.lock
-	$(LOCK) pyproject.toml --group image --constraint dev.lock --output-file image.lock
+	$(LOCK) pyproject.toml --constraint dev.lock --output-file image.lock
 	$(LOCK) --group build --constraint dev.lock --output-file build.lock
 	$(LOCK) --group old-sdks --output-file $(OLD_SDKS)
 	sed -E -i.orig "s/$(SUPERTONE_MARKER)/\1/" dev.lock $(OLD_SDKS)

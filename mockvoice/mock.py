@@ -11,7 +11,7 @@ from .faults.rules import FaultRule
 from .openapi.document import Document
 from .provider import SPECS, Provider
 from .seeding import make_records
-from .state.access_log import printer
+from .state.access_log import access_log
 from .state.ids import Ids
 from .state.memory import MemoryStore
 from .state.records import Record
@@ -35,7 +35,7 @@ class Mock:
         self.store: Store = store or MemoryStore(settings)
         self.providers: Mapping[str, Provider] = {provider.name: provider for provider in providers}
         self.control = control_document()
-        self.log = printer(settings.log)
+        self.log = access_log(settings.log)
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
         self._configured: OrderedDict[tuple[str, float], list[Record]] = OrderedDict()
 

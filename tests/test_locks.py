@@ -17,7 +17,7 @@ GROUPS = PYPROJECT["dependency-groups"]
 LOCKS = {
     "build.lock": GROUPS["build"],
     "dev.lock": RUN + GROUPS["dev"],
-    "image.lock": RUN + GROUPS["image"],
+    "image.lock": RUN,
     "tests/sdk/old_editions.lock": GROUPS["old-sdks"],
 }
 HASH = r"--hash=sha256:[0-9a-f]{64}"

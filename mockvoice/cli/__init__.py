@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from .. import __version__
 from ..config.settings import SettingsError
@@ -28,6 +29,9 @@ COMMANDS: tuple[Command, ...] = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 success, 1 negative result, 2 usage error."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for name in ("stdout", "stderr"):  # None if the shell has closed it: `>&-`
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open until the end
     options = _parser({*arguments}).parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape characters that a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -72,7 +72,17 @@ class Settings:
         "text",
         "json",
     )
-    max_body_mb: int = _setting(64, "maximum size of a request body in MB", min_value=0)
+    max_body_mb: int = _setting(
+        64, "maximum size of a request body with files (multipart) in MB", min_value=0
+    )
+    max_json_mb: int = _setting(
+        4, "maximum size of any other request body, and of all text fields, in MB", min_value=0
+    )
+    read_timeout: int = _setting(
+        30,
+        "seconds until a connection is closed on which the rest of a request is missing",
+        min_value=1,
+    )
     upload_cache_mb: int = _setting(
         64, "size of the cache of uploaded files in MB; the oldest are evicted", min_value=0
     )

@@ -72,9 +72,8 @@ async def handle_control_request(
 ) -> None:
     """Handle a request to a path of the control API that has these operations, by method."""
     headers = Headers(scope["headers"])
-    body = await read_body(
-        receive, headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
-    )
+    max_json_bytes = mock.settings.max_json_mb * BYTES_PER_MB
+    body = await read_body(receive, headers.get("content-type"), max_json_bytes, max_json_bytes)
     if not body.complete:
         return
     operation = operations.get(scope["method"], NO_OPERATION)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..errors import RequestLocation, Violation
 from ..openapi.document import Document
 from ..provider import Provider
 from ..seeding import unknown_name
+from ..text import escape
 from ..types import JSON
 
 _FRAMING = ("content-length", "transfer-encoding")
+_MAX_PATTERN = 1000  # characters of a text with wildcards: long ones take seconds to compile
 
 
 def fault_violations(
@@ -31,8 +34,9 @@ def fault_violations(
         violations += target_violations(providers, data, location, pointer)
     if violations:
         return violations
+    violations += pattern_violations(data.get("match", {}), location, f"{pointer}/match")
     steps = {f"{pointer}/sequence/{i}": step for i, step in enumerate(data.get("sequence", ()))}
-    return [
+    return violations + [
         _framing_violation(location, f"{at}/headers/{name}", name)
         for at, step in (steps or {pointer: data}).items()
         if isinstance(step, dict)
@@ -66,6 +70,19 @@ def target_violations(
             yield unknown_name(location, f"{pointer}/operation", same_form, operation)._replace(
                 message=message, expected=known
             )
+
+
+def pattern_violations(
+    match: Mapping[str, Any], location: RequestLocation, pointer: str
+) -> Iterator[Violation]:
+    """Yield the texts of `match` that are too long."""
+    values = {"account": match.get("account")}
+    for group in ("headers", "fields"):
+        values |= {f"{group}/{escape(name)}": text for name, text in match.get(group, {}).items()}
+    for name, text in values.items():
+        if isinstance(text, str) and len(text) > _MAX_PATTERN:
+            message = f"must have at most {_MAX_PATTERN} characters; got {len(text)}"
+            yield Violation(location, f"{pointer}/{name}", "maxLength", message, _MAX_PATTERN)
 
 
 def _framing_violation(location: RequestLocation, pointer: str, name: str) -> Violation:

@@ -14,6 +14,14 @@ from ..openapi.document import Document, Operation
 from .identify import NO_PROVIDER, SANDBOX
 from .params import ENCODED
 from .pipeline import handle_request
+from .transport import RawResponse, Transport
+
+MAX_HEADER_BYTES = 8192  # of one value, so also of an API key
+_HEADER_TOO_LARGE = RawResponse(
+    431,
+    "text/plain; charset=utf-8",
+    b"the value of a request header has more than %d bytes" % MAX_HEADER_BYTES,
+)
 
 Handle = Callable[[Mapping[str, Operation], Scope, Receive, Send], Awaitable[None]]
 
@@ -51,6 +59,11 @@ class App:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
         else:
+            if any(len(value) > MAX_HEADER_BYTES for _, value in scope["headers"]):
+                await Transport(scope, receive, send).send(_HEADER_TOO_LARGE)
+                return
+            if scope["path"][:1] != "/":
+                _to_origin_form(scope)
             raw: bytes = scope.get("raw_path", b"")
             if b"%2F" in raw or b"%2f" in raw:  # an encoded slash does not separate segments
                 scope["path"], scope[ENCODED] = raw.decode("latin-1"), True
@@ -64,6 +77,16 @@ class App:
         if path in self._literal:
             return self._literal[path]
         return self._routers.get(path.partition("/")[2].partition("/")[0], self._not_found)
+
+
+def _to_origin_form(scope: Scope) -> None:
+    """Remove scheme and host of a request target in absolute form (RFC 9112, 3.2.2)."""
+    for name, separators in (("path", ("://", "/")), ("raw_path", (b"://", b"/"))):
+        target = scope.get(name)
+        if target:
+            _, scheme, rest = target.partition(separators[0])
+            if scheme:
+                scope[name] = separators[1] + rest.partition(separators[1])[2]
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

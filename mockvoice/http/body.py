@@ -1,7 +1,7 @@
-"""Request bodies: read as a bounded stream, never on disk, and parsed as JSON or as a form.
+"""The body of a request: streamed in, bounded, never on disk; then JSON or form fields and files.
 
-Reading does not raise for an invalid body. The upload is read to its end, and the error is in
-`Body.problem`: Node.js clients report `fetch failed` if the response comes before that.
+Reading never raises for what a client sent: the whole upload is drained first, and `Body.problem`
+is what is wrong with it. Node clients report `fetch failed` in place of an early response.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -21,18 +21,21 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from ..errors import MalformedBody, PayloadTooLarge, Problem
 from ..openapi.messages import TO_FILE
 from ..state.uploads import Upload
-from ..text import finite_float
+from ..text import brief, finite_float
 from ..types import JSON
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-MAX_PARTS = 128
+MAX_PARTS = 128  # of a form, multipart or urlencoded
 MAX_PART_HEADERS = 8
-MAX_PART_HEADER_BYTES = 4096
+MAX_PART_HEADER_BYTES = 4096  # also of a name in a urlencoded form
 MAX_TEXT_BYTES = 1 << 20  # of one text field
 MAX_DEPTH = 64  # of JSON
+MAX_NODES = 100_000  # members and items of JSON
 SMALL = 8192  # bytes
-_ITEM = re.compile(r"\[\d+\]$")  # the end of the name of a list item, or of one byte of a Buffer
+CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "utf-16")  # of text fields
+_CODECS = {**{name: name for name in CHARSETS}, "utf8": "utf-8", "latin-1": "iso-8859-1"}
+_ITEM = re.compile(r"\[\d+\]$")  # how the name of a part ends that is one of a list, or of bytes
 
 _quiet = logging.getLogger(__name__)
 _quiet.addHandler(logging.NullHandler())
@@ -41,11 +44,7 @@ _quiet.propagate = False
 
 @dataclass(slots=True, eq=False)
 class Body:
-    """A request body: the `parts` of a form in their order, the `data` of any other media type.
-
-    `size` is in bytes. `complete` is False if the client disconnected; `ended` is True once the
-    closing boundary of a multipart body was read.
-    """
+    """The body of a request: the `parts` of a form in their order, else `data`."""
 
     media_type: str = ""
     size: int = 0
@@ -57,21 +56,18 @@ class Body:
 
     @property
     def empty(self) -> bool:
-        """True for a body without bytes, or a form without parts."""
+        """True if nothing was sent: no byte, or a form without parts."""
         return not self.size or not (self.parts or self.data or self.problem)
 
     def json(self) -> JSON:
-        """Parse the data as JSON. Raises MalformedBody."""
+        """Return the data as JSON. Raises MalformedBody if it is none."""
         try:
             return parse(self.data)
         except ValueError as error:
             raise MalformedBody(f"the body {error}") from None
 
     def members(self) -> Mapping[str, Any]:
-        """Return the fields of a form, or of a JSON object, without validation.
-
-        The last one of a repeated field counts. An unreadable body has no fields.
-        """
+        """Return the readable members of an unchecked body; of a repeated member the last."""
         if self.parts:
             return dict(self.parts)
         try:
@@ -82,7 +78,9 @@ class Body:
 
 
 def parse(data: bytes) -> JSON:
-    """Parse JSON. Raises ValueError, also for values that cannot be validated or stored."""
+    """Return JSON that can be checked and stored. Raises ValueError, which says what is wrong."""
+    if _has_more_nodes(data, MAX_NODES):
+        raise ValueError(f"has more than {MAX_NODES} members and items")
     try:
         value = json.loads(data.decode(), parse_constant=_no_constant, parse_float=finite_float)
     except UnicodeDecodeError as error:
@@ -95,6 +93,20 @@ def parse(data: bytes) -> JSON:
         raise ValueError(f"is not usable JSON: {error}") from None
     _check_usable(value, data)
     return value
+
+
+def _has_more_nodes(data: bytes, limit: int) -> bool:
+    """Return True if JSON has more members and items than the limit, before it is parsed."""
+    if _count_nodes(data) <= limit:
+        return False
+    data = data.replace(rb"\\", b"").replace(rb"\"", b"")
+    if data.count(b'"') > 4 * limit:  # a member has two strings at most
+        return True
+    return _count_nodes(b"".join(data.split(b'"')[::2])) > limit  # not in strings
+
+
+def _count_nodes(data: bytes) -> int:
+    return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 
 def _no_constant(name: str) -> None:
@@ -120,55 +132,151 @@ def _is_deeper(value: JSON, levels: int) -> bool:
     return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
 
 
-async def read_body(receive: Receive, content_type: str, max_bytes: int) -> Body:
-    """Read a body to its end. The bytes of one larger than `max_bytes` are discarded."""
+async def read_body(
+    receive: Receive, content_type: str, max_bytes: int, max_json_bytes: int
+) -> Body:
+    """Receive a whole body, and keep no more of it than the limits allow.
+
+    `max_bytes` limits a multipart body, `max_json_bytes` every other one and the text fields of a
+    multipart body.
+    """
     media_type, options = _options(content_type.encode("latin-1"))
     body = Body(media_type)
-    parser = None
-    if media_type == "multipart/form-data":
-        parser = _parser(body, options.get("boundary", ""))
-    chunks: list[bytes] = []
-    while True:
+    setting = "max_body_mb"
+    if media_type != "multipart/form-data" and max_json_bytes < max_bytes:
+        setting, max_bytes = "max_json_mb", max_json_bytes
+    try:
+        reader = _reader(body, options.get("boundary", ""), max_json_bytes)
+    except Problem as problem:
+        body.problem = problem
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             body.complete = False
             return body
-        chunk = message.get("body", b"")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         body.size += len(chunk)
-        if body.size > max_bytes:
-            body.problem = PayloadTooLarge(f"the body has more than {max_bytes} bytes")
-            chunks.clear()
-            body.parts.clear()
-        elif chunk and body.problem is None:
-            if parser:
-                _feed(parser, chunk, body)
-            else:
-                chunks.append(chunk)
-        if not message.get("more_body", False):
-            break
-    if parser and body.problem is None and not body.ended:
-        error = "ends before its closing boundary" if body.size else "is empty"
-        body.problem = MalformedBody(f"the multipart body {error}")
-    body.data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    if media_type == "application/x-www-form-urlencoded" and body.problem is None:
-        _urlencoded(body)
+        if body.problem is None:
+            try:
+                if body.size > max_bytes:
+                    raise _too_large(max_bytes, setting)
+                if chunk:
+                    reader.write(chunk)
+                if not more:
+                    reader.end()
+            except Problem as problem:
+                body.problem = problem
+                body.parts.clear()
     return body
 
 
-def _urlencoded(body: Body) -> None:
-    try:
-        pairs = parse_qsl(
-            body.data.decode(), keep_blank_values=True, max_num_fields=MAX_PARTS, errors="strict"
-        )
-    except ValueError as error:
-        body.problem = MalformedBody(f"the form cannot be read: {error}")
-        return
-    body.parts = [*pairs]
+def _too_large(max_bytes: int, setting: str, subject: str = "the body has") -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"{subject} more than {max_bytes} bytes", hint=f"the setting {setting} is the limit"
+    )
+
+
+class _Reader(Protocol):
+    """Reads a body in chunks, and the end of it. Raises PayloadTooLarge or MalformedBody."""
+
+    def write(self, chunk: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+
+def _reader(body: Body, boundary: str, max_text_bytes: int) -> _Reader:
+    """Return the reader for a media type. Raises MalformedBody."""
+    if body.media_type == "multipart/form-data":
+        return _Multipart(body, boundary, max_text_bytes)
+    if body.media_type == "application/x-www-form-urlencoded":
+        return _URLEncoded(body)
+    return _Data(body)
+
+
+class _Data:
+    """A body that is read at its end."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._chunks: list[bytes] = []
+
+    def write(self, chunk: bytes) -> None:
+        """Keep a chunk."""
+        self._chunks.append(chunk)
+
+    def end(self) -> None:
+        """Set the data of the body."""
+        self._body.data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
+
+class _URLEncoded:
+    """A urlencoded form, decoded as it arrives so that no chunk takes long."""
+
+    def __init__(self, body: Body) -> None:
+        self._parts = body.parts
+        self._separators = 0
+        self._escape = b""  # of which the rest is in the next chunk
+        self._name = bytearray()
+        self._value: bytearray | None = None
+
+    def write(self, chunk: bytes) -> None:
+        """Read a chunk. Raises PayloadTooLarge or MalformedBody."""
+        chunk = self._escape + chunk
+        escape = chunk.find(b"%", max(len(chunk) - 2, 0))
+        end = len(chunk) if escape < 0 else escape
+        self._escape = chunk[end:]
+        self._separators += chunk.count(b"&", 0, end)
+        if self._separators >= MAX_PARTS:
+            raise PayloadTooLarge(f"the form has more than {MAX_PARTS} fields")
+        first, *others = chunk[:end].split(b"&")
+        self._add(first)
+        for text in others:
+            self._end_field()
+            self._add(text)
+
+    def end(self) -> None:
+        """Read the end of the form. Raises PayloadTooLarge or MalformedBody."""
+        self._add(self._escape)
+        self._end_field()
+
+    def _add(self, text: bytes) -> None:
+        if self._value is None:
+            name, equals, text = text.partition(b"=")
+            self._name += _unquote(name)
+            if len(self._name) > MAX_PART_HEADER_BYTES:
+                raise PayloadTooLarge(
+                    f"the name of a form field has more than {MAX_PART_HEADER_BYTES} bytes"
+                )
+            if not equals:
+                return
+            self._value = bytearray()
+        self._value += _unquote(text)
+        if len(self._value) > MAX_TEXT_BYTES:
+            shown = self._name.decode(errors="replace")
+            raise PayloadTooLarge(f"the text field {shown} has more than {MAX_TEXT_BYTES} bytes")
+
+    def _end_field(self) -> None:
+        name, value = self._name, self._value
+        self._name, self._value = bytearray(), None
+        if not name and value is None:  # two separators in a row
+            return
+        try:
+            self._parts.append((name.decode(), (value or b"").decode()))
+        except UnicodeError:
+            shown = name.decode(errors="replace")
+            raise MalformedBody(
+                f"the form cannot be read: the field {shown} is not readable as utf-8"
+            ) from None
+
+
+def _unquote(text: bytes) -> bytes:
+    return unquote_to_bytes(text.replace(b"+", b" "))
 
 
 @lru_cache(maxsize=256)  # requests repeat the same few headers
 def _options(header: bytes) -> tuple[str, dict[str, str]]:
-    """Parse a header such as `form-data; name="x"` into its value and parameters.
+    """Return value and parameters of a header such as `form-data; name="x"`.
 
     Parameters are decoded as UTF-8, as browsers and SDKs send them (RFC 7578, section 5.1).
     """
@@ -178,33 +286,34 @@ def _options(header: bytes) -> tuple[str, dict[str, str]]:
     }
 
 
-def _parser(body: Body, boundary: str) -> _Parser | None:
-    """Return a parser that fills the body; None if the boundary is missing or unusable."""
-    if not boundary:
-        body.problem = MalformedBody("the multipart body has no boundary in its Content-Type")
-        return None
-    try:
-        return _Parser(boundary, _Parts(body))
-    except FormParserError as error:
-        body.problem = MalformedBody(f"the multipart boundary cannot be used: {error}")
-        return None
+class _Multipart:
+    """A multipart form, parsed as it arrives."""
 
+    def __init__(self, body: Body, boundary: str, max_text_bytes: int) -> None:
+        self._body = body
+        if not boundary:
+            raise MalformedBody("the multipart body has no boundary in its Content-Type")
+        try:
+            self._parser = _Parser(boundary, _Parts(body, max_text_bytes))
+        except FormParserError as error:
+            raise MalformedBody(f"the multipart boundary cannot be used: {error}") from None
 
-def _feed(parser: _Parser, chunk: bytes, body: Body) -> None:
-    try:
-        parser.write(chunk)
-    except FormParserError as error:
-        body.problem = MalformedBody(f"the multipart body is broken: {error}")
-    except Problem as problem:
-        body.problem = problem
+    def write(self, chunk: bytes) -> None:
+        """Read a chunk. Raises PayloadTooLarge or MalformedBody."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise MalformedBody(f"the multipart body is broken: {error}") from None
+
+    def end(self) -> None:
+        """Read the end of the form. Raises MalformedBody."""
+        if not self._body.ended:
+            problem = "ends before its closing boundary" if self._body.size else "is empty"
+            raise MalformedBody(f"the multipart body {problem}")
 
 
 class _Parser(MultipartParser):
-    """The multipart parser, with a faster dispatch of its callbacks: about forty a request.
-
-    A callback gets a buffer, and the start and end of its data in it; all are None for an event
-    without data.
-    """
+    """The parser, with one lookup per event: a request has forty of them."""
 
     def __init__(self, boundary: str, parts: _Parts) -> None:
         super().__init__(
@@ -212,7 +321,7 @@ class _Parser(MultipartParser):
             max_header_count=MAX_PART_HEADERS,
             max_header_size=MAX_PART_HEADER_BYTES,
         )
-        self.logger = _quiet  # the client receives the errors
+        self.logger = _quiet  # its message is part of the response
         self._parts = parts
 
     def callback(
@@ -234,8 +343,10 @@ class _Parts:
     the next garbage collection.
     """
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, max_text_bytes: int) -> None:
         self._body = body
+        self._max_text_bytes = max_text_bytes
+        self._text_bytes = 0
         self._name = b""
         self._value = b""
         self._headers: dict[bytes, bytes] = {}
@@ -275,11 +386,14 @@ class _Parts:
                 " Content-Disposition"
             )
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        value = (
-            _text(part, data)
-            if part.filename is None
-            else Upload(part.name, part.filename, part.content_type, data)
-        )
+        value: str | Upload
+        if part.filename is None:
+            self._text_bytes += len(data)
+            if self._text_bytes > self._max_text_bytes:
+                raise _too_large(self._max_text_bytes, "max_json_mb", "the text fields have")
+            value = _text(part, data)
+        else:
+            value = Upload(part.name, part.filename, part.content_type, data)
         self._body.parts.append((part.name, value))
 
     def body_end(self, *_: None) -> None:
@@ -298,7 +412,7 @@ _CALLBACKS: Mapping[str, Callable[..., None]] = {
 
 
 class _Part(NamedTuple):
-    """The headers of a part. It is a text field if `filename` is None."""
+    """The headers of a part; it is a text field unless there is a filename."""
 
     name: str
     filename: str | None
@@ -322,17 +436,17 @@ def _part(disposition: bytes, content_type: bytes) -> _Part:
 
 
 def _text(part: _Part, data: bytes | memoryview) -> str:
-    """Decode a text field. Raises PayloadTooLarge or MalformedBody."""
+    """Return the value of a text field. Raises PayloadTooLarge or MalformedBody."""
     if len(data) > MAX_TEXT_BYTES:
         raise PayloadTooLarge(f"the text field {part.name} has more than {MAX_TEXT_BYTES} bytes")
-    try:
-        text = str(data, part.charset)
-        if part.charset != "utf-8":
-            text.encode()  # unicode_escape and others can produce lone surrogates
-    except LookupError:
+    # Some of Python's codecs take quadratic time, and others are no character sets.
+    codec = _CODECS.get(part.charset.lower())
+    if codec is None:
         raise MalformedBody(
-            f"the charset {part.charset!r} of the field {part.name} is unknown"
-        ) from None
+            f"the field {part.name} must have one of the charsets {', '.join(CHARSETS)};"
+            f" got {brief(part.charset)}"
+        )
+    try:
+        return str(data, codec)
     except UnicodeError:
         raise MalformedBody(f"the field {part.name} is not readable as {part.charset}") from None
-    return text

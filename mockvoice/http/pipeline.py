@@ -75,8 +75,12 @@ async def handle_request(
     started = perf_counter()
     transport = Transport(scope, receive, send)
     target = identify(provider, operations, scope, partial(_path_hint, mock, provider))
+    settings = mock.settings
     body = await read_body(
-        receive, target.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
+        receive,
+        target.headers.get("content-type"),
+        settings.max_body_mb * BYTES_PER_MB,
+        settings.max_json_mb * BYTES_PER_MB,
     )
     if target.problem and is_foreign(target.headers):
         await _reject_page(mock, provider, target, target.problem, transport)

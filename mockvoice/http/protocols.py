@@ -1,45 +1,201 @@
-"""The HTTP protocols of uvicorn, with access to the connection for faults that break it."""
+"""The HTTP protocols of uvicorn, with access to the connection for faults that break it.
+
+They also limit the head of a request and the time that it takes, and keep the body of a request
+that offers to upgrade the connection.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from importlib.util import find_spec
 from typing import Any
 
+import h11
+
 from .transport import CONNECTION, Connection
+
+try:
+    import httptools
+except ImportError:  # no wheel for this platform
+    httptools = None  # type: ignore[assignment]
+
+MAX_HEAD_BYTES = 64 * 1024  # of the request line and all headers, as in h11
 
 
 def protocol(name: str) -> type[asyncio.Protocol]:
     """Return the protocol class for `h11` or `httptools`; `auto` prefers httptools if installed."""
-    if name == "httptools" or (name == "auto" and find_spec("httptools")):
+    if name == "httptools" or (name == "auto" and httptools is not None):
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-        return _with_connection(HttpToolsProtocol)
+        return type("Protocol", (HttpToolsMixin, HttpToolsProtocol), {})
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    return _with_connection(H11Protocol)
+    return type("Protocol", (H11Mixin, H11Protocol), {})
 
 
-def _with_connection(base: Any) -> type[asyncio.Protocol]:
-    """Return a protocol class that puts its Connection into the scope of every request."""
+class ConnectionMixin:
+    """A connection that faults can break and that does not wait forever for its client."""
 
-    class Protocol(base):  # type: ignore[misc]  # one of the two classes
-        app: Any
-        connection: Connection
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    app: Any
+    cycle: Any
+    timeout_keep_alive_task: Any
+    _unset_keepalive_if_required: Any
+    connection: Connection
 
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(transport)
-            app, connection = self.app, Connection(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Give the application access to the connection."""
+        super().connection_made(transport)  # type: ignore[misc]  # of uvicorn
+        self.connection = connection = Connection(transport)
+        self._running: Any = None
+        self._waiting_since = self.loop.time()
+        app = self.app
 
-            def app_with_connection(scope: Any, receive: Any, send: Any) -> Any:
-                scope[CONNECTION] = connection
-                return app(scope, receive, send)
+        def app_with_connection(scope: Any, receive: Any, send: Any) -> Any:
+            scope[CONNECTION] = connection
+            self._running = getattr(receive, "__self__", None)
+            return app(scope, receive, send)
 
-            self.app, self.connection = app_with_connection, connection
+        self.app = app_with_connection
 
-        def shutdown(self) -> None:
-            super().shutdown()
-            if self.connection.waiting:  # uvicorn would wait for it, and then log an error
-                self.connection.transport.close()
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell the request that is running, which is not the newest one if others wait."""
+        running = self._running
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
+        super().connection_lost(error)  # type: ignore[misc]  # of uvicorn
 
-    return Protocol
+    def data_received(self, data: bytes) -> None:
+        """Parse data, and remember since when the client owes the rest."""
+        if not self.is_reading_head():  # all of a head has to arrive in time
+            self._waiting_since = self.loop.time()
+        self.parse(data)
+
+    def is_reading_head(self) -> bool:
+        """Return True if a part of a request's head has arrived."""
+        raise NotImplementedError
+
+    def parse(self, data: bytes) -> None:
+        """Parse data."""
+        super().data_received(data)  # type: ignore[misc]  # of uvicorn
+
+    def close_if_stalled(self, since: float) -> None:
+        """Close the connection if the rest of a request is missing since then."""
+        if self._waiting_since > since or self.timeout_keep_alive_task is not None:
+            return
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+            self.transport.close()
+
+    def shutdown(self) -> None:
+        """Close a connection whose client waits because of a fault: uvicorn would wait for it."""
+        super().shutdown()  # type: ignore[misc]  # of uvicorn
+        if self.connection.waiting:
+            self.connection.transport.close()
+
+
+class H11Mixin(ConnectionMixin):
+    """Additions to the protocol of h11."""
+
+    conn: Any
+
+    def is_reading_head(self) -> bool:
+        """Return True if a part of a request's head has arrived."""
+        return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+
+
+class _HeadTooLarge(Exception):
+    """The head of a request exceeds its limit."""
+
+
+class HttpToolsMixin(ConnectionMixin):
+    """Additions to the protocol of httptools: a bounded head, and bodies after an upgrade offer."""
+
+    parser: Any
+    send_400_response: Any
+    url: bytes
+    headers: list[tuple[bytes, bytes]]
+
+    _in_head = False
+    _head_bytes = 0  # that the parser has announced
+    _pending_bytes = 0  # of chunks in which the head did not end
+
+    def is_reading_head(self) -> bool:
+        """Return True if a part of a request's head has arrived."""
+        return self._in_head
+
+    def parse(self, data: bytes) -> None:
+        """Parse data. A head that is too large is rejected with 431."""
+        self._unset_keepalive_if_required()
+        if self._in_head:  # the parser announces a header only when it has ended
+            self._pending_bytes += len(data)
+            if self._pending_bytes > MAX_HEAD_BYTES + len(data):
+                self._reject_head()
+                return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._parse_without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, _HeadTooLarge):
+                self._reject_head()
+            else:
+                self.send_400_response("Invalid HTTP request received.")
+
+    def _reject_head(self) -> None:
+        text = f"the request line and headers have more than {MAX_HEAD_BYTES} bytes"
+        self.transport.write(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
+            b"content-type: text/plain; charset=utf-8\r\n"
+            b"content-length: %d\r\n\r\n%s" % (len(text), text.encode())
+        )
+        self.transport.close()
+
+    def _should_upgrade(self) -> bool:
+        return True  # uvicorn leaves the request alone; it starts below
+
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        """Parse the request again without its offer to upgrade, which takes away its body.
+
+        Java's HttpClient and `curl --http2` offer HTTP/2 with each request (RFC 7540, 3.2).
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self.send_400_response("CONNECT is not supported.")
+            return
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                options = [option.strip() for option in value.split(b",")]
+                value = b", ".join(o for o in options if o.lower() != b"upgrade")  # noqa: PLW2901
+            if name != b"upgrade":
+                lines.append(b"%s: %s" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self._in_head = False
+        self.parse(b"\r\n".join([*lines, b"", rest]))
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()  # type: ignore[misc]
+        self._in_head = True
+        self._head_bytes = self._pending_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Read the request target, or a part of it."""
+        self._count(len(url))
+        super().on_url(url)  # type: ignore[misc]
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Read a header."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)  # type: ignore[misc]
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise _HeadTooLarge
+
+    def on_headers_complete(self) -> None:
+        """Begin the body."""
+        self._in_head = False
+        super().on_headers_complete()  # type: ignore[misc]

@@ -7,16 +7,21 @@ import errno
 import gc
 import socket
 import threading
+from collections.abc import Iterable
 from types import FrameType, TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import uvicorn
 
+from ..config.settings import BYTES_PER_MB
 from ..mock import Mock
 from .app import App
-from .protocols import protocol
+from .protocols import ConnectionMixin, protocol
+from .transport import Connection
 
 _GRACE = 0.5  # seconds for requests in progress when the server stops
+MAX_UNREAD_BYTES = 64 * BYTES_PER_MB  # of responses that clients do not read
+_UNREAD_SECONDS = 2.0  # without progress
 _HOST_ADVICE = "--host must be an address of this machine, such as 127.0.0.1 or 0.0.0.0"
 
 
@@ -59,6 +64,17 @@ def address(listener: socket.socket) -> str:
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def drop_unread(connections: Iterable[Connection], now: float) -> None:
+    """Reset connections whose clients do not read, while their responses occupy too much memory."""
+    unread = sorted((c for c in connections if c.unsent), key=lambda c: c.progress_at)
+    total = sum(connection.unsent for connection in unread)
+    for connection in unread:
+        if total <= MAX_UNREAD_BYTES or connection.progress_at > now - _UNREAD_SECONDS:
+            return
+        total -= connection.unsent
+        connection.transport.abort()
 
 
 class Server(uvicorn.Server):
@@ -124,6 +140,11 @@ class Server(uvicorn.Server):
         ticks = 0
         while not await self.on_tick(ticks):
             ticks += 10  # uvicorn renews the Date header at every tenth tick
+            since = self._loop.time() - self.mock.settings.read_timeout
+            protocols = cast("list[ConnectionMixin]", [*self.server_state.connections])
+            for one in protocols:
+                one.close_if_stalled(since)
+            drop_unread([one.connection for one in protocols], self._loop.time())
             try:
                 await asyncio.wait_for(self._stop.wait(), 1.0)
             except TimeoutError:
@@ -142,6 +163,14 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at once and with exit code 0: uvicorn would raise the signal again."""
         self._end()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until stopped; then write what is left of the log."""
+        try:
+            super().run(sockets)
+        finally:
+            if self.mock.log:
+                self.mock.log.close()
 
     def _end(self) -> None:
         self.should_exit = True

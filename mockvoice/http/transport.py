@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 CONNECTION = "mockvoice.connection"  # the key of the Connection in a request's scope
 _DRIP_PIECES = 20
+_PIECE_BYTES = 64 * 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -36,10 +37,15 @@ class RawResponse:
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """The connection of a request; `waiting` while a fault keeps its client waiting."""
+    """The connection of a request; `waiting` while a fault keeps its client waiting.
+
+    `unsent` bytes of a response wait for a client that last read some of it at `progress_at`.
+    """
 
     transport: Any = None
     waiting: bool = False
+    unsent: int = 0
+    progress_at: float = 0.0
 
 
 class Transport:
@@ -58,12 +64,26 @@ class Transport:
         body = response.body
         if isinstance(body, bytes):
             await self._start(response, len(body))
-            await self._send({"type": "http.response.body", "body": body})
+            await self._send_body(body)
             return
         await self._start(response, None)
         for piece in body:
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         await self._send({"type": "http.response.body", "body": b""})
+
+    async def _send_body(self, body: bytes) -> None:
+        """Send a body in pieces, each once the client has read most of those before it."""
+        connection = self._connection
+        try:
+            for i in range(0, len(body) - _PIECE_BYTES, _PIECE_BYTES):
+                connection.unsent = len(body) - i
+                connection.progress_at = asyncio.get_running_loop().time()
+                piece = body[i : i + _PIECE_BYTES]
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            rest = body[(max(len(body) - 1, 0) // _PIECE_BYTES) * _PIECE_BYTES :]
+            await self._send({"type": "http.response.body", "body": rest})
+        finally:
+            connection.unsent = 0
 
     async def drip(self, response: RawResponse, seconds: float) -> None:
         """Send a response with its body in small pieces over some seconds."""

@@ -3,34 +3,83 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from ..redact import mask_key
 from .clock import timestamp
 from .journal import JournalEntry
 
-Print = Callable[[str, JournalEntry], None]
+MAX_WAITING = 10_000  # lines that nobody has read yet; further ones are dropped and counted
+_MAX_PATH = 1000  # characters
 
 
-def printer(format: str) -> Print | None:
-    """Return a function that prints an entry of a sandbox as `text` or `json`; None for `off`."""
-    if format == "off":
+class AccessLog:
+    """Prints one line per request from a thread: a full pipe must not stop the server."""
+
+    def __init__(self, format: Callable[[Mapping[str, Any]], str], dropped: str) -> None:
+        self._format = format
+        self._dropped_line = dropped
+        self._dropped = 0
+        self._lines = SimpleQueue[str | None]()
+        self._thread: Thread | None = None
+
+    def __call__(self, sandbox: str, entry: JournalEntry) -> None:
+        """Print the entry of a sandbox, unless too many lines wait for their reader."""
+        if self._thread is None:
+            self._thread = Thread(target=self._write_lines, name="mockvoice log", daemon=True)
+            self._thread.start()
+        if self._lines.qsize() >= MAX_WAITING:
+            self._dropped += 1
+            return
+        if self._dropped:
+            self._lines.put(self._dropped_line.format(self._dropped))
+            self._dropped = 0
+        self._lines.put(self._format(_entry(sandbox, entry)))
+
+    def close(self, seconds: float = 0.5) -> None:
+        """Write the lines that wait, as long as somebody reads them."""
+        if self._thread is not None:
+            if self._dropped:
+                self._lines.put(self._dropped_line.format(self._dropped))
+            self._lines.put(None)
+            self._thread.join(seconds)
+            self._thread = None
+
+    def _write_lines(self) -> None:
+        while (line := self._lines.get()) is not None:
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                _write(f"{line}\n")
+
+
+def _write(text: str) -> None:
+    """Write to standard output, without a lock that the end of the process would wait for."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):  # replaced by a test, or closed
+        sys.stdout.write(text)
+        return
+    data = text.encode(errors="backslashreplace")
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def access_log(form: str) -> AccessLog | None:
+    """Return a log that prints `text` or `json`, or None for `off`."""
+    if form == "off":
         return None
-    dump = _text if format == "text" else json.dumps
-
-    def print_line(sandbox: str, entry: JournalEntry) -> None:
-        with suppress(OSError):  # a closed pipe must not fail a request
-            sys.stdout.write(f"{dump(_entry(sandbox, entry))}\n")
-            sys.stdout.flush()
-
-    return print_line
+    if form == "text":
+        return AccessLog(_text, "({} lines were dropped: nobody read the output)")
+    return AccessLog(json.dumps, '{{"dropped": {}}}')
 
 
 def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
-    """Return the members of a log line, named as in the journal."""
+    """Return the members of a line; they are named as in the journal."""
     return {
         "at": timestamp(entry.at),
         "id": entry.id,
@@ -38,7 +87,7 @@ def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
         "provider": entry.provider,
         "operation": entry.operation,
         "method": entry.method,
-        "path": entry.redactor().text(entry.path),
+        "path": entry.redactor().text(entry.path)[:_MAX_PATH],
         "account": mask_key(entry.account) if entry.account else "",
         "status": entry.status,
         "fault": {"id": entry.fault, "kind": entry.kind} if entry.fault else None,

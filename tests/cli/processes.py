@@ -70,6 +70,11 @@ class ServeProcess:
         stdout, stderr = self._process.communicate(timeout=5)
         return self._process.returncode, stdout, stderr
 
+    def stop_without_reading(self) -> int:
+        """Stop the server while nobody reads its output; return its exit code."""
+        self._process.terminate()
+        return self._process.wait(timeout=5)
+
 
 @contextmanager
 def start_server(

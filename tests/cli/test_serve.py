@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +16,7 @@ import pytest
 
 from mockvoice import __version__
 
-from .processes import check_output, free_port, run, serving, start_server
+from .processes import check_output, clean_environ, free_port, run, serving, start_server
 
 KEY = {"authorization": "Bearer KEY"}
 
@@ -270,3 +272,62 @@ def test_server_stops_during_startup(tmp_path: Path) -> None:
     with start_server("--quiet", "--config", str(file)) as server:
         with file.open("w"):  # blocks until the server opens the file
             assert server.stop() == (0, "", "")
+
+
+@pytest.mark.parametrize("log", ["json", "text"])
+def test_unread_log_blocks_neither_requests_nor_sigterm(log: str) -> None:
+    """The server froze after 257 requests."""
+    with start_server("--log", log) as server:
+        with httpx.Client(base_url=server.url) as client:
+            for _ in range(300):  # a pipe holds 64 KB
+                assert client.get(f"/retell/{'x' * 900}").status_code == 404
+        assert server.stop_without_reading() == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_server_starts_with_closed_output(closed: str) -> None:
+    port = free_port()
+    command = f"exec {sys.executable} -m mockvoice serve --port {port} --log json {closed}"
+    with subprocess.Popen(
+        command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environ()
+    ) as process:
+        check_output("wait", MOCKVOICE_PORT=str(port))
+        assert httpx.get(f"http://127.0.0.1:{port}/retell/list-voices").status_code == 401
+        process.terminate()
+        stdout, stderr = process.communicate(timeout=5)
+    assert (process.returncode, stderr) == (0, b"")
+    assert bool(stdout) is (closed == "2>&-")
+
+
+INTERRUPTED = """
+import os, signal, sys
+sys.argv[1:] = {arguments!r}
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            os.kill(os.getpid(), {signum})
+sys.meta_path.insert(0, Finder())
+from mockvoice.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["mockvoice.cli", "argparse", "mockvoice.http.server", "uvicorn", "starlette.routing"]
+)
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_signal_during_imports_ends_the_server_quietly(
+    module: str, signum: signal.Signals, code: int
+) -> None:
+    """Ctrl-C within a tenth of a second printed a traceback; SIGTERM was lost in containers."""
+    arguments = ["serve", "--port", "0", "--quiet"]
+    script = INTERRUPTED.format(arguments=arguments, module=module, signum=int(signum))
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env=clean_environ(),
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (code, "", "")

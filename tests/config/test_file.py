@@ -329,6 +329,8 @@ audio: any
 limits: off
 diagnostics: true
 max_body_mb: 1
+max_json_mb: 1
+read_timeout: 30
 upload_cache_mb: 1
 max_voices: 100
 max_accounts: 100

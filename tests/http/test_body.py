@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+import tracemalloc
 from collections.abc import MutableMapping
+from contextlib import suppress
+from itertools import pairwise
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mockvoice.errors import MalformedBody, PayloadTooLarge, Problem
-from mockvoice.http.body import MAX_DEPTH, MAX_PARTS, MAX_TEXT_BYTES, Body, read_body
+from mockvoice.http.body import (
+    MAX_DEPTH,
+    MAX_NODES,
+    MAX_PARTS,
+    MAX_TEXT_BYTES,
+    Body,
+    read_body,
+)
 from mockvoice.state.uploads import Upload
 
 BOUNDARY = "----formdata-undici-038"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
+URLENCODED = "application/x-www-form-urlencoded"
 
 
 def read(
     chunks: list[bytes],
     content_type: str = FORM,
     max_bytes: int = 1 << 30,
+    max_json: int = 1 << 22,
     *,
     disconnected: bool = False,
 ) -> Body:
@@ -34,7 +48,7 @@ def read(
     async def receive() -> MutableMapping[str, Any]:
         return messages.pop(0)
 
-    return asyncio.run(read_body(receive, content_type, max_bytes))
+    return asyncio.run(read_body(receive, content_type, max_bytes, max_json))
 
 
 def part(disposition: str, data: bytes, *headers: str) -> bytes:
@@ -112,14 +126,10 @@ def test_truncated_form_is_malformed(at: int) -> None:
         (
             FORM,
             form(part('name="a"', b"x", "Content-Type: text/plain; charset=klingon")),
-            "the charset 'klingon' of the field a is unknown",
+            'of the charsets utf-8, us-ascii, iso-8859-1, utf-16; got "klingon"',
         ),
-        (
-            FORM,
-            form(part('name="a"', b"\\ud800", "Content-Type: text/plain; charset=unicode_escape")),
-            "the field a is not readable as unicode_escape",
-        ),
-        ("application/x-www-form-urlencoded", b"a=%ff", "the form cannot be read"),
+        (URLENCODED, b"b=1&a=%ff", "the form cannot be read: the field a is not readable as utf-8"),
+        (URLENCODED, b"%ff=", "the form cannot be read"),
     ],
 )
 def test_malformed_form_is_explained(content_type: str, data: bytes, error: str) -> None:
@@ -134,10 +144,31 @@ def test_form_with_only_a_closing_boundary_has_no_parts() -> None:
     assert parts_of(body) == []
 
 
-def test_charset_of_a_part_is_used() -> None:
-    data = "café".encode("latin-1")
-    body = read([form(part('name="a"', data, "Content-Type: text/plain; charset=latin-1"))])
+@pytest.mark.parametrize(
+    ("charset", "data"),
+    [
+        ("latin-1", b"caf\xe9"),
+        ("ISO-8859-1", b"caf\xe9"),
+        ("utf-16", "café".encode("utf-16")),
+        ('"UTF-8"', "café".encode()),
+        ("utf8", "café".encode()),
+    ],
+)
+def test_charset_of_a_part_is_used(charset: str, data: bytes) -> None:
+    body = read([form(part('name="a"', data, f"Content-Type: text/plain; charset={charset}"))])
     assert parts_of(body) == [("a", "café")]
+
+
+@pytest.mark.parametrize(
+    "charset", ["punycode", "idna", "unicode_escape", "zip", "a\0b", "x" * 999]
+)
+def test_charset_that_is_not_listed_is_rejected_without_decoding(charset: str) -> None:
+    field = part('name="a"', b"a-" * 500_000, f"Content-Type: text/plain; charset={charset}")
+    started = time.process_time()
+    body = read([form(field)])
+    assert time.process_time() - started < 0.25  # punycode took 94 seconds
+    assert isinstance(body.problem, MalformedBody)
+    assert "utf-8, us-ascii, iso-8859-1, utf-16" in message(body)
 
 
 def test_part_with_filename_or_audio_type_is_a_file() -> None:
@@ -197,8 +228,75 @@ def test_disconnected_client_leaves_the_body_incomplete() -> None:
 
 
 def test_urlencoded_form_has_parts() -> None:
-    body = read([b"a=1&b=%C3%A9", b"&a="], "application/x-www-form-urlencoded; charset=utf-8")
+    body = read([b"a=1&b=%C3%A9", b"&a="], f"{URLENCODED}; charset=utf-8")
     assert parts_of(body) == [("a", "1"), ("b", "é"), ("a", "")]
+
+
+@given(st.text("ab%41C39é+&= ", max_size=40), st.integers(1, 7))
+def test_urlencoded_form_is_read_as_python_reads_it(text: str, size: int) -> None:
+    data = text.encode()
+    pieces = [data[i : i + size] for i in range(0, len(data), size)]
+    body = read(pieces, URLENCODED)
+    try:
+        expected = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        assert "not readable as utf-8" in message(body)
+    else:
+        assert parts_of(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"a&" * MAX_PARTS, "the form has more than 128 fields"),
+        (b"&" * MAX_PARTS, "the form has more than 128 fields"),
+        (b"a=%41" + b"%41" * MAX_TEXT_BYTES, "the text field a has more than 1048576 bytes"),
+        (b"%41" * 4097, "the name of a form field has more than 4096 bytes"),
+    ],
+)
+def test_urlencoded_form_has_the_limits_of_multipart(data: bytes, problem: str) -> None:
+    body = read([data], URLENCODED)
+    assert isinstance(body.problem, PayloadTooLarge)
+    assert message(body) == problem
+    assert not body.parts
+
+
+def test_each_chunk_of_a_urlencoded_form_takes_little_time() -> None:
+    """A form of 60 MB of `%41` took 21 seconds and 5 GB at its end."""
+    chunks = [b"a="] + [b"%41" * 20_000] * 1000
+    times = [time.process_time()]
+
+    async def receive() -> MutableMapping[str, Any]:
+        times.append(time.process_time())
+        return {"type": "http.request", "body": chunks.pop(0), "more_body": bool(chunks)}
+
+    tracemalloc.start()
+    body = asyncio.run(read_body(receive, URLENCODED, 1 << 26, 1 << 26))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    times.append(time.process_time())
+    assert max(after - before for before, after in pairwise(times)) < 0.25
+    assert peak < 20 << 20
+    assert isinstance(body.problem, PayloadTooLarge)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", URLENCODED, "", "text/plain"])
+def test_body_without_files_is_limited_by_max_json_mb(content_type: str) -> None:
+    body = read([b"a" * 600, b"b" * 600], content_type, max_json=1000)
+    assert isinstance(body.problem, PayloadTooLarge)
+    assert message(body) == "the body has more than 1000 bytes"
+    assert body.problem.hint == "the setting max_json_mb is the limit"
+    assert not body.data
+    assert not body.parts
+
+
+def test_files_are_not_limited_by_max_json_mb_and_text_fields_are() -> None:
+    file = part('name="a"; filename="a"', bytes(5000))
+    assert read([form(file)], max_json=1000).problem is None
+    body = read([form(file, *[part('name="b"', b"x" * 400)] * 3)], max_json=1000)
+    assert isinstance(body.problem, PayloadTooLarge)
+    assert message(body) == "the text fields have more than 1000 bytes"
+    assert body.problem.hint == "the setting max_json_mb is the limit"
 
 
 JSON = st.recursive(
@@ -245,8 +343,28 @@ def test_last_of_repeated_members_counts() -> None:
         (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "nested more than 64 deep"),
         (b'"\\ud800"', "half of a surrogate pair"),
         (b"1" * 5000, "not usable JSON"),
+        (b"[-1e400]", "the number -1e400 is out of range"),
+        (b"-Infinity", "-Infinity is no JSON number"),
+        (b"[" + b"0," * MAX_NODES + b"0]", "has more than 100000 members and items"),
+        (b'{"\\"": [' + b"{}," * MAX_NODES + b"{}]}", "has more than 100000 members and items"),
     ],
 )
 def test_unusable_json_is_explained(data: bytes, error: str) -> None:
     with pytest.raises(MalformedBody, match=error):
         read([data], "application/json").json()
+
+
+def test_punctuation_in_json_text_is_no_item() -> None:
+    value = {"a": ',[{"\\' * MAX_NODES, "b": [1]}
+    assert read([json.dumps(value).encode()], "application/json").json() == value
+
+
+def test_json_of_4_mb_is_parsed_in_less_than_a_quarter_of_a_second() -> None:
+    """63 MB took 1.45 seconds."""
+    for item in (b"0,", b'"a",', b"{},", b"[0.1e1],", b'"' + b"x," * 5000 + b'",'):
+        data = b"[" + item * ((1 << 22) // len(item) - 2) + b"0]"
+        body = read([data], "application/json")
+        started = time.process_time()
+        with suppress(MalformedBody):
+            body.json()
+        assert time.process_time() - started < 0.25

@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from mockvoice.state.access_log import printer
+from mockvoice.state.access_log import MAX_WAITING, access_log
 
 from .requests import make_entry
 
@@ -17,15 +17,16 @@ FAULTY = make_entry(8, fault="fault_1", kind="reset", milliseconds=0.5)
 
 
 def lines(format: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    print_line = printer(format)
+    print_line = access_log(format)
     assert print_line
     print_line("", ENTRY)
     print_line("box", FAULTY)
+    print_line.close(10)
     return capsys.readouterr().out.splitlines()
 
 
 def test_off_prints_nothing() -> None:
-    assert printer("off") is None
+    assert access_log("off") is None
 
 
 def test_text_has_sandbox_operation_status_and_fault(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,10 +58,11 @@ def test_json_has_the_names_of_the_journal(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_unprintable_paths_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    print_line = printer("text")
+    print_line = access_log("text")
     assert print_line
     entry = make_entry(1)
     print_line("", type(entry)(1, "acme", "", "", "GET", "/a\x1b[2J", b"", (), 0.0))
+    print_line.close(10)
     line = capsys.readouterr().out
     assert "\x1b" not in line
     assert "acme (no operation)  GET '/a\\x1b[2J'" in line
@@ -69,10 +71,29 @@ def test_unprintable_paths_are_escaped(capsys: pytest.CaptureFixture[str]) -> No
 def test_closed_pipe_fails_no_request() -> None:
     read, write = os.pipe()
     os.close(read)
-    print_line = printer("text")
+    print_line = access_log("text")
     assert print_line
     pipe = os.fdopen(write, "w")
     with redirect_stdout(pipe):
         print_line("", ENTRY)
-    with pytest.raises(BrokenPipeError):
-        pipe.close()
+        print_line.close(10)
+    pipe.close()
+
+
+def test_lines_that_nobody_reads_are_dropped_and_counted() -> None:
+    read, write = os.pipe()
+    with os.fdopen(read) as reader, os.fdopen(write, "w") as writer, redirect_stdout(writer):
+        log = access_log("json")
+        assert log
+        for _ in range(MAX_WAITING + 5000):
+            log("", ENTRY)
+        lines = iter(reader)
+        first = [json.loads(next(lines)) for _ in range(MAX_WAITING)]
+        log("", ENTRY)
+        log.close(10)
+        writer.close()
+        rest = [json.loads(line) for line in lines]
+    printed = [*first, *rest]
+    dropped = sum(line.get("dropped", 0) for line in printed)
+    assert dropped > 0
+    assert sum("id" in line for line in printed) + dropped == MAX_WAITING + 5001
