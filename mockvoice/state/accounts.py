@@ -29,7 +29,7 @@ class Account(NamedTuple):
 
     def described(self) -> dict[str, Any]:
         """Return the state that can be changed, as JSON."""
-        return {name: getattr(self, name) for name in STATE}
+        return {**{name: getattr(self, name) for name in STATE}, "limits": dict(self.limits)}
 
 
 STATE = ("tier", "credit", "trial_ended", "models", "limits")
