@@ -247,17 +247,17 @@ class RateLimit(NamedTuple):
 
 
 class Collection(NamedTuple):
-    """One kind of things that are stored: where the contract describes one, and its id's name.
+    """One kind of records: the pointer of its schema in the contract, and the name of its id.
 
-    For one that is planted `new_id` makes an id, `sound` is the member that leads to how it sounds,
-    and `beside` makes the records that belong to it.
+    For seeded records `new_id` makes an id, `sample` is the member with the URL of a sample, and
+    `related` makes the records without which this one would be incomplete.
     """
 
     schema: str
     id: str
     new_id: Callable[[Ids], str]
-    sound: str = ""
-    beside: Callable[[Record], list[Record]] = lambda record: []
+    sample: str = ""
+    related: Callable[[Record], list[Record]] = lambda record: []
 
 
 @dataclass(frozen=True, eq=False)

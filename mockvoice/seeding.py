@@ -46,15 +46,15 @@ def make_records(
         for name, value in model.items()
     }
     data = {**made, **given, collection.id: id}
-    if sample_url and collection.sound and collection.sound not in given:
-        data[collection.sound] = sample_url(str(id))
+    if sample_url and collection.sample and collection.sample not in given:
+        data[collection.sample] = sample_url(str(id))
     if not schema.is_valid(data):
         raise ValidationFailed(
             "", *_violations(schema, data, seed, collection, id_members - given.keys())
         )
     account = seed.get("account") or EVERY_ACCOUNT
     record = Record(provider.name, name, account, str(id), data, now)
-    return [*collection.beside(record), record]
+    return [*collection.related(record), record]
 
 
 def _violations(

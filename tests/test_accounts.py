@@ -299,7 +299,7 @@ def test_concurrency_limit_rejects_the_newest_request(limited: Box) -> None:
         for connection in connections:
             connection.begin("/faseeh/api/v1/voices/clone", x_api_key="K")
             connection.end()
-        assert [connection.get().status for connection in connections] == [400, 400, 429]
+        assert [connection.receive().status for connection in connections] == [400, 400, 429]
 
 
 def test_closed_connections_free_concurrency(limited: Box) -> None:

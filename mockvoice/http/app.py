@@ -1,4 +1,4 @@
-"""Providers as Starlette routes, generated from their contracts."""
+"""The ASGI application: routes of the providers, generated from their contracts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class App:
         self._routers[control.base_path.strip("/")] = _router(
             control, control.base_path, partial(handle_control_request, mock)
         )
-        # A path without parameters need not be searched for.
+        # Paths without parameters are looked up; only the others are matched by patterns.
         self._literal: dict[str, ASGIApp] = {
             route.path: route.app
             for router in self._routers.values()
@@ -52,7 +52,7 @@ class App:
             await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
         else:
             raw: bytes = scope.get("raw_path", b"")
-            if b"%2F" in raw or b"%2f" in raw:  # a slash within a segment parts no segments
+            if b"%2F" in raw or b"%2f" in raw:  # an encoded slash does not separate segments
                 scope["path"], scope[ENCODED] = raw.decode("latin-1"), True
             path: str = scope["path"]
             if path.startswith("/~"):
@@ -75,7 +75,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 class _Endpoint:
-    """One path with its operations by method; a path without operations is an unknown one."""
+    """A path with its operations by method; an unknown path has none."""
 
     def __init__(self, handle: Handle, operations: Mapping[str, Operation]) -> None:
         self._handle = handle
@@ -86,11 +86,11 @@ class _Endpoint:
 
 
 def _router(document: Document, base_path: str, handle: Handle) -> Router:
-    """Return the contract's paths as routes; every other path is handled without operations."""
+    """Return a router of the contract's paths; all other paths are handled as unknown."""
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in document.operations.values():
         by_path.setdefault(operation.path, {})[operation.method] = operation
-    # Literal paths before those with parameters: /voices/search before /voices/{voice_id}.
+    # Literal paths take precedence: /voices/search before /voices/{voice_id}.
     ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
     return Router(
         [Route(base_path + path, _Endpoint(handle, operations)) for path, operations in ordered],

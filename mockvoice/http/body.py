@@ -1,7 +1,7 @@
-"""A request's body: streamed in, bounded, never on disk; then JSON or form fields and files.
+"""Request bodies: read as a bounded stream, never on disk, and parsed as JSON or as a form.
 
-Reading never raises for what a client sent: the whole upload is drained first, and what was wrong
-with it is told by `Body.problem`. Node clients report `fetch failed` in place of an early answer.
+Reading does not raise for an invalid body. The upload is read to its end, and the error is in
+`Body.problem`: Node.js clients report `fetch failed` if the response comes before that.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_PART_HEADER_BYTES = 4096
 MAX_TEXT_BYTES = 1 << 20  # of one text field
 MAX_DEPTH = 64  # of JSON
 SMALL = 8192  # bytes
-_ITEM = re.compile(r"\[\d+\]$")  # how the name of a part ends that is one of a list, or of bytes
+_ITEM = re.compile(r"\[\d+\]$")  # the end of the name of a list item, or of one byte of a Buffer
 
 _quiet = logging.getLogger(__name__)
 _quiet.addHandler(logging.NullHandler())
@@ -41,7 +41,11 @@ _quiet.propagate = False
 
 @dataclass(slots=True, eq=False)
 class Body:
-    """What was sent: `parts` of a form in their order, else `data`."""
+    """A request body: the `parts` of a form in their order, the `data` of any other media type.
+
+    `size` is in bytes. `complete` is False if the client disconnected; `ended` is True once the
+    closing boundary of a multipart body was read.
+    """
 
     media_type: str = ""
     size: int = 0
@@ -53,18 +57,21 @@ class Body:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing came: no byte, or a form that has no parts."""
+        """True for a body without bytes, or a form without parts."""
         return not self.size or not (self.parts or self.data or self.problem)
 
     def json(self) -> JSON:
-        """The data as JSON. Raises Malformed when it is none."""
+        """Parse the data as JSON. Raises MalformedBody."""
         try:
             return parse(self.data)
         except ValueError as error:
             raise MalformedBody(f"the body {error}") from None
 
     def members(self) -> Mapping[str, Any]:
-        """What can be read of a body that nobody has checked; of a repeated member the last."""
+        """Return the fields of a form, or of a JSON object, without validation.
+
+        The last one of a repeated field counts. An unreadable body has no fields.
+        """
         if self.parts:
             return dict(self.parts)
         try:
@@ -75,7 +82,7 @@ class Body:
 
 
 def parse(data: bytes) -> JSON:
-    """The value of JSON that can be checked and stored. Raises ValueError saying what it is not."""
+    """Parse JSON. Raises ValueError, also for values that cannot be validated or stored."""
     try:
         value = json.loads(data.decode(), parse_constant=_no_constant, parse_float=finite_float)
     except UnicodeDecodeError as error:
@@ -86,7 +93,7 @@ def parse(data: bytes) -> JSON:
         ) from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not usable JSON: {error}") from None
-    _refuse_unusable(value, data)
+    _check_usable(value, data)
     return value
 
 
@@ -94,9 +101,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _refuse_unusable(value: JSON, data: bytes) -> None:
-    """Raise ValueError for JSON that parses and yet cannot be checked or stored."""
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+def _check_usable(value: JSON, data: bytes) -> None:
+    """Raise ValueError for JSON that is too deep to validate or cannot be encoded as UTF-8."""
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise ValueError(f"is nested more than {MAX_DEPTH} deep")
     if b"\\u" in data:
         try:
@@ -105,15 +112,16 @@ def _refuse_unusable(value: JSON, data: bytes) -> None:
             raise ValueError("has text with half of a surrogate pair") from None
 
 
-def _deeper(value: JSON, levels: int) -> bool:
-    members = value.values() if isinstance(value, dict) else value
+def _is_deeper(value: JSON, levels: int) -> bool:
+    """Return True if a value is nested more than some levels deep."""
     if not isinstance(value, (dict, list)):
         return False
-    return levels == 0 or any(_deeper(each, levels - 1) for each in members)
+    items = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in items)
 
 
-async def read_body(receive: Receive, content_type: str, most: int) -> Body:
-    """Receive a whole body, keeping at most `most` bytes of it."""
+async def read_body(receive: Receive, content_type: str, max_bytes: int) -> Body:
+    """Read a body to its end. The bytes of one larger than `max_bytes` are discarded."""
     media_type, options = _options(content_type.encode("latin-1"))
     body = Body(media_type)
     parser = None
@@ -127,8 +135,8 @@ async def read_body(receive: Receive, content_type: str, most: int) -> Body:
             return body
         chunk = message.get("body", b"")
         body.size += len(chunk)
-        if body.size > most:
-            body.problem = PayloadTooLarge(f"the body has more than {most} bytes")
+        if body.size > max_bytes:
+            body.problem = PayloadTooLarge(f"the body has more than {max_bytes} bytes")
             chunks.clear()
             body.parts.clear()
         elif chunk and body.problem is None:
@@ -139,8 +147,8 @@ async def read_body(receive: Receive, content_type: str, most: int) -> Body:
         if not message.get("more_body", False):
             break
     if parser and body.problem is None and not body.ended:
-        what = "ends before its closing boundary" if body.size else "is empty"
-        body.problem = MalformedBody(f"the multipart body {what}")
+        error = "ends before its closing boundary" if body.size else "is empty"
+        body.problem = MalformedBody(f"the multipart body {error}")
     body.data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     if media_type == "application/x-www-form-urlencoded" and body.problem is None:
         _urlencoded(body)
@@ -158,11 +166,11 @@ def _urlencoded(body: Body) -> None:
     body.parts = [*pairs]
 
 
-@lru_cache(maxsize=256)  # the same few headers come with every request
+@lru_cache(maxsize=256)  # requests repeat the same few headers
 def _options(header: bytes) -> tuple[str, dict[str, str]]:
-    """A header such as `form-data; name="x"` as its value and its parameters.
+    """Parse a header such as `form-data; name="x"` into its value and parameters.
 
-    Clients send UTF-8 in names and file names, whatever the RFCs say of it.
+    Parameters are decoded as UTF-8, as browsers and SDKs send them (RFC 7578, section 5.1).
     """
     value, options = parse_options_header(header)
     return value.decode("latin-1"), {
@@ -171,7 +179,7 @@ def _options(header: bytes) -> tuple[str, dict[str, str]]:
 
 
 def _parser(body: Body, boundary: str) -> _Parser | None:
-    """A parser that fills the body; none, and a problem, where no boundary can be used."""
+    """Return a parser that fills the body; None if the boundary is missing or unusable."""
     if not boundary:
         body.problem = MalformedBody("the multipart body has no boundary in its Content-Type")
         return None
@@ -192,9 +200,10 @@ def _feed(parser: _Parser, chunk: bytes, body: Body) -> None:
 
 
 class _Parser(MultipartParser):
-    """The parser, with a shorter way to tell what it found: it tells forty things a request.
+    """The multipart parser, with a faster dispatch of its callbacks: about forty a request.
 
-    Everything is told in one shape: the bytes, from where, to where; None where it is none.
+    A callback gets a buffer, and the start and end of its data in it; all are None for an event
+    without data.
     """
 
     def __init__(self, boundary: str, parts: _Parts) -> None:
@@ -203,7 +212,7 @@ class _Parser(MultipartParser):
             max_header_count=MAX_PART_HEADERS,
             max_header_size=MAX_PART_HEADER_BYTES,
         )
-        self.logger = _quiet  # what it would log is told to the client
+        self.logger = _quiet  # the client receives the errors
         self._parts = parts
 
     def callback(
@@ -213,16 +222,16 @@ class _Parser(MultipartParser):
         start: int | None = None,
         end: int | None = None,
     ) -> None:
-        event = _EVENTS.get(name)
-        if event is not None:
-            event(self._parts, data, start, end)
+        handler = _CALLBACKS.get(name)
+        if handler is not None:
+            handler(self._parts, data, start, end)
 
 
 class _Parts:
-    """The parts of a form, as the parser finds them in the stream.
+    """Collects the parts of a form from the callbacks of the parser.
 
-    It does not know the parser: a circle of references would keep every upload until the next
-    garbage collection.
+    It has no reference to the parser: a reference cycle would keep every upload in memory until
+    the next garbage collection.
     """
 
     def __init__(self, body: Body) -> None:
@@ -232,7 +241,7 @@ class _Parts:
         self._headers: dict[bytes, bytes] = {}
         self._chunks: list[bytes | memoryview] = []
 
-    def begin(self, *_nothing: None) -> None:
+    def begin(self, *_: None) -> None:
         if len(self._body.parts) >= MAX_PARTS:
             last = self._body.parts[-1][0]
             hint = f"the last part is {last}; {TO_FILE}" if _ITEM.search(last) else ""
@@ -246,16 +255,16 @@ class _Parts:
     def header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
 
-    def header_end(self, *_nothing: None) -> None:
+    def header_end(self, *_: None) -> None:
         self._headers[self._name.lower()] = self._value
         self._name = self._value = b""
 
     def data(self, data: bytes, start: int, end: int) -> None:
-        # What is large is not copied; what is small does not hold on to the whole message.
+        # Large pieces are not copied; small ones are, or each would keep its whole message.
         large = end - start > SMALL
         self._chunks.append(memoryview(data)[start:end] if large else data[start:end])
 
-    def end(self, *_nothing: None) -> None:
+    def end(self, *_: None) -> None:
         part = _part(
             self._headers.get(b"content-disposition", b""),
             self._headers.get(b"content-type", b""),
@@ -273,23 +282,23 @@ class _Parts:
         )
         self._body.parts.append((part.name, value))
 
-    def all_ended(self, *_nothing: None) -> None:
+    def body_end(self, *_: None) -> None:
         self._body.ended = True
 
 
-_EVENTS: Mapping[str, Callable[..., None]] = {
+_CALLBACKS: Mapping[str, Callable[..., None]] = {
     "part_begin": _Parts.begin,
     "header_field": _Parts.header_name,
     "header_value": _Parts.header_value,
     "header_end": _Parts.header_end,
     "part_data": _Parts.data,
     "part_end": _Parts.end,
-    "end": _Parts.all_ended,
+    "end": _Parts.body_end,
 }
 
 
 class _Part(NamedTuple):
-    """What the headers of a part say: a text field, unless there is a filename."""
+    """The headers of a part. It is a text field if `filename` is None."""
 
     name: str
     filename: str | None
@@ -298,28 +307,28 @@ class _Part(NamedTuple):
 
 
 @lru_cache(maxsize=256)  # as above
-def _part(disposition: bytes, declared: bytes) -> _Part:
+def _part(disposition: bytes, content_type: bytes) -> _Part:
     kind, options = _options(disposition)
-    media_type, parameters = _options(declared)
+    media_type, parameters = _options(content_type)
     filename = options.get("filename")
     if filename is None and media_type not in ("", "text/plain", "application/json"):
         filename = ""
     return _Part(
         options.get("name", "") if kind == "form-data" else "",
         filename,
-        declared.decode("latin-1"),
+        content_type.decode("latin-1"),
         parameters.get("charset", "utf-8"),
     )
 
 
 def _text(part: _Part, data: bytes | memoryview) -> str:
-    """A text field's value. Raises TooLarge or Malformed."""
+    """Decode a text field. Raises PayloadTooLarge or MalformedBody."""
     if len(data) > MAX_TEXT_BYTES:
         raise PayloadTooLarge(f"the text field {part.name} has more than {MAX_TEXT_BYTES} bytes")
     try:
         text = str(data, part.charset)
         if part.charset != "utf-8":
-            text.encode()  # some charsets can spell what no UTF-8 can
+            text.encode()  # unicode_escape and others can produce lone surrogates
     except LookupError:
         raise MalformedBody(
             f"the charset {part.charset!r} of the field {part.name} is unknown"

@@ -82,7 +82,9 @@ async def handle_request(
     faults, problem = await take_faults(mock, ctx, begin, body, target.problem)
     for fault in faults:
         await fault.before(transport)
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
+        if attempt == _ATTEMPTS - 1:
+            problem = InternalError("the state changed too often while the request was handled")
         outcome = await respond(ctx, scope, body, faults, problem)
         entry = _journal_entry(ctx, scope, body, faults, outcome, transport, started)
         commit = _commit(ctx, entry, faults, outcome)

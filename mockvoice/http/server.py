@@ -1,4 +1,4 @@
-"""The app on a port: in the foreground, or in a thread of a test process."""
+"""The server: in the foreground, or in a thread of a test process."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from ..mock import Mock
 from .app import App
 from .protocols import protocol
 
-_GRACE = 0.5  # seconds that requests have to end when the server is told to
+_GRACE = 0.5  # seconds for requests in progress when the server stops
 _HOST_ADVICE = "--host must be an address of this machine, such as 127.0.0.1 or 0.0.0.0"
 
 
 class PortTaken(OSError):
-    """The port cannot be listened on."""
+    """The server cannot listen on the port."""
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PortTaken with a sentence that says what to do."""
+    """Return a listening socket. Raises PortTaken with the reason and advice."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, or asyncio does not switch Nagle's algorithm off: 40 ms an answer.
+    # asyncio disables Nagle's algorithm (40 ms per response) only if the protocol is explicit.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
         listener.listen(1024)
-    except (OSError, TypeError) as error:  # TypeError: a host name that cannot be encoded
+    except (OSError, TypeError) as error:  # TypeError: an invalid host name
         listener.close()
         raise PortTaken(f"cannot listen on {host} port {port}: {_bind_error(error)}") from None
     return listener
@@ -54,15 +54,15 @@ def _bind_error(error: OSError | TypeError) -> str:
 
 
 def address(listener: socket.socket) -> str:
-    """The URL of what listens on a socket: `http://127.0.0.1:4010`."""
+    """Return the URL of a listening socket: `http://127.0.0.1:4010`."""
     host, port = listener.getsockname()[:2]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - read here, not bound
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Server(uvicorn.Server):
-    """A mock served on a socket that already listens."""
+    """A uvicorn server of a mock, on a socket that already listens."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
-                date_header=False,  # the sandbox has a clock of its own
+                date_header=False,  # responses have the time of their sandbox
                 timeout_graceful_shutdown=1,
             )
         )
@@ -92,15 +92,15 @@ class Server(uvicorn.Server):
         self._thread: threading.Thread | None = None
 
     def serve_forever(self) -> None:
-        """Serve in this thread until a signal comes."""
-        # What is there at the start stays, and what a request leaves is remembered, not garbage:
-        # the collector need not look at the one again, and only seldom at the other.
+        """Serve in this thread until a signal."""
+        # Objects of the start live forever, and requests leave stored objects, hardly garbage:
+        # collections of the former are useless, of the latter seldom worth their time.
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         self.run(sockets=[self._listener])
 
     def __enter__(self) -> Self:
-        """Serve in a thread; the socket listens already, so requests may be sent at once."""
+        """Serve in a thread. Requests can be sent at once, since the socket listens already."""
         self._thread = threading.Thread(
             target=self.run, kwargs={"sockets": [self._listener]}, name="mockvoice", daemon=True
         )
@@ -116,10 +116,10 @@ class Server(uvicorn.Server):
         self._end()
         if self._thread:
             self._thread.join()
-        self._listener.close()  # older uvicorns leave it open when stopped before they started
+        self._listener.close()  # older versions of uvicorn do not, if stopped before they started
 
     async def main_loop(self) -> None:
-        """As uvicorn's, but told to stop instead of looking ten times a second."""
+        """Wait for the event that stops the server, where uvicorn polls ten times a second."""
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         ticks = 0
         while not await self.on_tick(ticks):
@@ -130,17 +130,17 @@ class Server(uvicorn.Server):
                 continue
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's, but what still hangs after a while is cut off; its client seems gone."""
+        """Shut down as uvicorn does, but abort connections that are open after a grace period."""
 
-        def cut() -> None:
+        def abort() -> None:
             for connection in self.server_state.connections:
                 connection.transport.abort()
 
-        asyncio.get_running_loop().call_later(_GRACE, cut)
+        asyncio.get_running_loop().call_later(_GRACE, abort)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop at once, not at the next tick; and well: uvicorn would raise the signal again."""
+        """Stop at once and with exit code 0: uvicorn would raise the signal again."""
         self._end()
 
     def _end(self) -> None:

@@ -96,7 +96,7 @@ provider = Provider(
             "#/components/schemas/Voice",
             "voice_id",
             lambda ids: ids.word("faseeh seeded", 24),
-            sound="sample_url",
+            sample="sample_url",
         )
     },
 )

@@ -74,7 +74,7 @@ provider = Provider(
             "#/components/schemas/VoiceResponse",
             "voice_id",
             lambda ids: f"custom_voice_{ids.token('retell seeded', 24)}",
-            sound="preview_audio_url",
+            sample="preview_audio_url",
         )
     },
 )

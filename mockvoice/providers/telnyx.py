@@ -170,7 +170,7 @@ provider = Provider(
             "#/components/schemas/VoiceDesignSummary",
             "id",
             lambda ids: ids.uuid("telnyx seeded"),
-            beside=first_version,
+            related=first_version,
         ),
     },
 )

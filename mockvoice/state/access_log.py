@@ -1,4 +1,4 @@
-"""A line for each request that ended, as text for people or as JSON for machines."""
+"""The access log: one line for each request, as text or JSON."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from .journal import JournalEntry
 Print = Callable[[str, JournalEntry], None]
 
 
-def printer(form: str) -> Print | None:
-    """What prints an exchange of the sandbox with a name, as `text` or `json`; None for `off`."""
-    if form == "off":
+def printer(format: str) -> Print | None:
+    """Return a function that prints an entry of a sandbox as `text` or `json`; None for `off`."""
+    if format == "off":
         return None
-    written = _text if form == "text" else json.dumps
+    dump = _text if format == "text" else json.dumps
 
     def print_line(sandbox: str, entry: JournalEntry) -> None:
-        with suppress(OSError):  # nobody reads it any more: no reason to fail a request
-            sys.stdout.write(f"{written(_entry(sandbox, entry))}\n")
+        with suppress(OSError):  # a closed pipe must not fail a request
+            sys.stdout.write(f"{dump(_entry(sandbox, entry))}\n")
             sys.stdout.flush()
 
     return print_line
 
 
 def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
-    """What is told of an exchange; its words are those of the journal."""
+    """Return the members of a log line, named as in the journal."""
     return {
         "at": timestamp(entry.at),
         "id": entry.id,
@@ -50,9 +50,9 @@ def _text(entry: Mapping[str, Any]) -> str:
     sandbox = f"~{entry['sandbox']}  " if entry["sandbox"] else ""
     operation = f"{entry['provider']} {entry['operation'] or '(no operation)'}"
     path = entry["path"] if entry["path"].isprintable() else repr(entry["path"])
-    came = "no reply" if entry["status"] is None else entry["status"]
+    status = "no response" if entry["status"] is None else entry["status"]
     fault = f", {entry['fault']['kind']} ({entry['fault']['id']})" if entry["fault"] else ""
     return (
         f"{entry['at']}  {sandbox}{entry['id']}  {operation}  {entry['method']} {path}"
-        f"  -> {came}{fault}  {entry['milliseconds']:.1f} ms"
+        f"  -> {status}{fault}  {entry['milliseconds']:.1f} ms"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 EVERY_KEY = "*"  # its configured state applies to all keys of a provider
@@ -17,6 +16,7 @@ class Account(NamedTuple):
 
     `credit` is in the provider's own unit (dollars, credits), None if unlimited; `models` are the
     enabled ones, None for all; `limits` are its own, by name: {"max": 3, "per": 60}.
+    `concurrency` is the number of its requests in progress, for `get_account` only.
     """
 
     provider: str
@@ -25,7 +25,8 @@ class Account(NamedTuple):
     credit: float | None = None
     trial_ended: bool = False
     models: tuple[str, ...] | None = None
-    limits: Mapping[str, Any] = MappingProxyType({})
+    limits: Mapping[str, Any] = {}
+    concurrency: int = 0
 
     def described(self) -> dict[str, Any]:
         """Return the state that can be changed, as JSON."""
@@ -164,8 +165,8 @@ class Accounts:
         if entry:
             return entry
         configured = self._configured.get(provider, {})
-        every = {**configured.get(EVERY_KEY, {}), **self._every.get(provider, {})}
-        account = Account(provider, key, **{**defaults, **every, **configured.get(key, {})})
+        state = {**defaults, **configured.get(EVERY_KEY, {}), **configured.get(key, {})}
+        account = Account(provider, key, **{**state, **self._every.get(provider, {})})
         entry = AccountEntry(account)
         if key:  # requests without a key have no account
             self._entries[provider, key] = entry

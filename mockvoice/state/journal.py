@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, count
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..errors import Violation
@@ -31,7 +30,7 @@ class JournalEntry(NamedTuple):
     query: bytes
     headers: Sequence[tuple[bytes, bytes]]
     at: float
-    fields: Mapping[str, Any] = MappingProxyType({})
+    fields: Mapping[str, Any] = {}
     uploads: tuple[str, ...] = ()
     size: int = 0
     file_size: int = 0
@@ -41,7 +40,7 @@ class JournalEntry(NamedTuple):
     kind: str = ""
     status: int | None = None
     response_type: str = ""
-    response_headers: Mapping[str, str] = MappingProxyType({})
+    response_headers: Mapping[str, str] = {}
     response: bytes = b""
     milliseconds: float | None = None
     early: float | None = None
@@ -63,7 +62,8 @@ class JournalEntry(NamedTuple):
 class Journal:
     """The entries of one sandbox in memory, at most `capacity` of about `max_bytes` bytes.
 
-    The oldest entries are evicted. Entries with an internal error stay in `internal_errors`.
+    The oldest entries are evicted; one that is larger than `max_bytes` stays until the next one.
+    Entries with an internal error stay in `internal_errors`.
     """
 
     def __init__(self, capacity: int, max_bytes: int) -> None:
@@ -90,17 +90,18 @@ class Journal:
         self._entries[entry.number] = entry, weight
         self.bytes += weight
         if entry.internal_error:
-            self._put_internal_error(entry)
-        while len(self._entries) > self._capacity or self.bytes > self._max_bytes:
-            if len(self._entries) == 1:
-                break
+            self.put_internal_error(entry)
+        while len(self._entries) > self._capacity or (
+            self.bytes > self._max_bytes and len(self._entries) > 1
+        ):
             _, (oldest, evicted_weight) = self._entries.popitem(last=False)
             self.bytes -= evicted_weight
             self.evicted += 1
             dropped.append(oldest)
         return dropped
 
-    def _put_internal_error(self, entry: JournalEntry) -> None:
+    def put_internal_error(self, entry: JournalEntry) -> None:
+        """Store an entry among those with an internal error, in place of one with its number."""
         for i, other in enumerate(self.internal_errors):
             if other.number == entry.number:
                 self.internal_errors[i] = entry

@@ -199,8 +199,11 @@ class MemoryStore:
         sandbox = self._sandboxes.get(commit.sandbox)
         if sandbox is None:
             return
-        if sandbox.epochs[0] == commit.epochs[0] and sandbox.journal.find(commit.entry.number):
-            self._put_entry(sandbox, commit.entry)
+        if sandbox.epochs[0] == commit.epochs[0]:
+            if sandbox.journal.find(commit.entry.number):
+                self._put_entry(sandbox, commit.entry)
+            elif commit.entry.internal_error:
+                sandbox.journal.put_internal_error(commit.entry)
         entry = sandbox.accounts.find(commit.provider, commit.account)
         if entry and not commit.finished and sandbox.epochs[2] == commit.epochs[2]:
             entry.concurrency -= 1
@@ -220,11 +223,13 @@ class MemoryStore:
                 return record.base
             return stored.revision == change.revision and stored.number == record.number
         if isinstance(change, AtMost):
-            partition = commit.provider, change.collection, commit.account
-            return sandbox.records.count(partition, change.prefix) <= change.limit
+            records = sandbox.records.list(commit.provider, change.collection, commit.account)
+            ids = [record.id for record in records if not record.removed]
+            return sum(id.startswith(change.prefix) for id in ids) <= change.limit
         if isinstance(change, Spend):
             credit = entry.account.credit if entry else None
-            return credit is None or credit >= change.amount
+            amount = sum(other.amount for other in commit.changes if isinstance(other, Spend))
+            return credit is None or credit >= amount
         return True
 
     def _apply(self, sandbox: _Sandbox, entry: AccountEntry | None, change: Change) -> None:
@@ -248,7 +253,7 @@ class MemoryStore:
         if removed:
             self._release_records([removed])
         if record.base:
-            sandbox.records.put(record._replace(removed=True, uploads=(), number=0))
+            self._put_record(sandbox, record._replace(removed=True, uploads=(), number=0))
 
     def _release_entries(self, entries: Iterable[JournalEntry]) -> None:
         for entry in entries:
@@ -278,6 +283,7 @@ class MemoryStore:
         """Return True if any account has a record with this id."""
         return any(
             (record.provider, record.collection, record.id) == (provider, collection, id)
+            and not record.removed
             for record in self._sandbox(sandbox).records
         )
 
@@ -368,7 +374,8 @@ class MemoryStore:
         self, sandbox: str, provider: str, key: str, defaults: Mapping[str, Any]
     ) -> Account:
         """Return an account."""
-        return self._sandbox(sandbox).accounts.open(provider, key, defaults).account
+        entry = self._sandbox(sandbox).accounts.open(provider, key, defaults)
+        return entry.account._replace(concurrency=entry.concurrency)
 
     async def change_account(
         self,

@@ -105,11 +105,6 @@ class Records:
         both = [*own.values(), *shared.values()]
         return sorted(both, key=lambda record: record.number)
 
-    def count(self, partition: tuple[str, str, str], prefix: str) -> int:
-        """Return the number of records whose ids have a prefix."""
-        records = self._partitions.get(partition, {}).values()
-        return sum(record.id.startswith(prefix) and not record.removed for record in records)
-
     def __iter__(self) -> Iterator[Record]:
         return iter([*self._order.values()])
 

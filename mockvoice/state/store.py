@@ -13,7 +13,6 @@ A reset starts new epochs, so that a request in flight cannot write into the sta
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from ..faults.rules import FaultRule
@@ -40,7 +39,7 @@ class Begin(NamedTuple):
     provider: str
     operation: str
     account: str
-    defaults: Mapping[str, Any] = MappingProxyType({})
+    defaults: Mapping[str, Any] = {}
     limits: Sequence[LimitRule] = ()
     other_limits: Collection[str] = ()
 
@@ -81,7 +80,7 @@ class RemoveRecord(NamedTuple):
 
 
 class Spend(NamedTuple):
-    """Take credit from the account. A precondition: the account has as much."""
+    """Take credit from the account. A precondition: it has as much as the request takes in all."""
 
     amount: float
 
@@ -93,7 +92,10 @@ class AddUsage(NamedTuple):
 
 
 class AtMost(NamedTuple):
-    """A precondition: at most `limit` stored records of the account have ids with this prefix."""
+    """A precondition: at most `limit` stored records have ids with this prefix.
+
+    The records are those of the account and those of every account.
+    """
 
     collection: str
     prefix: str
@@ -185,7 +187,7 @@ class Store(Protocol):
         """Return the stored records of this account and of every account, removed ones included."""
 
     async def has_record(self, sandbox: str, provider: str, collection: str, id: str) -> bool:
-        """Return True if any account has a record with this id."""
+        """Return True if any account has a stored record with this id; a removed one is none."""
 
     async def get_usage(
         self, sandbox: str, provider: str, account: str

@@ -195,7 +195,7 @@ def test_text_log_has_one_line_per_request() -> None:
             "request_2",
             "retell listVoices",
             "GET /retell/list-voices",
-            "-> no reply, disconnect (header)",
+            "-> no response, disconnect (header)",
         ],
     ]
 

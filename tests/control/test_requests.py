@@ -116,7 +116,7 @@ def test_requests_are_listed_in_the_order_in_which_they_were_received(box: Box) 
         begin_slow(box, slow)
         box.http.get("/faseeh/api/v1/voices", headers={"x-api-key": "K"})
         assert [entry["provider"] for entry in box.requests()] == ["faseeh"]
-        slow.get()
+        slow.receive()
     assert [entry["provider"] for entry in box.requests()] == ["retell", "faseeh"]
 
 
@@ -125,6 +125,6 @@ def test_request_that_began_before_a_reset_is_not_recorded(box: Box) -> None:
         begin_slow(box, slow)
         box.control.post("/reset")
         box.http.get("/faseeh/api/v1/voices", headers={"x-api-key": "K"})
-        assert slow.get().status == 400
+        assert slow.receive().status == 400
     (entry,) = box.requests()
     assert (entry["id"], entry["provider"]) == ("request_1", "faseeh")

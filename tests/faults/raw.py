@@ -1,4 +1,4 @@
-"""A client that sees the bytes on the wire, and how the connection ends."""
+"""A client with access to the bytes of a connection, and to how it ends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 
-class Got(NamedTuple):
-    """A response: `body` is what came, whatever was promised; `reads` how often something came."""
+class Received(NamedTuple):
+    """A response: `body` is what was received, in a number of `reads`."""
 
     status: int
     headers: Mapping[str, str]
@@ -17,8 +17,8 @@ class Got(NamedTuple):
     reads: int
 
     @property
-    def promised(self) -> int:
-        """How many bytes the headers say there are."""
+    def content_length(self) -> int:
+        """The value of the header Content-Length."""
         return int(self.headers["content-length"])
 
 
@@ -57,20 +57,20 @@ class Raw:
         """Send the missing byte."""
         self._socket.sendall(b"x")
 
-    def _write(self, what: str, lines: list[str], body: bytes = b"") -> None:
-        head = [f"{what} HTTP/1.1", "Host: x", "Authorization: Bearer K", *lines, "", ""]
+    def _write(self, request: str, lines: list[str], body: bytes = b"") -> None:
+        head = [f"{request} HTTP/1.1", "Host: x", "Authorization: Bearer K", *lines, "", ""]
         self._socket.sendall("\r\n".join(head).encode() + body)
 
     def read(self) -> bytes:
-        """What comes next; nothing at the end. Raises ConnectionResetError after a reset."""
+        """Receive bytes; none at the end. Raises ConnectionResetError after a reset."""
         return self._socket.recv(65536)
 
-    def get(self) -> Got:
-        """One response, as far as it comes: to its promised end, or that of the connection."""
+    def receive(self) -> Received:
+        """Receive a response up to its Content-Length, or up to the end of the connection."""
         data, reads = b"", 0
         while b"\r\n\r\n" not in data:
-            data += (piece := self.read())
-            assert piece, f"the connection ended after {data!r}"
+            data += (chunk := self.read())
+            assert chunk, f"the connection ended after {data!r}"
         head, _, body = data.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         headers = {}
@@ -80,6 +80,6 @@ class Raw:
             headers[name.lower()] = value
         status = int(first.split()[1])
         length = 0 if status == 204 else int(headers["content-length"])
-        while len(body) < length and (piece := self.read()):
-            body, reads = body + piece, reads + 1
-        return Got(status, headers, body, reads)
+        while len(body) < length and (chunk := self.read()):
+            body, reads = body + chunk, reads + 1
+        return Received(status, headers, body, reads)

@@ -1,4 +1,4 @@
-"""Asking for failures: for one request by header, for many by matching, and asking wrongly."""
+"""Fault injection: by header and by rule, invalid faults, responses, precedence and matching."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DESIGN = {"name": "narrator", "text": "Hello", "prompt": "Calm."}
 LIST = "/retell/list-voices"
 STATUSES = [400, 401, 402, 404, 405, 408, 409, 413, 415, 418, 422, 429, 451, 500, 502, 503, 599]
 # One operation of each provider: method, path, credential, and the schema of its errors.
-EVERYWHERE = [
+ONE_OF_EACH = [
     ("telnyx", "GET", "/telnyx/v2/voice_clones", BEARER, "ErrorResponse"),
     ("telnyx", "POST", "/telnyx/v2/text-to-speech/speech", BEARER, "ErrorResponse"),
     ("retell", "GET", LIST, BEARER, "Error"),
@@ -27,14 +27,14 @@ EVERYWHERE = [
 ]
 
 
-def fitting(provider: str, schema: str, value: Any) -> bool:
-    """Whether a value fits a schema of a provider's contract."""
-    (contract,) = [each for each in CONTRACTS if each.name == provider]
+def is_valid(provider: str, schema: str, value: Any) -> bool:
+    """Return True if a schema of a provider's contract accepts a value."""
+    (contract,) = [contract for contract in CONTRACTS if contract.name == provider]
     return not contract.errors({"$ref": f"#/components/schemas/{schema}"}, value)
 
 
 def encoded(headers: Mapping[str, str], charset: str = "latin-1") -> dict[bytes, bytes]:
-    """Headers as bytes: httpx sends text only where it is ASCII."""
+    """Encode headers: httpx accepts text only if it is ASCII."""
     return {name.encode(): value.encode(charset) for name, value in headers.items()}
 
 
@@ -44,7 +44,7 @@ def encoded(headers: Mapping[str, str], charset: str = "latin-1") -> dict[bytes,
 @pytest.mark.parametrize(
     "prefer", ["code=502", 'code="502"', "respond-async, code=502", "wait=10; CODE=502"]
 )
-def test_a_preferred_code_is_answered_as_the_contract_shows_it(box: Box, prefer: str) -> None:
+def test_prefer_code_returns_the_documented_error(box: Box, prefer: str) -> None:
     refused = box.http.post(DESIGNS, headers={**BEARER, "Prefer": prefer}, json=DESIGN)
     assert refused.status_code == 502
     assert refused.json()["errors"][0]["code"] == "10037"
@@ -53,25 +53,26 @@ def test_a_preferred_code_is_answered_as_the_contract_shows_it(box: Box, prefer:
 
 
 @pytest.mark.parametrize("prefer", ["code=200", "code=99", "code=600", "code=²", "code=abc", "x"])
-def test_other_preferences_are_left_alone(box: Box, prefer: str) -> None:
+def test_other_preferences_are_ignored(box: Box, prefer: str) -> None:
     headers = encoded({**BEARER, "Prefer": prefer})
     assert box.http.get(LIST, headers=headers).status_code == 200
 
 
-def test_a_fault_in_a_header_is_for_this_request_only(box: Box) -> None:
+def test_header_fault_acts_on_its_request_only(box: Box) -> None:
     fault = json.dumps({"status": 429, "retry_after": 7, "when": "after"})
-    asked = {**BEARER, "X-Mockvoice-Fault": fault}
-    refused = box.http.post(DESIGNS, headers=asked, json=DESIGN)
+    headers = {**BEARER, "X-Mockvoice-Fault": fault}
+    refused = box.http.post(DESIGNS, headers=headers, json=DESIGN)
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
-    assert [each["data"]["name"] for each in box.voices(collection="voice_designs")] == ["narrator"]
+    designs = box.voices(collection="voice_designs")
+    assert [design["data"]["name"] for design in designs] == ["narrator"]
     assert box.control.get("/faults").json() == {"faults": []}
     assert box.http.get(DESIGNS, headers=BEARER).status_code == 200
 
 
-def test_a_fault_in_a_header_comes_before_those_of_the_sandbox(box: Box) -> None:
+def test_header_fault_precedes_rules(box: Box) -> None:
     id = box.inject(status=500)
-    asked = {**BEARER, "X-Mockvoice-Fault": '{"status": 503}'}
-    assert box.http.get(LIST, headers=asked).status_code == 503
+    headers = {**BEARER, "X-Mockvoice-Fault": '{"status": 503}'}
+    assert box.http.get(LIST, headers=headers).status_code == 503
     assert box.fault(id)["matched"] == 0
     slow = {**BEARER, "X-Mockvoice-Fault": '{"kind": "delay", "seconds": 0}', "Prefer": "code=418"}
     assert box.http.get(LIST, headers=slow).status_code == 418
@@ -80,8 +81,8 @@ def test_a_fault_in_a_header_comes_before_those_of_the_sandbox(box: Box) -> None
     assert box.last()["fault"] == {"id": f"header, {id}", "kind": "delay, status"}
 
 
-def test_a_header_that_every_request_has_fires_where_it_matches(box: Box) -> None:
-    """A client's default headers cannot tell one call from another."""
+def test_header_fault_fires_only_if_it_matches(box: Box) -> None:
+    """A client sends its default headers with every request."""
     fault = {"operation": "POST /voice_designs", "match": {"fields": {"name": "bad*"}}}
     box.http.headers["X-Mockvoice-Fault"] = json.dumps({**fault, "status": 503})
     named = [
@@ -92,10 +93,10 @@ def test_a_header_that_every_request_has_fires_where_it_matches(box: Box) -> Non
     assert box.http.get(DESIGNS, headers=BEARER).status_code == 200
 
 
-def test_text_in_a_header_may_be_utf_8(box: Box) -> None:
+def test_header_fault_can_be_utf_8(box: Box) -> None:
     fault = json.dumps({"status": 500, "body": {"said": "مرحبا"}}, ensure_ascii=False)
-    asked = encoded({**BEARER, "X-Mockvoice-Fault": fault}, "utf-8")
-    assert box.http.get(LIST, headers=asked).json() == {"said": "مرحبا"}
+    headers = encoded({**BEARER, "X-Mockvoice-Fault": fault}, "utf-8")
+    assert box.http.get(LIST, headers=headers).json() == {"said": "مرحبا"}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_text_in_a_header_may_be_utf_8(box: Box) -> None:
         ("{bad", "", "is not valid JSON: Expecting property name"),
         ('{"seconds": NaN}', "", "is not usable JSON: NaN is no JSON number"),
         ('{"body": "\\ud800"}', "", "has text with half of a surrogate pair"),
-        ("[" * 5000, "", "JSON"),  # too deep, or broken off: some Pythons read so far
+        ("[" * 5000, "", "JSON"),  # too deep for some versions of Python, incomplete for others
         ('{"body": ' + "[" * 100 + "]" * 100 + "}", "", "is nested more than 64 deep"),
         ('"reset"', "", 'must be an object; got "reset"'),
         ('{"kind": "rest"}', "/kind", 'got "rest"'),
@@ -119,8 +120,8 @@ def test_text_in_a_header_may_be_utf_8(box: Box) -> None:
         ('{"match": {"headers": {"€": "x"}}}', "/match/headers/€", "is not an allowed name"),
     ],
 )
-@pytest.mark.parametrize(("provider", "method", "path", "key", "schema"), EVERYWHERE)
-def test_a_broken_header_is_a_400_in_the_providers_words(
+@pytest.mark.parametrize(("provider", "method", "path", "key", "schema"), ONE_OF_EACH)
+def test_invalid_header_fault_returns_400_in_the_providers_error_format(
     box: Box,
     provider: str,
     method: str,
@@ -134,17 +135,17 @@ def test_a_broken_header_is_a_400_in_the_providers_words(
     headers = encoded({**key, "X-Mockvoice-Fault": text}, "utf-8")
     response = box.http.request(method, path, headers=headers)
     assert response.status_code == 400
-    assert fitting(provider, schema, response.json())
+    assert is_valid(provider, schema, response.json())
     assert message in json.dumps(response.json(), ensure_ascii=False).replace('\\"', '"')
     (violation,) = box.last()["violations"]
     assert violation["location"] == "header"
     assert violation["pointer"] == f"/x-mockvoice-fault{pointer}"
     assert message in violation["message"]
-    (told,) = json.loads(response.headers["x-mockvoice-violations"])
-    assert told["message"] == violation["message"]
+    (sent,) = json.loads(response.headers["x-mockvoice-violations"])
+    assert sent["message"] == violation["message"]
 
 
-# --- asking wrongly ---------------------------------------------------------------------------
+# --- invalid faults ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_a_broken_header_is_a_400_in_the_providers_words(
         ),
     ],
 )
-def test_a_fault_that_is_none_is_refused_with_what_was_meant(
+def test_invalid_fault_returns_400_with_a_suggestion(
     box: Box, fault: dict[str, Any], pointer: str, hint: str
 ) -> None:
     response = box.control.post("/faults", json=fault)
@@ -196,43 +197,43 @@ def test_a_fault_that_is_none_is_refused_with_what_was_meant(
     assert box.control.get("/faults").json() == {"faults": []}
 
 
-def test_a_wrong_operation_is_told_all_that_there_are(box: Box) -> None:
+def test_unknown_operation_is_rejected_with_all_known_ones(box: Box) -> None:
     response = box.control.post("/faults", json={"provider": "faseeh", "operation": "clone"})
     expected = ["cloneVoice", "previewVoice", "listVoices", "listModels", "textToSpeech"]
     (violation,) = response.json()["violations"]
     assert sorted(violation["expected"]) == sorted(expected)
-    assert all(each in violation["message"] for each in expected)
+    assert all(operation in violation["message"] for operation in expected)
 
 
-def test_an_unknown_fault_is_404(box: Box) -> None:
+def test_unknown_fault_returns_404(box: Box) -> None:
     for method in ("GET", "DELETE"):
         response = box.control.request(method, "/faults/fault_9")
         assert response.status_code == 404
         assert response.json()["detail"] == "there is no fault fault_9"
 
 
-# --- what is sent -----------------------------------------------------------------------------
+# --- responses --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("provider", "method", "path", "key", "schema"), EVERYWHERE)
-def test_every_status_comes_in_the_error_shape_of_the_provider(
+@pytest.mark.parametrize(("provider", "method", "path", "key", "schema"), ONE_OF_EACH)
+def test_every_status_has_the_error_format_of_the_provider(
     box: Box, provider: str, method: str, path: str, key: dict[str, str], schema: str
 ) -> None:
     for status in STATUSES:
         response = box.http.request(method, path, headers={**key, "Prefer": f"code={status}"})
         assert response.status_code == status
         assert response.headers["content-type"] == "application/json"
-        is_valid = fitting(provider, schema, response.json())
-        by_field = path.endswith("/speech") and status == 422  # Telnyx words these by field
-        assert is_valid or by_field, response.text
+        documented = is_valid(provider, schema, response.json())
+        by_field = path.endswith("/speech") and status == 422  # Telnyx has another format for these
+        assert documented or by_field, response.text
 
 
-THEIRS = [each for each in OPERATIONS if each.contract.name != "mockvoice"]
+PROVIDER_OPERATIONS = [op for op in OPERATIONS if op.contract.name != "mockvoice"]
 
 
-@pytest.mark.parametrize("operation", THEIRS, ids=str)
-def test_every_operation_has_an_answer_to_be_spoilt(box: Box, operation: Operation) -> None:
-    """A success of its contract, though nothing was sent and nothing is done."""
+@pytest.mark.parametrize("operation", PROVIDER_OPERATIONS, ids=str)
+def test_kinds_that_corrupt_act_on_every_operation(box: Box, operation: Operation) -> None:
+    """They act on the documented success; the request is empty and the operation not executed."""
     path = operation.contract.base_path + operation.path
     success = min(operation.responses)
     for kind in ("malformed", "empty", "wrong_type", "truncate"):
@@ -243,14 +244,14 @@ def test_every_operation_has_an_answer_to_be_spoilt(box: Box, operation: Operati
             assert kind == "truncate"
             assert success != 204
         else:
-            nothing = kind in ("malformed", "wrong_type") and success == 204
-            assert response.status_code == (200 if nothing else success)
+            has_new_body = kind in ("malformed", "wrong_type") and success == 204
+            assert response.status_code == (200 if has_new_body else success)
             assert bool(response.content) == (kind in ("malformed", "wrong_type"))
     assert box.voices() == []
 
 
-@pytest.mark.parametrize("operation", THEIRS, ids=str)
-def test_every_documented_error_can_be_had(box: Box, operation: Operation) -> None:
+@pytest.mark.parametrize("operation", PROVIDER_OPERATIONS, ids=str)
+def test_every_documented_error_can_be_injected(box: Box, operation: Operation) -> None:
     path = operation.contract.base_path + operation.path
     for status, described in operation.responses.items():
         if status >= 400:
@@ -261,7 +262,7 @@ def test_every_documented_error_can_be_had(box: Box, operation: Operation) -> No
             assert not operation.contract.errors(schema, response.json())
 
 
-def test_a_fault_without_a_status_is_the_worst_that_the_operation_documents(box: Box) -> None:
+def test_fault_without_status_is_the_highest_documented_error(box: Box) -> None:
     box.inject()
     assert box.http.post(DESIGNS, headers=BEARER, json=DESIGN).status_code == 502
     assert box.http.get(LIST, headers=BEARER).status_code == 500
@@ -270,8 +271,8 @@ def test_a_fault_without_a_status_is_the_worst_that_the_operation_documents(box:
 
 
 @pytest.mark.parametrize("status", [502, 418])
-def test_a_body_of_ones_own_is_sent_as_it_is(box: Box, status: int) -> None:
-    """Also where the contract documents another for that status."""
+def test_json_body_of_a_fault_is_sent(box: Box, status: int) -> None:
+    """It replaces the documented one."""
     for body in ({"x": 1}, [1, 2], 5, False, 0, {"errors": "none"}):
         box.inject(status=status, body=body, times=1)
         response = box.http.post(DESIGNS, headers=BEARER, json=DESIGN)
@@ -281,7 +282,7 @@ def test_a_body_of_ones_own_is_sent_as_it_is(box: Box, status: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "NaN", "Bad Gateway", "مرحبا"])
-def test_a_body_of_text_is_sent_as_text(box: Box, text: str) -> None:
+def test_text_body_of_a_fault_is_sent_as_text(box: Box, text: str) -> None:
     box.inject(status=502, body=text)
     response = box.http.post(DESIGNS, headers=BEARER, json=DESIGN)
     assert response.headers.get_list("content-type") == ["text/plain; charset=utf-8"]
@@ -289,7 +290,7 @@ def test_a_body_of_text_is_sent_as_text(box: Box, text: str) -> None:
     assert box.last()["response"]["body"] == (text or None)
 
 
-def test_headers_of_ones_own_win(box: Box) -> None:
+def test_headers_of_a_fault_take_precedence(box: Box) -> None:
     html = "<html><h1>502 Bad Gateway</h1></html>"
     date = "Tue, 21 Jul 2026 07:28:00 GMT"
     headers = {
@@ -310,37 +311,37 @@ def test_headers_of_ones_own_win(box: Box) -> None:
     assert box.last()["response"]["headers"]["content-type"] == "text/html"
 
 
-# --- what it wins over ------------------------------------------------------------------------
+# --- precedence -------------------------------------------------------------------------------
 
 
-def test_an_inject_with_failure_wins_over_every_other(box: Box) -> None:
+def test_fault_precedes_every_other_error(box: Box) -> None:
     box.inject(status=503, times=6)
-    lost = box.http.get("/retell/nowhere", headers=BEARER)
+    unknown_path = box.http.get("/retell/nowhere", headers=BEARER)
     wrong_method = box.http.put(LIST, headers=BEARER)
     no_key = box.http.get(LIST)
     invalid = box.http.post(DESIGNS, headers=BEARER, json={})
     broken = box.http.post(DESIGNS, headers=BEARER, content=b"{")
     unknown = box.http.get("/telnyx/v2/voice_clones/x", headers=BEARER)
-    for response in (lost, wrong_method, no_key, invalid, broken, unknown):
+    for response in (unknown_path, wrong_method, no_key, invalid, broken, unknown):
         assert response.status_code == 503
         assert "x-mockvoice-violations" not in response.headers
     statuses = [box.http.get("/retell/nowhere").status_code, box.http.get(LIST).status_code]
     assert statuses == [404, 401]
 
 
-def test_a_failure_after_the_answer_hides_that_answer(box: Box) -> None:
+def test_fault_after_the_operation_replaces_its_response(box: Box) -> None:
     box.inject(status=503, when="after")
     assert box.http.get(LIST).status_code == 503
     assert box.http.post(DESIGNS, headers=BEARER, json={}).status_code == 503
-    assert [each["message"] for each in box.last()["violations"]] == [
+    assert [violation["message"] for violation in box.last()["violations"]] == [
         "prompt is required",
         "text is required",
     ]
 
 
-def test_a_name_that_no_sandbox_can_have_is_refused(box: Box) -> None:
+def test_invalid_sandbox_name_returns_400(box: Box) -> None:
     response = box.http.get(LIST, headers={**BEARER, "X-Mockvoice-Sandbox": "ok"})
-    assert response.status_code == 200  # the path has named one, and wins
+    assert response.status_code == 200  # the name in the path takes precedence
     for name in ("a b", "x" * 65, "ü"):
         headers = encoded({**BEARER, "X-Mockvoice-Sandbox": name})
         response = box.http.get(f"{box.server.url}{LIST}", headers=headers)
@@ -352,7 +353,7 @@ def test_a_name_that_no_sandbox_can_have_is_refused(box: Box) -> None:
 
 
 def matches(box: Box, fault: dict[str, Any], **request: Any) -> bool:
-    """Whether a fault fires for a request to make a design."""
+    """Return True if a fault fires for a request that creates a design."""
     box.control.delete("/faults")
     box.inject(**fault, status=418)
     headers = {**BEARER, **request.pop("headers", {})}
@@ -384,7 +385,9 @@ def matches(box: Box, fault: dict[str, Any], **request: Any) -> bool:
         ({"match": {"headers": {"x-run": "7"}, "account": "other"}}, False),
     ],
 )
-def test_a_fault_is_for_what_it_names(box: Box, fault: dict[str, Any], *, expected: bool) -> None:
+def test_fault_matches_provider_operation_account_and_headers(
+    box: Box, fault: dict[str, Any], *, expected: bool
+) -> None:
     assert matches(box, fault, headers={"X-Run": "7"}) == expected
 
 
@@ -408,12 +411,12 @@ FIELDS = [
 
 
 @pytest.mark.parametrize(("fields", "expected"), FIELDS)
-def test_fields_are_matched_in_json(box: Box, fields: dict[str, Any], *, expected: bool) -> None:
+def test_fault_matches_json_fields(box: Box, fields: dict[str, Any], *, expected: bool) -> None:
     body = {**DESIGN, "text": "one\ntwo [3]", "top_k": 7, "extra": {"a": [True]}}
     assert matches(box, {"match": {"fields": fields}}, json=body) == expected
 
 
-def test_members_that_are_no_text_are_matched_as_a_whole(box: Box) -> None:
+def test_fields_other_than_text_match_as_a_whole(box: Box) -> None:
     body = {**DESIGN, "extra": {"a": [True]}, "nothing": None}
     for fields, expected in [
         ({"extra": {"a": [True]}}, True),
@@ -427,7 +430,7 @@ def test_members_that_are_no_text_are_matched_as_a_whole(box: Box) -> None:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        *FIELDS[:-1],  # text is what was sent, not what it means
+        *FIELDS[:-1],  # forms send 7 as text, which 7.0 does not match
         ({"top_k": "7"}, True),
         ({"on": True}, True),
         ({"on": "true"}, True),
@@ -437,24 +440,24 @@ def test_members_that_are_no_text_are_matched_as_a_whole(box: Box) -> None:
     ],
 )
 @pytest.mark.parametrize("form", ["multipart", "urlencoded"])
-def test_fields_are_matched_in_forms(
+def test_fault_matches_form_fields(
     box: Box, form: str, fields: dict[str, Any], *, expected: bool
 ) -> None:
     members = {**DESIGN, "text": "one\ntwo [3]", "top_k": "7", "on": "true"}
     data = {**members, "twice": ["first", "last"]}
     files = {"file": b"x"} if form == "multipart" else {}
-    asked = {"match": {"fields": fields}}
-    assert matches(box, asked, json=None, data=data, files=files) == expected
+    fault = {"match": {"fields": fields}}
+    assert matches(box, fault, json=None, data=data, files=files) == expected
 
 
-def test_what_cannot_be_read_matches_no_field(box: Box) -> None:
-    asked = {"match": {"fields": {"name": "*"}}}
+def test_unreadable_body_matches_no_field(box: Box) -> None:
+    fault = {"match": {"fields": {"name": "*"}}}
     for content in (b"", b"{", b"[]", b"\xff", b'"name"'):
-        assert not matches(box, asked, json=None, content=content)
+        assert not matches(box, fault, json=None, content=content)
     assert matches(box, {"match": {"fields": {"name": None}}}, json=None, content=b"{")
 
 
-def test_the_oldest_of_several_fires_and_the_others_do_not_count(box: Box) -> None:
+def test_oldest_matching_fault_fires_and_others_do_not_count(box: Box) -> None:
     first = box.inject(status=501, skip=1, times=1)
     second = box.inject(status=502, operation="listVoices")
     third = box.inject(status=503)
@@ -463,7 +466,7 @@ def test_the_oldest_of_several_fires_and_the_others_do_not_count(box: Box) -> No
     assert counts == [(1, 2), (2, 2), (0, 0)]
 
 
-def test_the_control_api_is_never_failed(box: Box) -> None:
+def test_faults_do_not_act_on_the_control_api(box: Box) -> None:
     box.inject(status=500)
     for fault in ({"X-Mockvoice-Fault": '{"kind": "reset"}'}, {"Prefer": "code=500"}, {}):
         assert box.control.get("/health", headers=fault).status_code == 200
@@ -471,9 +474,9 @@ def test_the_control_api_is_never_failed(box: Box) -> None:
     assert box.requests() == []
 
 
-def test_too_many_faults_drop_the_oldest(serve: Any) -> None:
+def test_faults_over_capacity_are_evicted_oldest_first(serve: Any) -> None:
     with Box(serve(max_faults=2), "few") as box:
         ids = [box.inject(status=status) for status in (501, 502, 503)]
         listed = box.control.get("/faults").json()["faults"]
-        assert [each["id"] for each in listed] == ids[1:]
+        assert [fault["id"] for fault in listed] == ids[1:]
         assert box.http.get(LIST, headers=BEARER).status_code == 502

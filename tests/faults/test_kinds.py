@@ -1,4 +1,4 @@
-"""What each kind of failure is on the wire, from a raw socket, with both parsers of uvicorn."""
+"""Fault kinds on the wire: through a raw socket, with both HTTP parsers of uvicorn."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server(request: pytest.FixtureRequest, servers: ExitStack) -> Server:
 
 
 @pytest.fixture(autouse=True)
-def no_mistakes(server: Server) -> Iterator[None]:
+def no_internal_errors(server: Server) -> Iterator[None]:
     yield
     assert not internal_errors(server)
 
@@ -46,11 +46,11 @@ def raw(box: Box) -> Iterator[Raw]:
 
 
 def names(box: Box) -> list[str]:
-    return [each["data"]["voice_name"] for each in box.voices()]
+    return [voice["data"]["voice_name"] for voice in box.voices()]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_reset_is_a_tcp_rst(box: Box, raw: Raw, when: str) -> None:
+def test_reset_sends_tcp_rst(box: Box, raw: Raw, when: str) -> None:
     box.inject(kind="reset", when=when)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     with pytest.raises(ConnectionResetError):
@@ -60,7 +60,7 @@ def test_a_reset_is_a_tcp_rst(box: Box, raw: Raw, when: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_disconnect_is_an_end_without_a_byte(box: Box, raw: Raw, when: str) -> None:
+def test_disconnect_closes_without_sending_a_byte(box: Box, raw: Raw, when: str) -> None:
     box.inject(kind="disconnect", when=when)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     assert raw.read() == b""
@@ -69,12 +69,12 @@ def test_a_disconnect_is_an_end_without_a_byte(box: Box, raw: Raw, when: str) ->
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_timeout_is_silent_for_its_seconds_and_then_ends(box: Box, raw: Raw, when: str) -> None:
+def test_timeout_sends_nothing_then_closes(box: Box, raw: Raw, when: str) -> None:
     box.inject(kind="timeout", seconds=0.03, when=when)
-    began = perf_counter()
+    started = perf_counter()
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
     assert raw.read() == b""
-    assert perf_counter() - began >= 0.03
+    assert perf_counter() - started >= 0.03
     assert names(box) == (["n"] if when == "after" else [])
 
 
@@ -91,106 +91,102 @@ def test_a_timeout_is_silent_for_its_seconds_and_then_ends(box: Box, raw: Raw, w
         ({"bytes": 10_000}, 0.999),
     ],
 )
-def test_a_truncated_reply_is_shorter_than_it_says(
+def test_truncated_body_is_shorter_than_content_length(
     box: Box, raw: Raw, when: str, cut: dict[str, float], share: float | None
 ) -> None:
     box.inject(kind="truncate", when=when, **cut)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
-    got = raw.get()
-    assert (got.status, raw.read()) == (200, b"")
-    assert len(got.body) < got.promised
-    assert len(got.body) == (10 if share is None else int(got.promised * share))
+    received = raw.receive()
+    assert (received.status, raw.read()) == (200, b"")
+    assert len(received.body) < received.content_length
+    assert len(received.body) == (10 if share is None else int(received.content_length * share))
     assert names(box) == (["n"] if when == "after" else [])
-    assert box.last()["response"]["body"] == (got.body.decode() or None)
+    assert box.last()["response"]["body"] == (received.body.decode() or None)
 
 
-def test_a_streamed_sound_can_be_cut_too(box: Box, raw: Raw) -> None:
+def test_streamed_audio_is_truncated(box: Box, raw: Raw) -> None:
     box.inject(kind="truncate", when="after")
     body = b'{"text": "hello", "voice": "aws.Polly.Generative.Lucia"}'
     raw.send("/telnyx/v2/text-to-speech/speech", "POST", body, **TYPE)
-    got = raw.get()
-    assert got.headers["content-type"] == "audio/mpeg"
-    assert len(got.body) == got.promised // 2 > 0
+    received = raw.receive()
+    assert received.headers["content-type"] == "audio/mpeg"
+    assert len(received.body) == received.content_length // 2 > 0
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_delay_comes_before_the_whole_answer(box: Box, raw: Raw, when: str) -> None:
+def test_delay_postpones_the_whole_response(box: Box, raw: Raw, when: str) -> None:
     box.inject(kind="delay", seconds=0.03, when=when)
-    began = perf_counter()
+    started = perf_counter()
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
-    got = raw.get()
-    assert perf_counter() - began >= 0.03
-    assert (got.status, json.loads(got.body)["voice_name"]) == (200, "n")
+    received = raw.receive()
+    assert perf_counter() - started >= 0.03
+    assert (received.status, json.loads(received.body)["voice_name"]) == (200, "n")
     assert names(box) == ["n"]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_drip_is_the_true_answer_in_many_pieces(box: Box, raw: Raw, when: str) -> None:
+def test_drip_sends_the_response_in_pieces(box: Box, raw: Raw, when: str) -> None:
     box.inject(kind="drip", seconds=0.04, when=when)
-    began = perf_counter()
+    started = perf_counter()
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
-    got = raw.get()
-    assert perf_counter() - began >= 0.04
-    assert got.reads > 2
-    assert (got.status, json.loads(got.body)["voice_name"]) == (200, "n")
+    received = raw.receive()
+    assert perf_counter() - started >= 0.04
+    assert received.reads > 2
+    assert (received.status, json.loads(received.body)["voice_name"]) == (200, "n")
     assert names(box) == ["n"]
-    raw.send(LIST)  # and the connection goes on
-    assert raw.get().status == 200
+    raw.send(LIST)  # the connection stays open
+    assert raw.receive().status == 200
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_error_leaves_the_connection_usable(box: Box, raw: Raw, when: str) -> None:
+def test_injected_error_keeps_the_connection_open(box: Box, raw: Raw, when: str) -> None:
     box.inject(status=500, times=1, when=when)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
-    assert raw.get().status == 500
+    assert raw.receive().status == 500
     assert names(box) == (["n"] if when == "after" else [])
     raw.send(LIST)
-    assert raw.get().status == 200
+    assert raw.receive().status == 200
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("kind", ["malformed", "empty", "wrong_type"])
-def test_a_spoilt_reply_has_its_status_and_leaves_the_connection_usable(
+def test_corrupted_body_keeps_status_and_connection(
     box: Box, raw: Raw, kind: str, when: str
 ) -> None:
     box.inject(kind=kind, times=1, when=when)
     raw.send(COMMUNITY, "POST", VOICE, **TYPE)
-    got = raw.get()
-    assert (got.status, got.promised) == (200, len(got.body))
+    received = raw.receive()
+    assert (received.status, received.content_length) == (200, len(received.body))
     with pytest.raises(ValueError, match="line 1 column"):
-        json.loads(got.body)
+        json.loads(received.body)
     if kind == "wrong_type":
-        assert got.headers["content-type"] == "text/html"
-        assert got.body.startswith(b"<html>")
+        assert received.headers["content-type"] == "text/html"
+        assert received.body.startswith(b"<html>")
     else:
-        assert got.headers["content-type"] == "application/json"
-        assert (got.body == b"") == (kind == "empty")
+        assert received.headers["content-type"] == "application/json"
+        assert (received.body == b"") == (kind == "empty")
     assert names(box) == (["n"] if when == "after" else [])
-    assert box.last()["response"]["body"] == (got.body.decode() or None)
+    assert box.last()["response"]["body"] == (received.body.decode() or None)
     raw.send(LIST)
-    assert raw.get().status == 200
+    assert raw.receive().status == 200
 
 
 @pytest.mark.parametrize("kind", ["malformed", "empty", "wrong_type", "drip"])
-def test_where_nothing_was_to_come_the_connection_stays_usable_too(
-    box: Box, raw: Raw, kind: str
-) -> None:
-    """A body after 204 would be taken for the next response."""
+def test_fault_for_a_204_response_keeps_the_connection_open(box: Box, raw: Raw, kind: str) -> None:
+    """A client would read a body after 204 as the next response."""
     box.control.post("/voices", json={"provider": "supertone", "id": "v"})
     box.inject(kind=kind, seconds=0, operation="delete_custom_voice", times=1, when="after")
     raw.send(f"{CUSTOM}/v", "DELETE", x_sup_api_key="K")
-    got = raw.get()
+    received = raw.receive()
     expected = 200 if kind in ("malformed", "wrong_type") else 204
-    assert (got.status, bool(got.body)) == (expected, expected == 200)
+    assert (received.status, bool(received.body)) == (expected, expected == 200)
     raw.send(f"{CUSTOM}/v", x_sup_api_key="K")
-    assert raw.get().status == 404
+    assert raw.receive().status == 404
 
 
 @pytest.mark.parametrize("kind", get_args(Kind))
 @pytest.mark.parametrize("path", ["/retell/nowhere", "/retell/create-phone-call?x=1"])
-def test_every_kind_fails_a_path_that_leads_nowhere(
-    box: Box, raw: Raw, kind: str, path: str
-) -> None:
+def test_every_kind_acts_on_unknown_paths(box: Box, raw: Raw, kind: str, path: str) -> None:
     box.inject(kind=kind, seconds=0.001)
     raw.send(path)
     if kind == "reset":
@@ -199,30 +195,30 @@ def test_every_kind_fails_a_path_that_leads_nowhere(
     elif kind in ("disconnect", "timeout"):
         assert raw.read() == b""
     else:
-        assert raw.get().status == (500 if kind == "status" else 404)
+        assert raw.receive().status == (500 if kind == "status" else 404)
     assert box.last()["fault"]["kind"] == kind
 
 
-def test_a_failure_waits_for_the_whole_upload(box: Box, raw: Raw, wav: bytes) -> None:
-    """A client that still sends would see a broken pipe instead of the failure."""
+def test_fault_acts_after_the_whole_upload(box: Box, raw: Raw, wav: bytes) -> None:
+    """A client that is still sending would see a broken pipe instead of the fault."""
     box.inject(status=502)
     raw.send("/telnyx/v2/voice_clones/from_upload", "POST", wav * 40, content_type="audio/wav")
-    assert raw.get().status == 502
+    assert raw.receive().status == 502
     assert box.last()["bytes"] == len(wav) * 40
 
 
-def test_who_leaves_ends_the_waiting(box: Box) -> None:
-    """Else each timeout that a client gave up on would hold its connection for minutes."""
+def test_disconnecting_client_ends_a_timeout_fault(box: Box) -> None:
+    """Connections of clients that have given up would otherwise stay open for minutes."""
     box.inject(kind="timeout")
     with Raw(box.url) as raw:
         raw.send(LIST)
-    while not (told := box.requests()):
+    while not (entries := box.requests()):
         assert box.control.get("/health").status_code == 200
-    assert (told[0]["status"], told[0]["fault"]["kind"]) == (None, "timeout")
+    assert (entries[0]["status"], entries[0]["fault"]["kind"]) == (None, "timeout")
 
 
 @pytest.mark.parametrize("kind", ["timeout", "delay", "drip"])
-def test_a_server_stops_though_somebody_is_kept_waiting(
+def test_server_stops_while_a_fault_keeps_a_client_waiting(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ExitStack() as stack:
@@ -239,8 +235,8 @@ def test_a_server_stops_though_somebody_is_kept_waiting(
 
 
 @pytest.mark.parametrize("kind", ["reset", "disconnect", "timeout", "truncate"])
-def test_where_there_is_no_connection_to_break_the_call_fails(kind: str) -> None:
-    """In process, without a server: the client sees what it would see of a broken connection."""
+def test_fault_that_breaks_the_connection_raises_in_process(kind: str) -> None:
+    """Without a server, an ASGI client gets the exception of a broken connection."""
     mock = make_mock()
     fault = json.dumps({"kind": kind, "seconds": 0.001})
 
@@ -251,33 +247,31 @@ def test_where_there_is_no_connection_to_break_the_call_fails(kind: str) -> None
 
     with pytest.raises(ConnectionResetError, match="by a fault"):
         asyncio.run(call())
-    (told,), _ = asyncio.run(mock.store.list_entries(""))
-    assert (told.kind, told.internal_error) == (kind, "")
+    (entry,), _ = asyncio.run(mock.store.list_entries(""))
+    assert (entry.kind, entry.internal_error) == (kind, "")
 
 
-def test_delays_add_up_with_what_follows(box: Box, raw: Raw) -> None:
+def test_delays_add_up_with_the_next_fault(box: Box, raw: Raw) -> None:
     ids = [
         box.inject(kind="delay", seconds=0.02),
         box.inject(kind="delay", seconds=0.02, when="after"),
         box.inject(status=503),
-        box.inject(kind="reset"),  # never comes to it
+        box.inject(kind="reset"),  # does not fire
     ]
-    began = perf_counter()
+    started = perf_counter()
     raw.send(LIST)
-    got = raw.get()
-    assert perf_counter() - began >= 0.04
-    assert got.status == 503
-    assert got.headers["x-mockvoice-fault"] == ", ".join(ids[:3])
+    received = raw.receive()
+    assert perf_counter() - started >= 0.04
+    assert received.status == 503
+    assert received.headers["x-mockvoice-fault"] == ", ".join(ids[:3])
     assert box.last()["fault"] == {"id": ", ".join(ids[:3]), "kind": "delay, delay, status"}
     assert [box.fault(id)["hits"] for id in ids] == [1, 1, 1, 0]
 
 
-def test_a_draw_is_seconds_that_can_be_waited_for_however_wild_its_numbers(
-    box: Box, raw: Raw
-) -> None:
+def test_extreme_distributions_give_valid_durations(box: Box, raw: Raw) -> None:
     box.inject(kind="delay", seconds=0, distribution="lognormal", jitter=3600, times=20)
     box.inject(kind="delay", seconds=0, distribution="uniform", jitter=0.001, times=20)
     box.inject(kind="delay", seconds=0, distribution="normal", jitter=0.001, times=20)
     for _ in range(20):
         raw.send(LIST)
-        assert raw.get().status == 200
+        assert raw.receive().status == 200

@@ -1,11 +1,12 @@
-"""How often a fault fires, and for what: counted by a simple model, and told as it was given."""
+"""Fault rules: matching and counting against a model, round trips, and probabilities."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,19 +23,19 @@ from ..contract.strategies import values
 from ..state.serializing import make_mock
 
 LIST = "/retell/list-voices"
-OVER = "over"  # a model's turn: there are no more
+ENDED = "ended"  # a step of a rule that is used up
 KEYS = st.sampled_from(["one", "two"])
-TURNS = st.sampled_from(["ok", "delay", 404, 429, 500, 503, 599])
+STEPS = st.sampled_from(["ok", "delay", 404, 429, 500, 503, 599])
 
 
 # --- a simple model -----------------------------------------------------------------------------
 
 
-def turns(fault: dict[str, Any]) -> Iterator[Any]:
-    """What a fault has for each request that it is for: a status, "delay", or None."""
+def steps_of(fault: dict[str, Any]) -> Iterator[Any]:
+    """Yield the effect of a fault on each request that it matches: a status, "delay", or None."""
     if "sequence" in fault:
-        for each in fault["sequence"]:
-            yield None if each == "ok" else each.get("status", "delay")
+        for item in fault["sequence"]:
+            yield None if item == "ok" else item.get("status", "delay")
     else:
         for _ in range(fault.get("skip", 0)):
             yield None
@@ -45,42 +46,42 @@ def turns(fault: dict[str, Any]) -> Iterator[Any]:
             for _ in range(fault.get("every", 1) - 1 if left else 0):
                 yield None
     while True:
-        yield OVER
+        yield ENDED
 
 
 class Model:
-    """One fault as it should be."""
+    """The expected behavior of one fault."""
 
     def __init__(self, fault: dict[str, Any], now: int) -> None:
         self.fault = fault
-        self.turns = turns(fault)
-        self.gone_at = now + fault.get("expires_in", 10**9)
+        self.steps = steps_of(fault)
+        self.expires_at = now + fault.get("expires_in", 10**9)
         self.hits = self.matched = 0
 
-    def is_for(self, key: str, now: int) -> bool:
-        wanted = self.fault.get("match", {}).get("account", key)
+    def matches(self, key: str, now: int) -> bool:
+        account = self.fault.get("match", {}).get("account", key)
         operation = self.fault.get("operation", "listVoices")
-        return bool(now < self.gone_at and wanted == key and operation == "listVoices")
+        return bool(now < self.expires_at and account == key and operation == "listVoices")
 
-    def turn(self) -> Any:
-        found = next(self.turns)
-        self.matched += found != OVER
-        self.hits += found not in (None, OVER)
-        return found
+    def next_step(self) -> Any:
+        step = next(self.steps)
+        self.matched += step != ENDED
+        self.hits += step not in (None, ENDED)
+        return step
 
 
-def asked(turn: Any) -> Any:
-    """A turn as the JSON of a fault."""
-    if turn == "ok":
+def as_fault(step: Any) -> Any:
+    """Return the JSON of a step."""
+    if step == "ok":
         return "ok"
-    return {"kind": "delay", "seconds": 0} if turn == "delay" else {"status": turn}
+    return {"kind": "delay", "seconds": 0} if step == "delay" else {"status": step}
 
 
-ONES = st.fixed_dictionaries(
-    {"times": st.integers(1, 3)},  # one without an end would hide the younger ones
+COUNTS = st.fixed_dictionaries(
+    {"times": st.integers(1, 3)},  # a rule without an end would hide the newer ones
     optional={"skip": st.integers(0, 3), "every": st.integers(1, 3)},
 )
-ANY = st.fixed_dictionaries(
+TARGET = st.fixed_dictionaries(
     {},
     optional={
         "expires_in": st.integers(0, 5),
@@ -92,7 +93,7 @@ ANY = st.fixed_dictionaries(
 
 
 class FaultRules(RuleBasedStateMachine):
-    """Faults of one sandbox over HTTP, beside the model of each."""
+    """The faults of one sandbox over HTTP, compared with their models."""
 
     box: ClassVar[Box]
     ids = Bundle[str]("ids")
@@ -109,17 +110,17 @@ class FaultRules(RuleBasedStateMachine):
         self.models[id] = Model(fault, self.now)
         return id
 
-    @rule(target=ids, turn=TURNS.filter(lambda turn: turn != "ok"), counts=ONES, matcher=ANY)
-    def add_one(self, turn: Any, counts: dict[str, int], matcher: dict[str, Any]) -> str:
-        return self.add({**asked(turn), **counts, **matcher})
+    @rule(target=ids, step=STEPS.filter(lambda step: step != "ok"), counts=COUNTS, target_of=TARGET)
+    def add_limited(self, step: Any, counts: dict[str, int], target_of: dict[str, Any]) -> str:
+        return self.add({**as_fault(step), **counts, **target_of})
 
-    @rule(target=ids, turn=TURNS.filter(lambda turn: turn != "ok"), every=st.integers(1, 3))
-    def add_endless(self, turn: Any, every: int) -> str:
-        return self.add({**asked(turn), "every": every})
+    @rule(target=ids, step=STEPS.filter(lambda step: step != "ok"), every=st.integers(1, 3))
+    def add_endless(self, step: Any, every: int) -> str:
+        return self.add({**as_fault(step), "every": every})
 
-    @rule(target=ids, sequence=st.lists(TURNS, min_size=1, max_size=5), matcher=ANY)
-    def add_sequence(self, sequence: list[Any], matcher: dict[str, Any]) -> str:
-        return self.add({"sequence": [asked(each) for each in sequence], **matcher})
+    @rule(target=ids, sequence=st.lists(STEPS, min_size=1, max_size=5), target_of=TARGET)
+    def add_sequence(self, sequence: list[Any], target_of: dict[str, Any]) -> str:
+        return self.add({"sequence": [as_fault(step) for step in sequence], **target_of})
 
     @rule(id=consumes(ids))
     def delete(self, id: str) -> None:
@@ -141,20 +142,20 @@ class FaultRules(RuleBasedStateMachine):
         for _ in range(times):
             status, fired = 200, []
             for id, model in self.models.items():
-                turn = model.turn() if model.is_for(key, self.now) else None
-                if turn not in (None, OVER):
+                step = model.next_step() if model.matches(key, self.now) else None
+                if step not in (None, ENDED):
                     fired.append(id)
-                    if turn != "delay":
-                        status = turn
+                    if step != "delay":
+                        status = step
                         break
             response = self.box.http.get(LIST, headers={"Authorization": f"Bearer {key}"})
             assert response.status_code == status
             assert response.headers.get("x-mockvoice-fault", "") == ", ".join(fired)
 
     @invariant()
-    def counts_are_told(self) -> None:
-        told = self.box.control.get("/faults").json()["faults"]
-        assert [(each["id"], each["hits"], each["matched"]) for each in told] == [
+    def counts_match_the_models(self) -> None:
+        faults = self.box.control.get("/faults").json()["faults"]
+        assert [(fault["id"], fault["hits"], fault["matched"]) for fault in faults] == [
             (id, model.hits, model.matched) for id, model in self.models.items()
         ]
 
@@ -171,24 +172,24 @@ TestFaults = FaultRules.TestCase
 TestFaults.settings = settings(max_examples=60, stateful_step_count=30)
 
 
-def test_a_fault_expires_by_the_clock_of_its_sandbox(box: Box) -> None:
+def test_fault_expires_by_the_clock_of_its_sandbox(box: Box) -> None:
     box.clock(freeze="2024-01-01T00:00:00Z")
     box.inject(status=503, expires_in=5)
     box.inject({"status": 501}, {"status": 502}, {"status": 504}, expires_in=7.5)
     key = {"Authorization": "Bearer K"}
-    found = []
+    statuses = []
     for seconds in (0, 4.75, 0.25, 2.25, 0.25, 100):
         box.clock(advance=seconds)
-        found.append(box.http.get(LIST, headers=key).status_code)
-    assert found == [503, 503, 501, 502, 200, 200]
-    box.clock(freeze="2024-01-01T00:00:00Z")  # back in its lifetime
+        statuses.append(box.http.get(LIST, headers=key).status_code)
+    assert statuses == [503, 503, 501, 502, 200, 200]
+    box.clock(freeze="2024-01-01T00:00:00Z")  # within its lifetime again
     assert box.http.get(LIST, headers=key).status_code == 503
-    assert [each["hits"] for each in box.control.get("/faults").json()["faults"]] == [3, 2]
+    assert [fault["hits"] for fault in box.control.get("/faults").json()["faults"]] == [3, 2]
 
 
-# --- as it was given --------------------------------------------------------------------------
+# --- round trips ------------------------------------------------------------------------------
 
-(CONTROL,) = [each for each in CONTRACTS if each.name == "mockvoice"]
+(CONTROL,) = [contract for contract in CONTRACTS if contract.name == "mockvoice"]
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,9}", fullmatch=True).filter(
     lambda name: name.lower() not in ("content-length", "transfer-encoding")
 )
@@ -211,14 +212,15 @@ TARGETS = st.fixed_dictionaries(
 
 
 def faults(schema: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Everything that a schema of the control API's contract takes as a fault."""
+    """Return a strategy for all faults that are valid by a schema of the control API."""
     node = CONTROL.document["components"]["schemas"][schema]
-    free = {"provider", "operation", "match", "headers"}
-    node = {**node, "properties": {k: v for k, v in node["properties"].items() if k not in free}}
+    generated_below = {"provider", "operation", "match", "headers"}
+    properties = {k: v for k, v in node["properties"].items() if k not in generated_below}
+    node = {**node, "properties": properties}
     headers = st.fixed_dictionaries({}, optional={"headers": st.dictionaries(NAMES, TEXTS)})
-    more = headers if schema == "Fault" else st.just({})
+    optional_headers = headers if schema == "Fault" else st.just({})
     return st.builds(lambda *parts: {k: v for part in parts for k, v in part.items()},
-                     values(CONTROL, node), TARGETS, more)  # fmt: skip
+                     values(CONTROL, node), TARGETS, optional_headers)  # fmt: skip
 
 
 quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -226,8 +228,8 @@ quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_sc
 
 @quick
 @given(fault=faults("Fault") | faults("Sequence"))
-def test_a_fault_is_told_as_it_was_given(box: Box, fault: dict[str, Any]) -> None:
-    """Through YAML and JSON: all but the key it is to match, which is redacted."""
+def test_fault_is_returned_as_it_was_sent(box: Box, fault: dict[str, Any]) -> None:
+    """Through YAML and JSON. Only the key that it matches is masked."""
     sent = YAMLDocument(to_yaml(fault)).value
     made = box.control.post("/faults", json=sent)
     assert made.status_code == 201, made.text
@@ -235,14 +237,15 @@ def test_a_fault_is_told_as_it_was_given(box: Box, fault: dict[str, Any]) -> Non
     if "account" in fault.get("match", {}):
         expected["match"]["account"] = mask_key(fault["match"]["account"])
     id = made.json()["id"]
-    for told in (made.json(), box.fault(id), box.control.get("/faults").json()["faults"][-1]):
-        assert told == {"id": id, "hits": 0, "matched": 0, **expected}
+    listed = box.control.get("/faults").json()["faults"]
+    for returned in (made.json(), box.fault(id), listed[-1]):
+        assert returned == {"id": id, "hits": 0, "matched": 0, **expected}
     assert box.control.delete(f"/faults/{id}").status_code == 204
 
 
 @quick
 @given(fault=faults("Fault"))
-def test_every_fault_is_taken_in_a_header_too(box: Box, fault: dict[str, Any]) -> None:
+def test_every_valid_fault_is_accepted_in_a_header(box: Box, fault: dict[str, Any]) -> None:
     headers = {"Authorization": "Bearer K", "X-Mockvoice-Fault": json.dumps({**fault, "skip": 1})}
     response = box.http.get(LIST, headers=headers)
     assert (response.status_code, response.headers.get("x-mockvoice-violations")) == (200, None)
@@ -250,7 +253,9 @@ def test_every_fault_is_taken_in_a_header_too(box: Box, fault: dict[str, Any]) -
 
 @quick
 @given(fault=faults("SequenceItem"))
-def test_a_fault_does_the_same_however_it_is_inject_with(box: Box, fault: dict[str, Any]) -> None:
+def test_fault_has_the_same_effect_in_header_rule_and_sequence(
+    box: Box, fault: dict[str, Any]
+) -> None:
     fault = {k: v for k, v in fault.items() if k not in ("provider", "operation", "match")}
     fault["kind"] = fault.get("kind", "status")
     if fault["kind"] in ("timeout", "reset", "disconnect", "truncate", "delay", "drip"):
@@ -263,46 +268,50 @@ def test_a_fault_does_the_same_however_it_is_inject_with(box: Box, fault: dict[s
     box.inject(fault)
     by_sequence = box.http.get(LIST, headers=key)
     own = ("x-mockvoice-request", "x-mockvoice-fault", "date")
-    seen = [
-        (each.status_code, each.content, [h for h in each.headers.multi_items() if h[0] not in own])
-        for each in (by_header, by_rule, by_sequence)
+    results = [
+        (response.status_code, response.content, headers_of(response, own))
+        for response in (by_header, by_rule, by_sequence)
     ]
-    assert seen[0] == seen[1] == seen[2]
+    assert results[0] == results[1] == results[2]
 
 
-# --- chance -----------------------------------------------------------------------------------
+def headers_of(response: httpx.Response, excluded: Collection[str]) -> list[tuple[str, str]]:
+    return [item for item in response.headers.multi_items() if item[0] not in excluded]
 
 
-def pattern(box: Box, seed: int, probability: float) -> list[bool]:
-    """Which of 250 requests fail after a reset."""
+# --- probability ------------------------------------------------------------------------------
+
+
+def failures(box: Box, seed: int, probability: float) -> list[bool]:
+    """Reset, send 250 requests, and return True for each one that fails."""
     assert box.control.post("/reset", json={"seed": seed}).status_code == 204
     box.inject(status=503, probability=probability)
     key = {"Authorization": "Bearer K"}
     return [box.http.get(LIST, headers=key).status_code == 503 for _ in range(250)]
 
 
-def test_chance_repeats_with_its_seed(box: Box) -> None:
-    first, other = pattern(box, 7, 0.3), pattern(box, 8, 0.3)
-    assert pattern(box, 7, 0.3) == first != other
+def test_probability_repeats_with_the_seed(box: Box) -> None:
+    first, other = failures(box, 7, 0.3), failures(box, 8, 0.3)
+    assert failures(box, 7, 0.3) == first != other
     assert 120 <= sum(first) + sum(other) <= 180  # of 500
     assert box.fault("fault_1")["matched"] == 250
     assert box.fault("fault_1")["hits"] == sum(first)
 
 
-def test_what_is_impossible_never_happens_and_what_is_certain_always(box: Box) -> None:
-    assert sum(pattern(box, 7, 0.0)) == 0
-    assert sum(pattern(box, 7, 1.0)) == 250
+def test_probability_0_never_fires_and_1_always_does(box: Box) -> None:
+    assert sum(failures(box, 7, 0.0)) == 0
+    assert sum(failures(box, 7, 1.0)) == 250
 
 
-def test_chance_is_another_for_each_fault_and_counts_those_that_fire(serve: Serve) -> None:
+def test_faults_have_independent_probabilities_and_count_hits(serve: Serve) -> None:
     def run() -> list[int]:
         with Box(serve(seed=5), "chance") as box:
             box.inject(status=501, probability=0.5, times=10)
             box.inject(status=502, probability=0.5, every=2)
             key = {"Authorization": "Bearer K"}
-            found = [box.http.get(LIST, headers=key).status_code for _ in range(60)]
-            assert box.fault("fault_1")["hits"] == 10 == found.count(501)
-            assert box.fault("fault_2")["hits"] == found.count(502)
-            return found
+            statuses = [box.http.get(LIST, headers=key).status_code for _ in range(60)]
+            assert box.fault("fault_1")["hits"] == 10 == statuses.count(501)
+            assert box.fault("fault_2")["hits"] == statuses.count(502)
+            return statuses
 
     assert run() == run()

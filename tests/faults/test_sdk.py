@@ -1,4 +1,4 @@
-"""What the official SDKs make of asked-for failures: which exception, after how many attempts."""
+"""Injected faults as the official SDKs see them: exceptions and retries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from telnyx import Telnyx
 from ..conftest import Box
 
 KEY = "key_of_the_tests"
-SOON = {"retry_after": 0.001}  # the SDKs wait half a second and longer unless they are told
+SOON = {"retry_after": 0.001}  # without Retry-After the SDKs wait for at least half a second
 
 
 @pytest.fixture
@@ -61,26 +61,26 @@ def clone_supertone(client: Any, wav: bytes) -> Any:
     return client.custom_voices.create_cloned_voice(files=files, name="narrator")
 
 
-def told(box: Box) -> list[tuple[int | None, int | None]]:
-    """Each exchange's attempt and status."""
-    return [(each["attempt"], each["status"]) for each in box.requests()]
+def attempts(box: Box) -> list[tuple[int | None, int | None]]:
+    """Return the attempt and status of each request."""
+    return [(entry["attempt"], entry["status"]) for entry in box.requests()]
 
 
 # --- retries ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_so_many_failures_are_absorbed_by_the_retries(
+def test_two_failures_are_absorbed_by_retries(
     box: Box, a_telnyx: Telnyx, wav: bytes, times: int
 ) -> None:
     box.inject(provider="telnyx", times=times, **SOON)
     assert clone_telnyx(a_telnyx, wav).data.name == "narrator"
-    assert told(box) == [*[(n + 1, 502) for n in range(times)], (times + 1, 201)]
+    assert attempts(box) == [*[(n + 1, 502) for n in range(times)], (times + 1, 201)]
     assert len(box.voices()) == 1
-    assert all(each["files"][0]["format"] == "wav" for each in box.requests())
+    assert all(entry["files"][0]["format"] == "wav" for entry in box.requests())
 
 
-def test_the_third_failure_is_raised_with_the_code_of_the_provider(
+def test_third_failure_is_raised_with_the_code_of_the_provider(
     box: Box, a_telnyx: Telnyx, wav: bytes
 ) -> None:
     id = box.inject(provider="telnyx", operation="POST /voice_clones/from_upload", **SOON)
@@ -90,37 +90,37 @@ def test_the_third_failure_is_raised_with_the_code_of_the_provider(
     assert caught.value.status_code == 502
     assert caught.value.body["errors"][0]["code"] == "10037"
     assert caught.value.response.headers["x-mockvoice-fault"] == id
-    assert told(box) == [(1, 502), (2, 502), (3, 502)]
+    assert attempts(box) == [(1, 502), (2, 502), (3, 502)]
     assert box.voices() == []
     assert box.fault(id)["hits"] == 3
 
 
-def test_retry_after_is_told_in_seconds_and_milliseconds(box: Box) -> None:
+def test_retry_after_is_sent_in_seconds_and_milliseconds(box: Box) -> None:
     key = {"Authorization": f"Bearer {KEY}"}
-    for asked, seconds, milliseconds in [
+    for retry_after, seconds, milliseconds in [
         (0.001, "1", "1"),
         (0.25, "1", "250"),
         (1, "1", None),
         (1.5, "2", None),
         (30, "30", None),
     ]:
-        box.inject(status=429, retry_after=asked, times=1)
+        box.inject(status=429, retry_after=retry_after, times=1)
         headers = box.http.get("/retell/list-voices", headers=key).headers
         assert headers["retry-after"] == seconds
         assert headers.get("retry-after-ms") == milliseconds
 
 
-def test_after_a_failure_that_came_too_late_one_call_leaves_three_voices(
+def test_retries_of_a_fault_after_the_operation_create_three_voices(
     box: Box, a_retell: Retell, wav: bytes
 ) -> None:
     box.inject(status=500, when="after", operation="cloneVoice", **SOON)
     with pytest.raises(retell.InternalServerError):
         clone_retell(a_retell, wav)
-    assert told(box) == [(1, 500), (2, 500), (3, 500)]
-    assert [each["data"]["voice_name"] for each in box.voices()] == ["narrator"] * 3
+    assert attempts(box) == [(1, 500), (2, 500), (3, 500)]
+    assert [voice["data"]["voice_name"] for voice in box.voices()] == ["narrator"] * 3
 
 
-def test_a_lost_answer_is_retried_by_the_async_client(box: Box, wav: bytes) -> None:
+def test_async_client_retries_after_a_lost_response(box: Box, wav: bytes) -> None:
     async def clone() -> Any:
         url = f"{box.url}/retell"
         async with AsyncRetell(api_key=KEY, base_url=url) as client:
@@ -130,18 +130,16 @@ def test_a_lost_answer_is_retried_by_the_async_client(box: Box, wav: bytes) -> N
         {"status": 503, **SOON}, {"status": 429, "when": "after", **SOON}, "ok", {"kind": "reset"}
     )
     assert asyncio.run(clone()).voice_name == "narrator"
-    assert told(box) == [(1, 503), (2, 429), (3, 201)]
+    assert attempts(box) == [(1, 503), (2, 429), (3, 201)]
     assert len(box.voices()) == 2
 
 
-def test_supertones_client_does_not_retry_unless_it_is_told_to(
-    box: Box, a_supertone: Any, wav: bytes
-) -> None:
+def test_supertone_client_does_not_retry_by_default(box: Box, a_supertone: Any, wav: bytes) -> None:
     box.inject(provider="supertone", status=500, times=1)
     with pytest.raises(errors.InternalServerErrorResponse):
         clone_supertone(a_supertone, wav)
     assert clone_supertone(a_supertone, wav).voice_id
-    assert told(box) == [(None, 500), (None, 200)]
+    assert attempts(box) == [(None, 500), (None, 200)]
 
 
 # --- exceptions -------------------------------------------------------------------------------
@@ -163,7 +161,7 @@ def test_supertones_client_does_not_retry_unless_it_is_told_to(
         (599, telnyx.InternalServerError),
     ],
 )
-def test_telnyx_raises_its_class_for_each_status(
+def test_telnyx_client_raises_the_exception_of_the_status(
     box: Box, a_telnyx: Telnyx, wav: bytes, status: int, error: type[telnyx.APIStatusError]
 ) -> None:
     box.inject(status=status)
@@ -187,7 +185,7 @@ def test_telnyx_raises_its_class_for_each_status(
         (599, retell.InternalServerError),
     ],
 )
-def test_retell_raises_its_class_for_each_status(
+def test_retell_client_raises_the_exception_of_the_status(
     box: Box, a_retell: Retell, wav: bytes, status: int, error: type[retell.APIStatusError]
 ) -> None:
     box.inject(status=status)
@@ -214,7 +212,7 @@ def test_retell_raises_its_class_for_each_status(
         (599, errors.SupertoneDefaultError),
     ],
 )
-def test_supertone_raises_its_class_for_each_status(
+def test_supertone_client_raises_the_exception_of_the_status(
     box: Box, a_supertone: Any, wav: bytes, status: int, error: Any
 ) -> None:
     box.inject(status=status)
@@ -251,15 +249,15 @@ def test_supertone_raises_its_class_for_each_status(
         ("empty", json.JSONDecodeError, json.JSONDecodeError, errors.ResponseValidationError),
     ],
 )
-def test_each_kind_of_broken_answer_has_its_exception(
+def test_each_broken_response_raises_its_exception(
     box: Box, wav: bytes, fault: str, when: str, of_telnyx: Any, of_retell: Any, of_supertone: Any
 ) -> None:
     box.inject(kind=fault, when=when)
-    patience = 0.05
-    to = httpx.Client(verify=False)
-    options: dict[str, Any] = {"api_key": KEY, "max_retries": 0, "http_client": to}
+    client_timeout = 0.05
+    http_client = httpx.Client(verify=False)
+    options: dict[str, Any] = {"api_key": KEY, "max_retries": 0, "http_client": http_client}
     if fault == "timeout":
-        options["timeout"] = patience
+        options["timeout"] = client_timeout
     calls: list[tuple[Any, Callable[[], Any]]] = [
         (
             of_telnyx,
@@ -270,16 +268,16 @@ def test_each_kind_of_broken_answer_has_its_exception(
     for error, call in calls:
         with pytest.raises(error):
             call()
-    milliseconds = int(patience * 1000) if fault == "timeout" else None
+    milliseconds = int(client_timeout * 1000) if fault == "timeout" else None
     url = f"{box.url}/supertone"
     with Supertone(api_key=KEY, server_url=url, timeout_ms=milliseconds) as client:
         with pytest.raises(of_supertone):
             clone_supertone(client, wav)
-    to.close()
+    http_client.close()
     assert len(box.voices()) == (3 if when == "after" else 0)
 
 
-def test_an_answer_of_a_wrong_type_is_text_to_some_and_an_error_to_others(
+def test_wrong_type_is_text_for_telnyx_and_retell_and_raises_for_supertone(
     box: Box, a_telnyx: Telnyx, a_retell: Retell, a_supertone: Any, wav: bytes
 ) -> None:
     box.inject(kind="wrong_type")
@@ -289,9 +287,9 @@ def test_an_answer_of_a_wrong_type_is_text_to_some_and_an_error_to_others(
         clone_supertone(a_supertone, wav)
 
 
-def test_a_slow_answer_is_waited_for(box: Box, a_telnyx: Telnyx, wav: bytes) -> None:
+def test_client_waits_for_a_slow_response(box: Box, a_telnyx: Telnyx, wav: bytes) -> None:
     box.inject(kind="delay", seconds=0.02)
     box.inject(kind="drip", seconds=0.02)
     made = clone_telnyx(a_telnyx, wav)
     assert a_telnyx.voice_clones.list().data == [made.data]
-    assert told(box) == [(1, 201), (1, 200)]
+    assert attempts(box) == [(1, 201), (1, 200)]

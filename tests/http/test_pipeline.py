@@ -1,4 +1,4 @@
-"""The life of a request, seen with a small provider of the test's own."""
+"""The request pipeline, tested with a small provider of its own."""
 
 from __future__ import annotations
 
@@ -72,16 +72,18 @@ paths:
 
 
 class Acme:
-    """A server of the small provider, with handlers for as many operations as a test wants."""
+    """The small provider; a test adds the handlers that it needs. `calls` are their contexts."""
 
     def __init__(self, contract: Path) -> None:
         self.provider = Provider("acme", "Acme", contract=contract)
         self.calls: list[RequestContext] = []
 
-    def answers(self, operation: str, answer: Any) -> None:
-        async def handler(call: RequestContext) -> Any:
-            self.calls.append(call)
-            return answer(call) if callable(answer) else answer
+    def handle(self, operation: str, result: Any) -> None:
+        """Add a handler that returns a result, or the value of a function of the context."""
+
+        async def handler(ctx: RequestContext) -> Any:
+            self.calls.append(ctx)
+            return result(ctx) if callable(result) else result
 
         self.provider.operation(operation)(handler)
 
@@ -93,8 +95,8 @@ def acme(tmp_path: Path) -> Acme:
     return Acme(contract)
 
 
-class Started(httpx.Client):
-    """A client of a started server, and what the server did wrong."""
+class Client(httpx.Client):
+    """A client of the small provider, with the internal errors of its server."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(base_url=f"{server.url}/acme/v9")
@@ -106,42 +108,40 @@ class Started(httpx.Client):
 
 
 @pytest.fixture
-def http(acme: Acme) -> Iterator[Started]:
-    # The provider is read when the server starts, so handlers may still be added by the test.
+def http(acme: Acme) -> Iterator[Client]:
+    # Handlers are looked up for every request, so that tests can still add them.
     mock = make_mock([acme.provider, *built_in()])
-    with Server(mock, bind("127.0.0.1", 0)) as server, Started(server) as client:
+    with Server(mock, bind("127.0.0.1", 0)) as server, Client(server) as client:
         yield client
 
 
-def test_an_operation_without_a_function_answers_the_example_of_its_contract(
-    http: Started,
-) -> None:
+def test_operation_without_handler_returns_the_example_of_the_contract(http: Client) -> None:
     response = http.post("/songs", json={})
     assert (response.status_code, response.json()) == (200, {"id": 7})
     assert http.get("/songs/5").json() == {"id": 0}
     assert not http.internal_errors
 
 
-def test_a_literal_path_wins_over_one_with_parameters(acme: Acme, http: Started) -> None:
-    acme.answers("newestSong", b"RIFF")
+def test_literal_path_precedes_path_with_parameters(acme: Acme, http: Client) -> None:
+    acme.handle("newestSong", b"RIFF")
     response = http.get("/songs/newest")
     assert response.content == b"RIFF"
     assert response.headers["content-type"] == "audio/wav"
 
 
-def test_a_body_may_be_left_out_where_none_is_required(acme: Acme, http: Started) -> None:
-    acme.answers("addSong", {"id": 1})
+def test_optional_body_can_be_omitted(acme: Acme, http: Client) -> None:
+    acme.handle("addSong", {"id": 1})
     assert http.post("/songs").status_code == 200
     assert acme.calls[0].fields == {}
     assert acme.calls[0].uploads == ()
 
 
-def test_parameters_come_as_the_types_of_the_contract(acme: Acme, http: Started) -> None:
-    acme.answers("listSongs", {})
+def test_parameters_have_the_types_of_the_contract(acme: Acme, http: Client) -> None:
+    acme.handle("listSongs", {})
     query = "since=x&tag=1&tag=2&loud=true&other=1"
     assert http.get(f"/songs?{query}", headers={"X-Page": "3"}).status_code == 200
     assert http.get("/songs?since=&tag[]=1").status_code == 200
-    assert [call.parameters for call in acme.calls] == [
+    assert [ctx.parameters for ctx in acme.calls] == [
         {"since": "x", "tag": [1, 2], "loud": True, "X-Page": 3},
         {"since": "", "tag": [1]},
     ]
@@ -156,23 +156,23 @@ def test_parameters_come_as_the_types_of_the_contract(acme: Acme, http: Started)
         ("since=x", "10", "/X-Page", "X-Page must be at most 9; got 10"),
     ],
 )
-def test_a_wrong_parameter_is_explained(
-    http: Started, query: str, page: str, pointer: str, message: str
+def test_invalid_parameter_returns_400_and_is_explained(
+    http: Client, query: str, page: str, pointer: str, message: str
 ) -> None:
     response = http.get(f"/songs?{query}", headers={"X-Page": page})
     assert (response.status_code, response.json()) == (400, {"oops": "wrong"})
-    explained = response.headers["X-Mockvoice-Violations"]
-    assert f'"pointer": "{pointer}"' in explained
-    assert message.replace('"', '\\"') in explained
+    violations = response.headers["X-Mockvoice-Violations"]
+    assert f'"pointer": "{pointer}"' in violations
+    assert message.replace('"', '\\"') in violations
 
 
-def test_a_wrong_path_parameter_is_an_address_where_nothing_is(http: Started) -> None:
+def test_invalid_path_parameter_returns_404(http: Client) -> None:
     response = http.get("/songs/abc")
     assert (response.status_code, response.json()) == (404, {"oops": "gone"})
 
 
-def test_a_urlencoded_form_is_read(acme: Acme, http: Started) -> None:
-    acme.answers("addSong", {"id": 1})
+def test_urlencoded_form_is_decoded(acme: Acme, http: Client) -> None:
+    acme.handle("addSong", {"id": 1})
     form = {"name": "x", "bars": "3", "tags": '{"a": 1}', "other": "y"}
     assert http.post("/songs", data=form).status_code == 200
     assert acme.calls[0].fields == {"name": "x", "bars": 3, "tags": {"a": 1}, "other": "y"}
@@ -187,7 +187,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.mark.parametrize(
-    ("media_type", "content", "told"),
+    ("media_type", "content", "expected"),
     [
         (
             "application/json",
@@ -213,93 +213,93 @@ FORM = "application/x-www-form-urlencoded"
         ),
     ],
 )
-def test_a_body_that_cannot_be_read_is_a_violation_too(
-    http: Started, media_type: str, content: str, told: dict[str, JSON]
+def test_unreadable_body_is_a_violation(
+    http: Client, media_type: str, content: str, expected: dict[str, JSON]
 ) -> None:
     response = http.post("/songs", headers={"Content-Type": media_type}, content=content)
     assert (response.status_code, response.json()) == (400, {"oops": "wrong"})
-    whole = {"location": "body", "pointer": "", "source": "", "hint": ""}
-    assert json.loads(response.headers["x-mockvoice-violations"]) == [{**whole, **told}]
+    common = {"location": "body", "pointer": "", "source": "", "hint": ""}
+    assert json.loads(response.headers["x-mockvoice-violations"]) == [{**common, **expected}]
     assert "x-mockvoice-hint" not in response.headers
 
 
 @pytest.mark.parametrize("media_type", [FORM, "application/json"])
-def test_an_empty_body_brings_the_hint_of_its_contract(http: Started, media_type: str) -> None:
+def test_empty_body_has_the_hint_of_the_contract(http: Client, media_type: str) -> None:
     response = http.post("/songs", headers={"Content-Type": media_type})
     assert response.status_code == 400
     assert response.headers["x-mockvoice-hint"] == "a song wants wrapping"
-    (told,) = json.loads(response.headers["x-mockvoice-violations"])
-    wrong = {FORM: "name is required", "application/json": "the body is empty"}
-    assert told["message"] == wrong[media_type]
+    (violation,) = json.loads(response.headers["x-mockvoice-violations"])
+    messages = {FORM: "name is required", "application/json": "the body is empty"}
+    assert violation["message"] == messages[media_type]
 
 
-def test_a_handler_may_choose_among_documented_statuses(acme: Acme, http: Started) -> None:
-    acme.answers("addSong", Response(b"later", status=202, headers={"x-later": "1"}))
+def test_handler_can_choose_a_documented_status(acme: Acme, http: Client) -> None:
+    acme.handle("addSong", Response(b"later", status=202, headers={"x-later": "1"}))
     response = http.post("/songs", json={})
     assert (response.status_code, response.text) == (202, "later")
     assert response.headers["x-later"] == "1"
     assert response.headers["content-type"] == "text/plain"
 
 
-def test_a_status_that_is_not_documented_is_our_mistake(acme: Acme, http: Started) -> None:
-    acme.answers("addSong", Response({}, status=418))
+def test_undocumented_status_is_an_internal_error(acme: Acme, http: Client) -> None:
+    acme.handle("addSong", Response({}, status=418))
     response = http.post("/songs", json={})
     assert (response.status_code, response.json()) == (500, {"oops": "broken"})
 
 
-def test_an_answer_may_be_streamed(acme: Acme, http: Started) -> None:
-    acme.answers("newestSong", lambda call: Response(iter([b"RI", b"FF"])))
+def test_handler_can_stream_a_response(acme: Acme, http: Client) -> None:
+    acme.handle("newestSong", lambda ctx: Response(iter([b"RI", b"FF"])))
     response = http.get("/songs/newest")
     assert response.content == b"RIFF"
     assert response.headers["transfer-encoding"] == "chunked"
 
 
-def test_an_operation_that_documents_no_body_answers_none(http: Started) -> None:
+def test_operation_without_documented_body_returns_none(http: Client) -> None:
     response = http.delete("/songs/1")
     assert (response.status_code, response.content) == (204, b"")
     assert "content-length" not in response.headers
 
 
-def test_a_handler_that_fails_is_a_500_in_the_providers_words_and_a_mistake(
-    acme: Acme, http: Started
+def test_exception_in_handler_returns_documented_500_and_is_recorded(
+    acme: Acme, http: Client
 ) -> None:
-    def fail(call: RequestContext) -> JSON:
+    def fail(ctx: RequestContext) -> JSON:
         raise RuntimeError("oh no")
 
-    acme.answers("addSong", fail)
+    acme.handle("addSong", fail)
     response = http.post("/songs", json={})
     assert (response.status_code, response.json()) == (500, {"oops": "broken"})
     assert "RuntimeError: oh no" in http.internal_errors[0]
-    acme.answers("addSong", {"id": 1})
+    acme.handle("addSong", {"id": 1})
     assert http.post("/songs", json={}).status_code == 200
 
 
-def test_a_reply_that_does_not_fit_its_contract_is_sent_and_is_a_mistake(
-    acme: Acme, http: Started
-) -> None:
-    acme.answers("getSong", {"id": "x"})
+def test_response_that_violates_the_contract_is_sent_and_recorded(acme: Acme, http: Client) -> None:
+    acme.handle("getSong", {"id": "x"})
     assert http.get("/songs/1").json() == {"id": "x"}
     assert (
         http.internal_errors[0] == 'the response 200 of getSong: id must be a whole number; got "x"'
     )
 
 
-def test_a_provider_without_words_still_answers_unknown_paths(http: Started) -> None:
+def test_provider_without_error_function_returns_404_for_unknown_path(http: Client) -> None:
     response = http.get("/nowhere")
     assert response.status_code == 404
     assert response.json() == {"error": "no operation has the path /acme/v9/nowhere"}
 
 
-def test_diagnostics_can_be_switched_off(serve: Any) -> None:
+def test_disabled_diagnostics_send_no_mockvoice_headers(serve: Any) -> None:
     with httpx.Client(base_url=serve(diagnostics=False).url) as http:
-        lost = http.get("/telnyx/voices")
-        wrong = http.post("/telnyx/v2/voice_clones", headers={"Authorization": "Bearer K"}, json={})
-        for response in (lost, wrong):
+        unknown = http.get("/telnyx/voices")
+        invalid = http.post(
+            "/telnyx/v2/voice_clones", headers={"Authorization": "Bearer K"}, json={}
+        )
+        for response in (unknown, invalid):
             assert response.is_client_error
             assert not [name for name in response.headers if name.startswith("x-mockvoice")]
 
 
-def test_an_explanation_fits_into_a_header(serve: Any) -> None:
+def test_violations_header_is_limited_to_4096_bytes(serve: Any) -> None:
     with httpx.Client(base_url=serve().url) as http:
         body = {"name": "ü" * 5000, "gender": "x" * 5000}
         key = {"Authorization": "Bearer K"}
@@ -308,7 +308,7 @@ def test_an_explanation_fits_into_a_header(serve: Any) -> None:
         assert len(response.headers["x-mockvoice-violations"]) <= 4096
 
 
-def test_a_path_of_no_provider_names_all_base_urls(serve: Any) -> None:
+def test_path_of_no_provider_returns_404_with_all_base_urls(serve: Any) -> None:
     url = serve().url
     response = httpx.get(f"{url}/v2/voice_clones")
     assert response.status_code == 404
@@ -317,7 +317,7 @@ def test_a_path_of_no_provider_names_all_base_urls(serve: Any) -> None:
         assert f"{url}/{base}" in response.headers["x-mockvoice-hint"]
 
 
-def test_a_handler_for_no_operation_is_refused(acme: Acme) -> None:
-    acme.answers("noSuchOperation", {})
+def test_handler_for_unknown_operation_is_rejected(acme: Acme) -> None:
+    acme.handle("noSuchOperation", {})
     with pytest.raises(ContractError, match="has no operation noSuchOperation"):
         _ = acme.provider.document

@@ -1,4 +1,4 @@
-"""The app on a real port, in a thread."""
+"""The server on a real port, in a thread."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ KEY = {"Authorization": "Bearer K"}
 
 
 @pytest.mark.parametrize("http", ["h11", "httptools"])
-def test_both_parsers_of_uvicorn_serve(http: Any, wav: bytes) -> None:
+def test_both_http_parsers_of_uvicorn_work(http: Any, wav: bytes) -> None:
     with Server(make_mock(), bind("127.0.0.1", 0), http=http) as server:
         url = f"{server.url}{TELNYX}"
         fields, file = {"name": "n", "language": "en"}, {"audio_file": wav}
         assert httpx.post(url, headers=KEY, data=fields, files=file).status_code == 201
 
 
-def test_a_stopped_server_gives_its_port_back() -> None:
+def test_stopped_server_releases_its_port() -> None:
     with Server(make_mock(), bind("127.0.0.1", 0)) as server:
         port = urlsplit(server.url).port
         assert port
@@ -37,13 +37,13 @@ def test_a_stopped_server_gives_its_port_back() -> None:
     bind("127.0.0.1", port).close()
 
 
-def test_ipv6_is_served() -> None:
+def test_server_listens_on_ipv6() -> None:
     with Server(make_mock(), bind("::1", 0)) as server:
         assert server.url.startswith("http://[::1]:")
         assert httpx.get(f"{server.url}/__mockvoice/health").json()["status"] == "ok"
 
 
-def test_two_servers_in_one_process_share_nothing(serve: Serve) -> None:
+def test_servers_in_one_process_are_isolated(serve: Serve) -> None:
     one, two = serve(), serve()
     body = {
         "name": "n",
@@ -51,24 +51,24 @@ def test_two_servers_in_one_process_share_nothing(serve: Serve) -> None:
         "language": "en",
         "gender": "male",
     }
-    answers = [
-        httpx.post(f"{each.url}/telnyx/v2/voice_clones", headers=KEY, json=body).json()
-        for each in (one, two)
+    clones = [
+        httpx.post(f"{server.url}/telnyx/v2/voice_clones", headers=KEY, json=body).json()
+        for server in (one, two)
     ]
-    assert answers[0]["data"]["id"] == answers[1]["data"]["id"]  # the first id of the same seed
-    made = [stored_records(server) for server in (one, two)]
-    assert [len(each) for each in made] == [1, 1]
+    assert clones[0]["data"]["id"] == clones[1]["data"]["id"]  # the first id of the same seed
+    records = [stored_records(server) for server in (one, two)]
+    assert [len(of_server) for of_server in records] == [1, 1]
 
 
-def test_answers_are_not_held_back_by_nagles_algorithm() -> None:
-    """Asyncio switches it off on sockets that are named as TCP; else each answer takes 40 ms."""
+def test_nagles_algorithm_is_disabled() -> None:
+    """asyncio disables it for sockets with the protocol TCP; else responses take 40 ms longer."""
     listener = bind("127.0.0.1", 0)
     assert listener.proto == socket.IPPROTO_TCP
     listener.close()
 
 
-def test_an_early_refusal_waits_for_the_whole_upload(serve: Serve) -> None:
-    """Node clients report `fetch failed` when they are answered before they have sent all."""
+def test_early_error_is_sent_after_the_whole_upload(serve: Serve) -> None:
+    """Node.js clients report `fetch failed` for a response before the end of their upload."""
     server = serve()
     host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
     with socket.create_connection((host, port)) as client:
@@ -81,8 +81,8 @@ def test_an_early_refusal_waits_for_the_whole_upload(serve: Serve) -> None:
         assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
 
 
-def test_a_client_that_expects_to_continue_is_told_to(serve: Serve, wav: bytes) -> None:
-    """curl asks before it sends a large body."""
+def test_expect_100_continue_is_answered(serve: Serve, wav: bytes) -> None:
+    """curl sends this header with large bodies."""
     server = serve()
     host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
     head = f"POST {TELNYX} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
@@ -93,7 +93,7 @@ def test_a_client_that_expects_to_continue_is_told_to(serve: Serve, wav: bytes) 
         assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
 
 
-def test_a_client_that_goes_away_does_no_harm(serve: Serve) -> None:
+def test_server_survives_disconnected_clients(serve: Serve) -> None:
     server = serve()
     host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
     for _ in range(3):
@@ -104,8 +104,8 @@ def test_a_client_that_goes_away_does_no_harm(serve: Serve) -> None:
     assert httpx.get(f"{server.url}/__mockvoice/health").status_code == 200
 
 
-def called(scope: dict[str, Any], *messages: str) -> list[str]:
-    """What the app sends when it is called as ASGI servers call it."""
+def run_app(scope: dict[str, Any], *messages: str) -> list[str]:
+    """Call the app with ASGI messages, and return the types of those that it sends."""
     received, sent = [{"type": message} for message in messages], list[str]()
 
     async def receive() -> Any:
@@ -118,9 +118,9 @@ def called(scope: dict[str, Any], *messages: str) -> list[str]:
     return sent
 
 
-def test_the_app_lives_under_any_asgi_server() -> None:
-    assert called({"type": "lifespan"}, "lifespan.startup", "lifespan.shutdown") == [
+def test_app_handles_lifespan_and_rejects_websockets() -> None:
+    assert run_app({"type": "lifespan"}, "lifespan.startup", "lifespan.shutdown") == [
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
-    assert called({"type": "websocket"}, "websocket.connect") == ["websocket.close"]
+    assert run_app({"type": "websocket"}, "websocket.connect") == ["websocket.close"]

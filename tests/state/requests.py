@@ -1,0 +1,114 @@
+"""Requests to a store, one call after the other, and the values that they need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from mockvoice.config.settings import Settings
+from mockvoice.state.accounts import LimitRule
+from mockvoice.state.journal import JournalEntry
+from mockvoice.state.memory import MemoryStore
+from mockvoice.state.records import Record
+from mockvoice.state.store import Begin, Begun, Change, Commit, Conflict, Store, TakenFault
+from mockvoice.state.uploads import Upload
+
+from .serializing import SerializingStore
+
+Result = TypeVar("Result")
+
+
+def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of a call of a store."""
+    return asyncio.run(coroutine)
+
+
+def make_store(**settings: Any) -> Store:
+    """Return a store in memory that serializes what crosses its interface."""
+    return cast("Store", SerializingStore(MemoryStore(Settings(**settings))))
+
+
+def make_record(id: str, account: str = "K", **members: Any) -> Record:
+    """Return a record of the collection `voices` of Acme."""
+    return Record("acme", "voices", account, id, {"id": id}, 0.0, **members)
+
+
+def make_entry(number: int, **members: Any) -> JournalEntry:
+    """Return the journal entry of a request to Acme."""
+    return JournalEntry(number, "acme", "clone", "K", "POST", "/clone", b"", (), 0.0, **members)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request in progress."""
+
+    store: Store
+    begin: Begin
+    begun: Begun
+
+    def upload(self, content: bytes, position: int = 0) -> Upload:
+        """Return a file of the request."""
+        id = f"{self.begun.epochs[0]}.{self.begun.number}.{position}"
+        return Upload("file", "a.wav", "audio/wav", content, id=id)
+
+    def commit(
+        self,
+        *changes: Change,
+        uploads: Sequence[Upload] = (),
+        finished: bool = True,
+        retry_at: float | None = None,
+        **entry: Any,
+    ) -> Conflict | None:
+        """Commit the request with these changes, and members of its journal entry."""
+        commit = self._commit(uploads, **entry)._replace(
+            changes=changes, finished=finished, retry_at=retry_at
+        )
+        return run(self.store.commit(commit))
+
+    def finish(self, *, uploads: Sequence[Upload] = (), **entry: Any) -> None:
+        """Finish a request that was not finished at its commit."""
+        run(self.store.finish(self._commit(uploads, **entry)._replace(finished=False)))
+
+    def take_faults(self, *rules: str, give_back: bool = False) -> Sequence[TakenFault]:
+        """Take the faults that fire."""
+        return run(self.store.take_faults(self.begin, self.begun, rules, give_back=give_back))
+
+    def _commit(self, uploads: Sequence[Upload], **entry: Any) -> Commit:
+        begin, begun = self.begin, self.begun
+        ids = tuple(upload.id for upload in uploads)
+        return Commit(
+            begin.sandbox,
+            begun.epochs,
+            begin.provider,
+            begin.operation,
+            begin.account,
+            make_entry(begun.number, uploads=ids, **entry),
+            uploads=uploads,
+        )
+
+
+def begin(
+    store: Store,
+    account: str = "K",
+    *,
+    sandbox: str = "",
+    operation: str = "clone",
+    defaults: Mapping[str, Any] | None = None,
+    limits: Sequence[LimitRule] = (),
+    other_limits: Sequence[str] = (),
+) -> Request:
+    """Begin a request to Acme."""
+    request = Begin(sandbox, "acme", operation, account, defaults or {}, limits, other_limits)
+    return Request(store, request, run(store.begin(request)))
+
+
+def records_of(store: Store, sandbox: str = "") -> Sequence[Record]:
+    """Return all stored records of a sandbox."""
+    return run(store.all_records(sandbox))[0]
+
+
+def ids_of(store: Store, sandbox: str = "") -> list[str]:
+    """Return the ids of all stored records of a sandbox, oldest first."""
+    return [record.id for record in records_of(store, sandbox)]

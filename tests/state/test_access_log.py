@@ -1,0 +1,78 @@
+"""The access log: one line for each request."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import redirect_stdout
+
+import pytest
+
+from mockvoice.state.access_log import printer
+
+from .requests import make_entry
+
+ENTRY = make_entry(7, status=201, milliseconds=1.25)
+FAULTY = make_entry(8, fault="fault_1", kind="reset", milliseconds=0.5)
+
+
+def lines(format: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    print_line = printer(format)
+    assert print_line
+    print_line("", ENTRY)
+    print_line("box", FAULTY)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_off_prints_nothing() -> None:
+    assert printer("off") is None
+
+
+def test_text_has_sandbox_operation_status_and_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = lines("text", capsys)
+    assert first == "1970-01-01T00:00:00Z  request_7  acme clone  POST /clone  -> 201  1.2 ms"
+    assert second == (
+        "1970-01-01T00:00:00Z  ~box  request_8  acme clone  POST /clone"
+        "  -> no response, reset (fault_1)  0.5 ms"
+    )
+
+
+def test_json_has_the_names_of_the_journal(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = map(json.loads, lines("json", capsys))
+    assert first == {
+        "at": "1970-01-01T00:00:00Z",
+        "id": "request_7",
+        "sandbox": "",
+        "provider": "acme",
+        "operation": "clone",
+        "method": "POST",
+        "path": "/clone",
+        "account": first["account"],
+        "status": 201,
+        "fault": None,
+        "milliseconds": 1.25,
+    }
+    assert second["sandbox"] == "box"
+    assert second["fault"] == {"id": "fault_1", "kind": "reset"}
+
+
+def test_unprintable_paths_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    print_line = printer("text")
+    assert print_line
+    entry = make_entry(1)
+    print_line("", type(entry)(1, "acme", "", "", "GET", "/a\x1b[2J", b"", (), 0.0))
+    line = capsys.readouterr().out
+    assert "\x1b" not in line
+    assert "acme (no operation)  GET '/a\\x1b[2J'" in line
+
+
+def test_closed_pipe_fails_no_request() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    print_line = printer("text")
+    assert print_line
+    pipe = os.fdopen(write, "w")
+    with redirect_stdout(pipe):
+        print_line("", ENTRY)
+    with pytest.raises(BrokenPipeError):
+        pipe.close()

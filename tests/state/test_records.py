@@ -1,0 +1,161 @@
+"""Records in a store: capacity, replacement, updates in place, and removed base records."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockvoice.state.records import EVERY_ACCOUNT, Record
+from mockvoice.state.store import PutRecord, RemoveRecord, Store
+
+from .requests import begin, ids_of, make_record, make_store, records_of, run
+
+
+def put(store: Store, *records: Record) -> list[Record]:
+    return [*run(store.put_records("", records))]
+
+
+def find(store: Store, id: str, account: str = "K") -> Record | None:
+    return run(store.get_record("", "acme", "voices", account, id))
+
+
+def listed(store: Store, account: str = "K") -> list[str]:
+    return [record.id for record in run(store.list_records("", "acme", "voices", account))]
+
+
+def test_records_over_capacity_are_evicted_oldest_first_and_counted() -> None:
+    store = make_store(max_voices=3)
+    put(store, *(make_record(str(number)) for number in range(5)))
+    records, evicted = run(store.all_records(""))
+    assert [record.id for record in records] == ["2", "3", "4"]
+    assert evicted == 2
+    assert find(store, "1") is None
+    assert listed(store) == ["2", "3", "4"]
+
+
+def test_capacity_of_zero_stores_no_record() -> None:
+    store = make_store(max_voices=0)
+    put(store, make_record("a"))
+    assert run(store.all_records("")) == ([], 1)
+    assert find(store, "a") is None
+
+
+def test_capacity_is_shared_by_accounts_and_collections() -> None:
+    store = make_store(max_voices=2)
+    put(store, make_record("a", "one"), make_record("b", "two"))
+    put(store, make_record("c", "two")._replace(collection="designs"))
+    assert ids_of(store) == ["b", "c"]
+    assert listed(store, "one") == []
+
+
+def test_record_with_the_same_id_is_replaced_and_moves_to_the_end() -> None:
+    store = make_store()
+    first, *_ = put(store, *(make_record(id) for id in ("a", "b", "a")))
+    assert ids_of(store) == listed(store) == ["b", "a"]
+    replacement = find(store, "a")
+    assert replacement
+    assert replacement.number > first.number
+    assert run(store.all_records(""))[1] == 0  # a replaced record is not evicted
+
+
+def test_same_id_in_another_account_or_collection_is_another_record() -> None:
+    store = make_store()
+    put(store, make_record("a", "one"), make_record("a", "two"))
+    put(store, make_record("a", "one")._replace(collection="designs"))
+    assert ids_of(store) == ["a", "a", "a"]
+    assert listed(store, "one") == listed(store, "two") == ["a"]
+
+
+def test_update_keeps_order_and_increments_the_revision() -> None:
+    store = make_store(max_voices=2)
+    first, _ = put(store, make_record("a"), make_record("b"))
+    (updated,) = put(store, first._replace(data={"name": "n"}))
+    assert (updated.number, updated.revision) == (first.number, first.revision + 1)
+    assert updated.data == {"name": "n"}
+    assert find(store, "a") == updated
+    assert ids_of(store) == listed(store) == ["a", "b"]
+
+
+def test_own_record_precedes_a_shared_one_with_the_same_id() -> None:
+    store = make_store()
+    own, shared = put(store, make_record("a"), make_record("a", EVERY_ACCOUNT))
+    assert find(store, "a") == own
+    assert find(store, "a", "other") == shared
+    assert run(store.has_record("", "acme", "voices", "a"))
+    assert not run(store.has_record("", "acme", "voices", "b"))
+    assert not run(store.has_record("", "acme", "designs", "a"))
+
+
+def test_removed_base_record_is_stored_as_a_marker() -> None:
+    """A preset exists without being stored, so its deletion is what the store has to keep."""
+    store = make_store()
+    preset = make_record("preset", EVERY_ACCOUNT, preset=True, base=True)
+    assert begin(store).commit(RemoveRecord(preset)) is None
+    marker = find(store, "preset")
+    assert marker
+    assert (marker.removed, marker.base, marker.uploads) == (True, True, ())
+    assert not run(store.has_record("", "acme", "voices", "preset"))
+    assert listed(store) == ["preset"]
+
+
+def test_changed_base_record_is_stored_and_leaves_a_marker_when_removed() -> None:
+    store = make_store()
+    configured = make_record("a", base=True)
+    change = PutRecord(configured._replace(data={"name": "n"}), configured.revision)
+    assert begin(store).commit(change) is None
+    (stored,) = records_of(store)
+    assert (stored.data, stored.removed) == ({"name": "n"}, False)
+    assert begin(store).commit(RemoveRecord(stored)) is None
+    assert [record.removed for record in records_of(store)] == [True]
+
+
+def test_clearing_records_restores_presets_and_forgets_configured_records() -> None:
+    store = make_store()
+    begin(store).commit(RemoveRecord(make_record("preset", EVERY_ACCOUNT, base=True)))
+    assert run(store.get_sandbox(""))[1] is not None
+    run(store.clear_records(""))
+    assert run(store.all_records("")) == ([], 0)
+    assert run(store.get_sandbox(""))[1] is None
+    assert begin(store).begun.started_at is None
+
+
+STEPS = st.tuples(
+    st.sampled_from(["put", "update", "remove"]),
+    st.sampled_from("abcde"),
+    st.sampled_from(["one", "two", EVERY_ACCOUNT]),
+)
+
+
+@given(st.lists(STEPS, max_size=30), st.integers(1, 8))
+def test_records_behave_like_a_dict_of_limited_size(
+    steps: list[tuple[str, str, str]], capacity: int
+) -> None:
+    store = make_store(max_voices=capacity)
+    model: dict[tuple[str, str], int] = {}  # the step of the last change, in the order of records
+    evicted = 0
+    for number, (step, id, account) in enumerate(steps):
+        stored = run(store.get_record("", "acme", "voices", account, id))
+        if stored and stored.account != account:
+            stored = None
+        data = {"step": number}
+        assert (stored is not None) == ((account, id) in model)
+        if step == "put":
+            put(store, make_record(id, account)._replace(data=data))
+            model.pop((account, id), None)
+            model[account, id] = number
+            if len(model) > capacity:
+                del model[next(iter(model))]
+                evicted += 1
+        elif step == "update" and stored:
+            put(store, stored._replace(data=data))
+            model[account, id] = number
+        elif step == "remove":
+            begin(store, account).commit(RemoveRecord(stored or make_record(id, account)))
+            model.pop((account, id), None)
+    records, count = run(store.all_records(""))
+    assert count == evicted
+    assert [(record.account, record.id) for record in records] == [*model]
+    assert [record.data["step"] for record in records] == [*model.values()]
+    for account in ("one", "two"):
+        visible = [id for owner, id in model if owner in (account, EVERY_ACCOUNT)]
+        assert listed(store, account) == visible
