@@ -30,7 +30,7 @@ class Account(NamedTuple):
 
     def described(self) -> dict[str, Any]:
         """Return the state that can be changed, as JSON."""
-        return {**{name: getattr(self, name) for name in STATE}, "limits": dict(self.limits)}
+        return {name: getattr(self, name) for name in STATE}
 
 
 STATE = ("tier", "credit", "trial_ended", "models", "limits")
