@@ -60,6 +60,7 @@ ROOMS = [
     "http.pipeline",
     "control.context",
     "control.origin",
+    "control.token",
     "control.providers",
     "control.samples",
     "control.faults",

@@ -30,7 +30,8 @@ from ..provider import NO_OPERATION, Headers, Response
 from ..state.clock import http_date
 from . import accounts, clock, faults, providers, requests, reset, samples, verification, voices
 from .context import ControlContext
-from .origin import check_origin, check_token
+from .origin import check_origin
+from .token import check_token
 
 log = logging.getLogger("mockvoice")
 

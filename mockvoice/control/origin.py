@@ -1,12 +1,11 @@
-"""Access to the control API: web pages of other origins (CSRF, DNS rebinding), bearer token."""
+"""Protection of the control API against web pages (CSRF and DNS rebinding)."""
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from ..errors import Forbidden, Unauthenticated
+from ..errors import Forbidden
 from ..provider import Headers
 
 # At least one is present in every request from a browser. To an insecure host name browsers send
@@ -31,22 +30,6 @@ def check_origin(headers: Headers) -> None:
         raise Forbidden(
             f"browsers may not use the control API as {host}; use an IP address, localhost,"
             " or a host name without a dot"
-        )
-
-
-def check_token(headers: Headers, token: str) -> None:
-    """Raise Unauthenticated unless the request has this bearer token; "" permits every request."""
-    if not token:
-        return
-    scheme, _, received = headers.get("authorization").partition(" ")
-    # compare_digest takes as long for a wrong token as for a nearly correct one.
-    if scheme.lower() != "bearer" or not compare_digest(
-        received.strip().encode("latin-1"), token.encode()
-    ):
-        raise Unauthenticated(
-            "the control API of this server requires `Authorization: Bearer` and the control"
-            " token; clients of mockvoice read it from MOCKVOICE_CONTROL_TOKEN",
-            headers={"WWW-Authenticate": "Bearer"},
         )
 
 
