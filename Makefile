@@ -25,11 +25,14 @@ LOCK_FLAGS ?=
 LOCK := UV_CUSTOM_COMPILE_COMMAND='make lock' $(PY) -m uv pip compile --quiet --universal \
 	--python-version 3.11 --fork-strategy fewest --generate-hashes $(LOCK_FLAGS)
 OLD_SDKS := tests/sdk/old_editions.lock
+SCHEMATHESIS := tests/fuzz/schemathesis.lock
+FUZZ_REQUESTS ?= 100000
+MUTANTS ?= 200
 # The markers of packages that are locked for Python 3.12 only because Supertone's SDK declares it.
 SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version >= '3\.12'
 
-.PHONY: help run test test-fast node format check bench nightly lock dist check-tag base image \
-	image-test clean
+.PHONY: help run test test-fast node format check bench fuzz schemathesis mutants nightly lock \
+	dist check-tag base image image-test clean
 
 help:                     ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
@@ -59,13 +62,23 @@ check: $(VENV)/dev        ## check formatting, lint and types
 bench: $(VENV)/dev        ## compare the speed with plain Starlette, in one run
 	$(PY) -m tests.bench
 
-nightly: image-test bench node  ## run everything that takes too long for every push
+fuzz: $(VENV)/dev         ## send mutated requests to a server process and report what it did
+	$(PY) -m tests.fuzz.fuzzer --requests $(FUZZ_REQUESTS)
+
+schemathesis: $(VENV)/dev .venv-schemathesis/ready  ## test the contracts with Schemathesis
+	$(PY) -m tests.fuzz.conformance
+
+mutants: $(VENV)/dev      ## change a random sample of the code; print the changes that no test notices
+	$(PY) -m tests.mutants --sample $(MUTANTS)
+
+nightly: image-test bench node fuzz  ## run everything that takes too long for every push
 
 lock: $(VENV)/dev         ## write the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --group dev --output-file dev.lock
 	$(LOCK) pyproject.toml --constraint dev.lock --output-file image.lock
 	$(LOCK) --group build --constraint dev.lock --output-file build.lock
 	$(LOCK) --group old-sdks --output-file $(OLD_SDKS)
+	$(LOCK) --group schemathesis --output-file $(SCHEMATHESIS)
 	sed -E -i.orig "s/$(SUPERTONE_MARKER)/\1/" dev.lock $(OLD_SDKS)
 	rm dev.lock.orig $(OLD_SDKS).orig
 
@@ -88,7 +101,7 @@ image-test: image $(VENV)/dev  ## build the image, run it and measure its size
 		$(PY) -m pytest -s tests/image.py
 
 clean:                    ## delete everything that make has installed or built
-	rm -rf $(VENV) .venv-old tests/node/node_modules dist
+	rm -rf $(VENV) .venv-old .venv-schemathesis tests/node/node_modules dist
 
 $(PY):
 	$(PYTHON) -m venv $(VENV)
@@ -106,6 +119,11 @@ $(VENV)/dev: dev.lock $(VENV)/run
 .venv-old/ready: $(OLD_SDKS)
 	$(PYTHON) -m venv .venv-old
 	.venv-old/$(VENV_PYTHON) $(PIP_INSTALL) --require-hashes --ignore-requires-python --no-deps -r $<
+	touch $@
+
+.venv-schemathesis/ready: $(SCHEMATHESIS)
+	$(PYTHON) -m venv .venv-schemathesis
+	.venv-schemathesis/$(VENV_PYTHON) $(PIP_INSTALL) --require-hashes -r $<
 	touch $@
 
 # Where there is no npm the tests that want it fail, and say so; the others still run.

@@ -30,17 +30,18 @@ def serve(*, providers: Iterable[Provider | str] = (), **settings: Any) -> Itera
 
     mock = _mock(providers, {"port": 0, **settings})
     with Server(mock, bind(mock.settings.host, mock.settings.port)) as server:
-        yield connect(server.url)
+        yield connect(server.url, control_token=mock.settings.control_token)
 
 
-def connect(url: str) -> Control:
+def connect(url: str, *, control_token: str | None = None) -> Control:
     """Connect to a running server; the URL may name a sandbox (`http://host:4010/~name`).
 
-    Raises ConnectionError if no mockvoice server responds.
+    The control token is read from MOCKVOICE_CONTROL_TOKEN by default. Raises ConnectionError if no
+    mockvoice server responds.
     """
     from .client.control import connect
 
-    return connect(url)
+    return connect(url, control_token=control_token)
 
 
 def create_app(*, providers: Iterable[Provider | str] = (), **settings: Any) -> Application:

@@ -15,4 +15,4 @@ class Application(App):
 
     def __init__(self, mock: Mock) -> None:
         super().__init__(mock)
-        self.control = Control(ServerClient(ASGITransport(self, URL)))
+        self.control = Control(ServerClient(ASGITransport(self, URL, mock.settings.control_token)))

@@ -60,6 +60,7 @@ LAYERS = [
     "http.responses",
     "http.pipeline",
     "control.context",
+    "control.token",
     "control.providers",
     "control.samples",
     "control.faults",

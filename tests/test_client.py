@@ -109,6 +109,14 @@ def test_request_sends_any_control_api_request(mock: Control) -> None:
         mock.request("GET", "/faults/x")
 
 
+def test_account_of_unchanged_state_is_returned() -> None:
+    """By the store of every server, which the serializing one of other tests copies."""
+    mock = mockvoice.create_app().control
+    for provider in ("telnyx", "retell", "supertone", "faseeh"):
+        assert mock.request("GET", f"/accounts/{provider}/K")["limits"] == {}
+        assert mock.request("PUT", f"/accounts/{provider}/K", {})["limits"] == {}
+
+
 def test_asgi_app_needs_no_socket() -> None:
     async def main() -> None:
         app = mockvoice.create_app(seed=5)

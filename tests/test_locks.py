@@ -19,6 +19,7 @@ LOCKS = {
     "dev.lock": RUN + GROUPS["dev"],
     "image.lock": RUN,
     "tests/sdk/old_editions.lock": GROUPS["old-sdks"],
+    "tests/fuzz/schemathesis.lock": GROUPS["schemathesis"],
 }
 HASH = r"--hash=sha256:[0-9a-f]{64}"
 ENTRY = re.compile(rf"([\w.-]+)==([\w.+!]+)(?: ; (.+?))?((?: {HASH})+)")
@@ -37,7 +38,7 @@ def entries(lock: str) -> list[tuple[str, str, str]]:
 
 
 def test_every_lock_file_is_listed() -> None:
-    found = [*ROOT.glob("*.lock"), *(ROOT / "tests/sdk").glob("*.lock")]
+    found = [*ROOT.glob("*.lock"), *(ROOT / "tests").glob("*/*.lock")]
     assert {path.relative_to(ROOT).as_posix() for path in found} == set(LOCKS)
 
 

@@ -154,7 +154,7 @@ def test_image_has_this_version_and_port() -> None:
     (script,) = [block.text for block in CI.blocks if block.language == "sh"]
     assert script.splitlines() == [
         f"docker build -t {IMAGE} .",
-        f"docker run --rm -p {Settings().port}:{Settings().port} {IMAGE}",
+        f"docker run --rm -p 127.0.0.1:{Settings().port}:{Settings().port} {IMAGE}",
     ]
 
 

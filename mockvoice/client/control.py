@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -606,13 +607,16 @@ def _refuse_event_loop() -> None:
     )
 
 
-def connect(url: str, timeout: float = TIMEOUT) -> Control:
+def connect(url: str, timeout: float = TIMEOUT, control_token: str | None = None) -> Control:
     """Connect to a running server; the URL may name a sandbox (`http://host:4010/~name`).
 
-    Raises ConnectionError if no mockvoice server responds within `timeout` seconds.
+    The control token is read from MOCKVOICE_CONTROL_TOKEN by default. Raises ConnectionError if no
+    mockvoice server responds within `timeout` seconds.
     """
     _, prefix = split_url(url)
-    control = Control(ServerClient(HTTPTransport(url, timeout)), prefix)
+    if control_token is None:
+        control_token = os.environ.get("MOCKVOICE_CONTROL_TOKEN", "")
+    control = Control(ServerClient(HTTPTransport(url, timeout, control_token)), prefix)
     try:
         health = control.request("GET", "/health")
     except ControlError as error:

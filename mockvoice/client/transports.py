@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 TIMEOUT = 30.0  # seconds
 
+_JSON = {"content-type": "application/json"}
 Message = MutableMapping[str, Any]
 App = Callable[
     [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
@@ -51,11 +52,16 @@ def sandbox_path(name: str) -> str:
     return f"/~{quote(name, safe='')}" if name else ""
 
 
+def _authorization(control_token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {control_token}"} if control_token else {}
+
+
 class HTTPTransport:
     """A thread-safe HTTP connection to a server; `timeout` is in seconds."""
 
-    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, timeout: float = TIMEOUT, control_token: str = "") -> None:
         self.url, _ = split_url(url)
+        self._headers = _authorization(control_token)
         scheme, _, netloc = self.url.partition("://")
         kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
         self._connection = kind(netloc, timeout=timeout)
@@ -81,7 +87,7 @@ class HTTPTransport:
                 ) from None
 
     def _exchange(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
-        headers = {} if body is None else {"content-type": "application/json"}
+        headers = self._headers if body is None else {**self._headers, **_JSON}
         self._connection.request(method, target, body, headers)
         response = self._connection.getresponse()
         return response.status, response.read()
@@ -90,8 +96,9 @@ class HTTPTransport:
 class ASGITransport:
     """Calls an ASGI application directly, without a socket or a server."""
 
-    def __init__(self, app: App, url: str) -> None:
+    def __init__(self, app: App, url: str, control_token: str = "") -> None:
         self.url = url
+        self._headers = _authorization(control_token)
         self._app = app
 
     def send(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:
@@ -121,7 +128,8 @@ class ASGITransport:
             "query_string": query.encode("latin-1"),
             "headers": [
                 (b"host", urlsplit(self.url).netloc.encode()),
-                *([(b"content-type", b"application/json")] if body else []),
+                *((k.encode(), v.encode()) for k, v in self._headers.items()),
+                *((k.encode(), v.encode()) for k, v in (_JSON if body else {}).items()),
             ],
         }
         messages: list[Message] = []

@@ -19,7 +19,7 @@ from ..seeding import make_records
 from ..state.ids import Ids
 from ..text import escape
 from ..types import JSON, Node
-from .settings import Settings, SettingsError, is_flag, kinds, table
+from .settings import BEARER_SYNTAX, SECRET, Settings, SettingsError, is_flag, kinds, table
 from .yaml import Diagnostic, UnreadableFile, YAMLDocument
 
 
@@ -113,6 +113,7 @@ def _plain(setting: Field[Any]) -> Node:
     return {
         **({"enum": [*choices]} if choices else {"type": _TYPES[kinds()[setting.name]]}),
         **{keyword: bound for keyword, bound in bounds.items() if bound is not None},
+        **({"pattern": setting.metadata["pattern"]} if setting.metadata["pattern"] else {}),
         "default": setting.default,
     }
 
@@ -148,10 +149,17 @@ def _compiled(mock: Mock) -> Schema:
     return SchemaStore("mockvoice.schema", {"openapi": "3.1.0", **schema(mock)}).compile("#")
 
 
+def _without_secret(violation: Violation) -> Violation:
+    """Return a violation without the value of a secret setting."""
+    if violation.pointer.removeprefix("/") not in SECRET:
+        return violation
+    return violation._replace(message=f"must be {BEARER_SYNTAX}", received=None)
+
+
 def _violations(content: JSON, file_schema: Schema, mock: Mock) -> Iterator[Violation]:
     """Yield violations of the schema, then values that no provider can use."""
     violations = file_schema.violations(content, "file")
-    yield from violations
+    yield from map(_without_secret, violations)
     broken = {"/".join(violation.pointer.split("/")[:3]) for violation in violations}  # /voices/0
     for i, fault in enumerate(_list(content, "faults")):
         yield from fault_violations(mock.control, mock.providers, fault, "file", f"/faults/{i}")

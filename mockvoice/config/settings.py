@@ -6,12 +6,15 @@ Flags, environment variables, the configuration file and the documentation deriv
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
+SECRET = ("control_token",)  # settings that no message shows
+BEARER_SYNTAX = "a bearer token: letters, digits, - . _ ~ + /, and = at the end"  # RFC 6750
 BYTES_PER_MB = 1024 * 1024
 FILE = "mockvoice.yaml"  # read in the working directory of `serve`
 
@@ -34,8 +37,15 @@ def _setting(
     *choices: str,
     min_value: int | None = None,
     max_value: int | None = None,
+    pattern: str | None = None,
 ) -> Any:
-    metadata = {"help": help, "choices": choices, "min": min_value, "max": max_value}
+    metadata = {
+        "help": help,
+        "choices": choices,
+        "min": min_value,
+        "max": max_value,
+        "pattern": pattern,
+    }
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -48,6 +58,11 @@ class Settings:
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(
         4010, "port to listen on; 0 selects a free port and prints it", min_value=0, max_value=65535
+    )
+    control_token: str = _setting(
+        "",
+        "bearer token that the control API requires; none by default",
+        pattern=r"^([A-Za-z0-9._~+/-]+=*)?$",  # RFC 6750, section 2.1
     )
     seed: int = _setting(0, "random seed for ids and probabilities")
     audio: str = _setting(
@@ -186,7 +201,8 @@ def _check(setting: Field[Any], value: Any) -> None:
     kind = kinds()[setting.name]
     if type(value) is not kind:
         name = {int: "a whole number", str: "text", bool: "true or false"}[kind]
-        raise SettingsError(f"{setting.name} must be {name}; got {value!r}")
+        received = "" if setting.name in SECRET else f"; got {value!r}"
+        raise SettingsError(f"{setting.name} must be {name}{received}")
     choices, minimum, maximum = (setting.metadata[key] for key in ("choices", "min", "max"))
     if choices and value not in choices:
         raise SettingsError(f"{setting.name} must be {' or '.join(choices)}; got {value!r}")
@@ -194,3 +210,6 @@ def _check(setting: Field[Any], value: Any) -> None:
         raise SettingsError(f"{setting.name} must be at least {minimum}; got {value}")
     if maximum is not None and value > maximum:
         raise SettingsError(f"{setting.name} must be at most {maximum}; got {value}")
+    pattern = setting.metadata["pattern"]
+    if pattern and not re.fullmatch(pattern, value):
+        raise SettingsError(f"{setting.name} must be {BEARER_SYNTAX}")

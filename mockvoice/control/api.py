@@ -31,6 +31,7 @@ from ..provider import NO_OPERATION, Headers, Response
 from ..state.clock import http_date
 from . import accounts, clock, faults, providers, requests, reset, samples, verification, voices
 from .context import ControlContext
+from .token import check_token
 
 log = logging.getLogger("mockvoice")
 
@@ -44,6 +45,9 @@ OPEN: Mapping[str, Handler] = {
     "getSpec": providers.get_spec,
     "getSample": samples.get_sample,
 }
+# Served without the control token: health checks send none, and neither do the players to which
+# applications pass the sample URLs of provider responses.
+PUBLIC = ("health", "getSample")
 HANDLERS: Mapping[str, Handler] = {
     **OPEN,
     "listFaults": faults.list_faults,
@@ -110,6 +114,8 @@ def _context(
         )
     if operation.id not in OPEN:
         check_origin(headers)
+    if operation.id not in PUBLIC:
+        check_token(headers, mock.settings.control_token)
     return ControlContext(mock, operation, sandbox, headers, origin)
 
 

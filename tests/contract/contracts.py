@@ -110,8 +110,9 @@ class Operation:
 
     @property
     def credential(self) -> Mapping[str, str]:
-        """A header with a valid API key."""
-        for requirement in self.node.get("security", self.contract.document.get("security", [])):
+        """A header with a valid API key, if the operation requires one."""
+        requirements = self.node.get("security", self.contract.document.get("security", []))
+        for requirement in [] if {} in requirements else requirements:
             for name in requirement:
                 scheme = self.contract.document["components"]["securitySchemes"][name]
                 if scheme["type"] == "apiKey":

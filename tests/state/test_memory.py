@@ -321,6 +321,23 @@ def test_evicted_sandbox_releases_its_uploads() -> None:
     assert memory.behind.upload_bytes == 0
 
 
+@pytest.mark.parametrize(
+    ("parts", "left"), [(["requests", "voices"], [4, 0]), (["voices", "requests"], [8, 0])]
+)
+def test_reset_releases_uploads_that_neither_entries_nor_records_use(
+    parts: list[str], left: list[int]
+) -> None:
+    store = make_store()
+    requests = [begin(store) for _ in range(2)]
+    files = [request.upload(b"RIFF") for request in requests]
+    requests[0].commit(uploads=[files[0]])
+    requests[1].commit(PutRecord(make_record("a", uploads=(files[1].id,))), uploads=[files[1]])
+    memory: Any = store
+    for part, expected in zip(parts, left, strict=True):
+        reset(store, part)
+        assert memory.behind.upload_bytes == expected
+
+
 def test_requests_of_an_evicted_sandbox_end_without_restoring_it() -> None:
     store = make_store(max_sandboxes=1)
     first, second = begin(store, sandbox="one"), begin(store, sandbox="one")
