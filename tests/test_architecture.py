@@ -150,3 +150,13 @@ def test_every_module_has_a_summary() -> None:
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
         summary = docstring.split("\n")[0]
         assert summary, module
+
+
+def test_public_class_names_are_unique() -> None:
+    names = [
+        node.name
+        for path in MODULES.values()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    assert sorted(names) == sorted({*names})

@@ -376,7 +376,7 @@ class ProviderControl(ControlScope):
         return f"<mockvoice {self.name} {self.base_url}>"
 
 
-class Clock:
+class ClockControl:
     """The clock of one sandbox."""
 
     def __init__(self, sandbox: SandboxClient) -> None:
@@ -426,7 +426,7 @@ class Control(ControlScope):
     def __init__(self, server: ServerClient, prefix: str = "") -> None:
         super().__init__(SandboxClient(server, prefix), None)
         self.url = self._sandbox.url
-        self.clock = Clock(self._sandbox)
+        self.clock = ClockControl(self._sandbox)
 
     def provider(self, name: str) -> ProviderControl:
         """Return a provider by name. Raises ControlError if it is not served."""

@@ -23,7 +23,7 @@ from ..http.identify import control_path_hint, reject_unknown, sandbox_name
 from ..http.origin import check_origin
 from ..http.params import decode
 from ..http.responses import diagnostic_headers, encode
-from ..http.transport import RawResponse, Transport
+from ..http.transport import RawResponse, ResponseTransport
 from ..http.validation import validate
 from ..mock import Mock
 from ..openapi.document import Operation
@@ -94,7 +94,7 @@ async def handle_control_request(
         error = InternalError("mockvoice has an internal error; its log has the traceback")
         response = _problem_response(mock, operation, error)
     response.headers["date"] = http_date(int((await mock.store.get_clock(sandbox)).now))
-    await Transport(scope, receive, send).send(response)
+    await ResponseTransport(scope, receive, send).send(response)
 
 
 def _context(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from ..errors import InjectedError
 
 if TYPE_CHECKING:
-    from ..http.transport import RawResponse, Transport
+    from ..http.transport import RawResponse, ResponseTransport
 
 Kind = Literal[
     "status",
@@ -36,7 +36,7 @@ _HTML = b"<html><body><h1>It works!</h1></body></html>"
 _TIMED = ("seconds", "jitter", "distribution")
 
 
-class Fault:
+class InjectedFault:
     """One fault that acts on one request.
 
     `data` are the fields of the fault as JSON; `chance(name)` is a number from 0 to 1 that repeats
@@ -69,10 +69,10 @@ class Fault:
         """True if the client sees the fault instead of the operation, which is not executed."""
         return replaces_operation(self.data)
 
-    async def before(self, transport: Transport) -> None:
+    async def before(self, transport: ResponseTransport) -> None:
         """Act before the operation."""
 
-    async def after(self, transport: Transport) -> None:
+    async def after(self, transport: ResponseTransport) -> None:
         """Act between the operation and its response."""
 
     @property
@@ -88,12 +88,12 @@ class Fault:
         """Return the response as the client is to see it."""
         return response
 
-    async def send(self, transport: Transport, response: RawResponse) -> None:
+    async def send(self, transport: ResponseTransport, response: RawResponse) -> None:
         """Send the response, or break the connection."""
         await transport.send(response)
 
 
-class Status(Fault):
+class Status(InjectedFault):
     """An error response."""
 
     summary = (
@@ -116,7 +116,7 @@ class Status(Fault):
         return InjectedError(status, headers=headers, body=self.data.get("body"))
 
 
-class Delay(Fault):
+class Delay(InjectedFault):
     """A pause before or after the operation."""
 
     summary = "the response, `seconds` later"
@@ -125,12 +125,12 @@ class Delay(Fault):
     continues = True
     runs_operation = True
 
-    async def before(self, transport: Transport) -> None:
+    async def before(self, transport: ResponseTransport) -> None:
         """Wait before the operation."""
         if self.when == "before":
             await transport.pause(self.seconds)
 
-    async def after(self, transport: Transport) -> None:
+    async def after(self, transport: ResponseTransport) -> None:
         """Wait after the operation."""
         if self.when == "after":
             await transport.pause(self.seconds)
@@ -141,7 +141,7 @@ class Delay(Fault):
         return self.when == "after"
 
 
-class Timeout(Fault):
+class Timeout(InjectedFault):
     """No response."""
 
     summary = "nothing until `seconds` have passed; then the connection is closed"
@@ -154,35 +154,35 @@ class Timeout(Fault):
         """True: the client waits for the end."""
         return True
 
-    async def send(self, transport: Transport, response: RawResponse) -> None:
+    async def send(self, transport: ResponseTransport, response: RawResponse) -> None:
         """Wait, then close the connection."""
         await transport.pause(self.seconds)
         await transport.disconnect()
 
 
-class Reset(Fault):
+class Reset(InjectedFault):
     """A reset connection."""
 
     summary = "a TCP RST"
     no_response = True
 
-    async def send(self, transport: Transport, response: RawResponse) -> None:
+    async def send(self, transport: ResponseTransport, response: RawResponse) -> None:
         """Reset the connection."""
         await transport.reset()
 
 
-class Disconnect(Fault):
+class Disconnect(InjectedFault):
     """A closed connection."""
 
     summary = "the connection closed before any header"
     no_response = True
 
-    async def send(self, transport: Transport, response: RawResponse) -> None:
+    async def send(self, transport: ResponseTransport, response: RawResponse) -> None:
         """Close the connection."""
         await transport.disconnect()
 
 
-class Truncate(Fault):
+class Truncate(InjectedFault):
     """A body that is cut off."""
 
     summary = "a body that ends before its Content-Length, after `bytes` or a `fraction` (0.5)"
@@ -197,12 +197,12 @@ class Truncate(Fault):
             response, body=body[: min(size, max(len(body) - 1, 0))], content_length=len(body)
         )
 
-    async def send(self, transport: Transport, response: RawResponse) -> None:
+    async def send(self, transport: ResponseTransport, response: RawResponse) -> None:
         """Send what is left of the body, and close the connection."""
         await transport.truncate(response)
 
 
-class Malformed(Fault):
+class Malformed(InjectedFault):
     """A body that is broken."""
 
     summary = "a body that breaks off and is not valid JSON"
@@ -213,7 +213,7 @@ class Malformed(Fault):
         return replace(_with_body(response), body=body[: len(body) // 2] + b"\0")
 
 
-class Empty(Fault):
+class Empty(InjectedFault):
     """A response without a body."""
 
     summary = "the status with an empty body"
@@ -223,7 +223,7 @@ class Empty(Fault):
         return replace(response, body=b"")
 
 
-class WrongType(Fault):
+class WrongType(InjectedFault):
     """A page in place of the documented media type."""
 
     summary = "an HTML page"
@@ -233,7 +233,7 @@ class WrongType(Fault):
         return replace(_with_body(response), body=_HTML, media_type="text/html")
 
 
-class Drip(Fault):
+class Drip(InjectedFault):
     """A slow body."""
 
     summary = "the body in small pieces, over `seconds`"
@@ -246,12 +246,12 @@ class Drip(Fault):
         """True: the client waits for the end."""
         return True
 
-    async def send(self, transport: Transport, response: RawResponse) -> None:
+    async def send(self, transport: ResponseTransport, response: RawResponse) -> None:
         """Send the body in pieces."""
         await transport.drip(response, self.seconds)
 
 
-KINDS: Mapping[str, type[Fault]] = {
+KINDS: Mapping[str, type[InjectedFault]] = {
     "status": Status,
     "delay": Delay,
     "timeout": Timeout,
@@ -266,7 +266,7 @@ KINDS: Mapping[str, type[Fault]] = {
 assert [*KINDS] == [*get_args(Kind)]  # noqa: S101 - a type checker needs the names twice
 
 
-def make_fault(id: str, data: Mapping[str, Any], chance: Callable[[str], float]) -> Fault:
+def make_fault(id: str, data: Mapping[str, Any], chance: Callable[[str], float]) -> InjectedFault:
     """Return the fault that validated JSON describes."""
     return KINDS[kind_of(data)](id, data, chance)
 

@@ -14,7 +14,7 @@ from ..openapi.document import Document, Operation
 from .identify import NO_PROVIDER, SANDBOX
 from .params import ENCODED
 from .pipeline import handle_request
-from .transport import RawResponse, Transport
+from .transport import RawResponse, ResponseTransport
 
 MAX_HEADER_BYTES = 8192  # of one value, so also of an API key
 _HEADER_TOO_LARGE = RawResponse(
@@ -60,7 +60,7 @@ class App:
             await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
         else:
             if any(len(value) > MAX_HEADER_BYTES for _, value in scope["headers"]):
-                await Transport(scope, receive, send).send(_HEADER_TOO_LARGE)
+                await ResponseTransport(scope, receive, send).send(_HEADER_TOO_LARGE)
                 return
             if scope["path"][:1] != "/":
                 _to_origin_form(scope)

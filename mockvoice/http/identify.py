@@ -21,7 +21,7 @@ SANDBOX = "mockvoice.sandbox"  # the key in a scope of the sandbox that its path
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Target(NamedTuple):
+class RequestTarget(NamedTuple):
     """Where a request goes. `problem` is why it will be rejected, where that is certain.
 
     `origin` is the address of the sandbox as the client sees it.
@@ -50,7 +50,7 @@ def identify(
     operations: Mapping[str, Operation],
     scope: Scope,
     hint: Callable[[str, str], str],
-) -> Target:
+) -> RequestTarget:
     """Return the target of a request to a path that has these operations, by method.
 
     `hint` returns the hint for an unknown path at an origin.
@@ -68,7 +68,7 @@ def identify(
         key = api_key(operation, headers)
     except Problem as raised:
         problem = raised
-    return Target(sandbox, operation, key, headers, origin, problem)
+    return RequestTarget(sandbox, operation, key, headers, origin, problem)
 
 
 def sandbox_name(scope: Scope, headers: Headers) -> str:

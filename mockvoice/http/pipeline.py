@@ -29,7 +29,7 @@ from starlette.types import Receive, Scope, Send
 from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem
 from ..faults.headers import FAULT_HEADERS, HEADER_RULE, header_faults
-from ..faults.kinds import Fault, make_fault
+from ..faults.kinds import InjectedFault, make_fault
 from ..faults.rules import FaultRule, RequestFacts, matches
 from ..faults.validation import fault_violations
 from ..mock import Mock
@@ -42,12 +42,12 @@ from ..state.journal import JournalEntry
 from ..state.store import Begin, Begun, Commit
 from ..state.uploads import Upload
 from .body import Body, parse, read_body
-from .identify import NO_PROVIDER, Target, identify, path_hint
+from .identify import NO_PROVIDER, RequestTarget, identify, path_hint
 from .origin import is_foreign
 from .params import Decoded, decode
 from .ratelimit import limit_rules, rate_limit, retry_at
 from .responses import render, render_example, render_problem
-from .transport import RawResponse, Transport
+from .transport import RawResponse, ResponseTransport
 from .validation import validate
 
 _RESPONSE_BYTES = 64 * 1024  # of a response body that the journal keeps
@@ -73,7 +73,7 @@ async def handle_request(
 ) -> None:
     """Handle a request to a path of a provider that has these operations, by method."""
     started = perf_counter()
-    transport = Transport(scope, receive, send)
+    transport = ResponseTransport(scope, receive, send)
     target = identify(provider, operations, scope, partial(_path_hint, mock, provider))
     settings = mock.settings
     body = await read_body(
@@ -113,7 +113,11 @@ def _path_hint(mock: Mock, provider: Provider, path: str, origin: str) -> str:
 
 
 async def _reject_page(
-    mock: Mock, provider: Provider, target: Target, problem: Problem, transport: Transport
+    mock: Mock,
+    provider: Provider,
+    target: RequestTarget,
+    problem: Problem,
+    transport: ResponseTransport,
 ) -> None:
     """Reject a request from a web page of another origin, which must not change any state.
 
@@ -132,7 +136,7 @@ async def _reject_page(
 # --- begin ---------------------------------------------------------------------------------------
 
 
-def _begin(provider: Provider, target: Target) -> Begin:
+def _begin(provider: Provider, target: RequestTarget) -> Begin:
     rules, others = limit_rules(provider, target.operation.id)
     return Begin(
         target.sandbox,
@@ -146,7 +150,7 @@ def _begin(provider: Provider, target: Target) -> Begin:
 
 
 def _context(
-    mock: Mock, provider: Provider, target: Target, begun: Begun, body: Body
+    mock: Mock, provider: Provider, target: RequestTarget, begun: Begun, body: Body
 ) -> RequestContext:
     uploads = tuple([part for _, part in body.parts if isinstance(part, Upload)])
     for i, upload in enumerate(uploads):
@@ -170,7 +174,7 @@ def _context(
 
 async def take_faults(
     mock: Mock, ctx: RequestContext, begin: Begin, body: Body, problem: Problem | None
-) -> tuple[Sequence[Fault], Problem | None]:
+) -> tuple[Sequence[InjectedFault], Problem | None]:
     """Return the faults that fire: that of the request's own headers, then those of the sandbox.
 
     The problem is replaced if the headers are invalid.
@@ -198,7 +202,7 @@ async def take_faults(
         )
     except Problem as invalid:
         return (), invalid
-    faults: list[Fault] = []
+    faults: list[InjectedFault] = []
     for data in own:
         rule = FaultRule(f"{HEADER_RULE}/{begun.number}", data, begun.now)
         if matches(data, facts) and rule.match(begun.seed)[1] is not None:
@@ -230,7 +234,7 @@ async def respond(
     ctx: RequestContext,
     scope: Scope,
     body: Body,
-    faults: Sequence[Fault],
+    faults: Sequence[InjectedFault],
     problem: Problem | None,
 ) -> Outcome:
     """Return the response as the client is to see it."""
@@ -255,7 +259,7 @@ async def respond(
     return outcome
 
 
-def _replacement(ctx: RequestContext, fault: Fault, problem: Problem | None) -> RawResponse:
+def _replacement(ctx: RequestContext, fault: InjectedFault, problem: Problem | None) -> RawResponse:
     """Return an error, or the documented success of an operation that is not executed."""
     error: Problem | None = fault.error(ctx.operation.responses)
     if error is None and not ctx.operation.responses:
@@ -331,7 +335,9 @@ async def _call(ctx: RequestContext, function: Handler) -> Any:
     raise InternalError("mockvoice has an internal error; its log has the message")
 
 
-def _headers(ctx: RequestContext, faults: Sequence[Fault], response: RawResponse) -> dict[str, str]:
+def _headers(
+    ctx: RequestContext, faults: Sequence[InjectedFault], response: RawResponse
+) -> dict[str, str]:
     """Return all headers of a response; those of a fault take precedence."""
     headers = {"date": http_date(int(ctx.now)), **ctx.response_headers, **response.headers}
     if ctx.mock.settings.diagnostics:
@@ -348,9 +354,9 @@ def _journal_entry(
     ctx: RequestContext,
     scope: Scope,
     body: Body,
-    faults: Sequence[Fault],
+    faults: Sequence[InjectedFault],
     outcome: Outcome,
-    transport: Transport,
+    transport: ResponseTransport,
     started: float,
 ) -> JournalEntry:
     response, problem, begun = outcome.response, outcome.problem, ctx.begun
@@ -407,7 +413,7 @@ def _has_file(value: Any) -> bool:
 
 
 def _commit(
-    ctx: RequestContext, entry: JournalEntry, faults: Sequence[Fault], outcome: Outcome
+    ctx: RequestContext, entry: JournalEntry, faults: Sequence[InjectedFault], outcome: Outcome
 ) -> Commit:
     response = outcome.response
     return Commit(
@@ -431,8 +437,8 @@ def _commit(
 async def _send(
     mock: Mock,
     ctx: RequestContext,
-    transport: Transport,
-    faults: Sequence[Fault],
+    transport: ResponseTransport,
+    faults: Sequence[InjectedFault],
     outcome: Outcome,
     commit: Commit,
     started: float,
@@ -443,7 +449,7 @@ async def _send(
         if outcome.response:
             for fault in faults:
                 await fault.after(transport)
-            send = faults[-1].send if faults else Transport.send
+            send = faults[-1].send if faults else ResponseTransport.send
             await send(transport, outcome.response)
     except ConnectionResetError:
         raise  # a fault of a server in this process

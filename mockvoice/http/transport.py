@@ -48,7 +48,7 @@ class Connection:
     progress_at: float = 0.0
 
 
-class Transport:
+class ResponseTransport:
     """The way back to the client of one request; `closed` once the client has disconnected."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:

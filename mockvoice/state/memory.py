@@ -22,7 +22,7 @@ from .store import (
     Change,
     ClockState,
     Commit,
-    Conflict,
+    CommitConflict,
     Epochs,
     PutRecord,
     RemoveRecord,
@@ -177,7 +177,7 @@ class MemoryStore:
             entry.give_back(begun.limits, begun.now)
         return taken
 
-    async def commit(self, commit: Commit) -> Conflict | None:
+    async def commit(self, commit: Commit) -> CommitConflict | None:
         """Apply all changes of a request and complete its journal entry, or neither."""
         sandbox = self._sandboxes.get(commit.sandbox)
         if sandbox is None:  # evicted while the request was in progress
@@ -189,7 +189,7 @@ class MemoryStore:
         stored = commit.changes if voices == commit.epochs[1] else ()
         if stored and not all(self._is_met(sandbox, entry, commit, c) for c in stored):
             account = entry.account if entry else Account(commit.provider, commit.account)
-            return Conflict(account)
+            return CommitConflict(account)
         for change in stored:
             self._apply(sandbox, entry, change)
         if requests == commit.epochs[0]:

@@ -124,7 +124,7 @@ class Commit(NamedTuple):
     finished: bool = True
 
 
-class Conflict(NamedTuple):
+class CommitConflict(NamedTuple):
     """A precondition failed: nothing was applied. `account` is the account as it is now."""
 
     account: Account
@@ -161,7 +161,7 @@ class Store(Protocol):
     async def begin(self, begin: Begin) -> Begun:
         """Begin a request."""
 
-    async def commit(self, commit: Commit) -> Conflict | None:
+    async def commit(self, commit: Commit) -> CommitConflict | None:
         """Apply all changes of a request and complete its journal entry, or neither."""
 
     async def finish(self, commit: Commit) -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from mockvoice.faults.kinds import KINDS, Fault, Kind, make_fault
+from mockvoice.faults.kinds import KINDS, InjectedFault, Kind, make_fault
 
 from ..contract.contracts import CONTRACTS
 from ..markdown import page
@@ -58,8 +58,8 @@ def test_kinds_have_the_same_names_in_code_types_and_contract() -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())
-def test_kind_is_described_by_its_class(name: str, kind: type[Fault]) -> None:
-    assert issubclass(kind, Fault)
+def test_kind_is_described_by_its_class(name: str, kind: type[InjectedFault]) -> None:
+    assert issubclass(kind, InjectedFault)
     assert kind.__doc__
     assert kind.summary
     assert "|" not in kind.summary
@@ -67,7 +67,7 @@ def test_kind_is_described_by_its_class(name: str, kind: type[Fault]) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())
-def test_fields_of_a_kind_are_in_the_contract(name: str, kind: type[Fault]) -> None:
+def test_fields_of_a_kind_are_in_the_contract(name: str, kind: type[InjectedFault]) -> None:
     assert {*kind.fields} <= SCHEMAS["Fault"]["properties"].keys()
     assert {*kind.fields} <= SCHEMAS["SequenceItem"]["properties"].keys()
     assert not {*kind.fields} & COMMON_FIELDS
@@ -84,7 +84,7 @@ def test_every_field_of_the_contract_belongs_to_all_kinds_or_to_some() -> None:
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_fault_replaces_the_operation_only_before_it(
-    name: str, kind: type[Fault], when: str
+    name: str, kind: type[InjectedFault], when: str
 ) -> None:
     data: dict[str, Any] = {"kind": name, "when": when}
     fault = make_fault("fault_1", data, lambda _: 0.5)

@@ -38,7 +38,7 @@ def received(pieces: Sequence[bytes], content_type: str = FORM) -> Body:
     async def receive() -> MutableMapping[str, Any]:
         return messages.pop(0)
 
-    return asyncio.run(read_body(receive, content_type, MAX_BYTES))
+    return asyncio.run(read_body(receive, content_type, MAX_BYTES, MAX_BYTES))
 
 
 def cut(data: bytes, size: int) -> list[bytes]:

@@ -12,7 +12,7 @@ from mockvoice.state.accounts import LimitRule
 from mockvoice.state.journal import JournalEntry
 from mockvoice.state.memory import MemoryStore
 from mockvoice.state.records import Record
-from mockvoice.state.store import Begin, Begun, Change, Commit, Conflict, Store, TakenFault
+from mockvoice.state.store import Begin, Begun, Change, Commit, CommitConflict, Store, TakenFault
 from mockvoice.state.uploads import Upload
 
 from .serializing import SerializingStore
@@ -60,7 +60,7 @@ class Request:
         finished: bool = True,
         retry_at: float | None = None,
         **entry: Any,
-    ) -> Conflict | None:
+    ) -> CommitConflict | None:
         """Commit the request with these changes, and members of its journal entry."""
         commit = self._commit(uploads, **entry)._replace(
             changes=changes, finished=finished, retry_at=retry_at

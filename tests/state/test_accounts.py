@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockvoice.state.accounts import EVERY_KEY, Account, LimitResult, LimitRule
-from mockvoice.state.store import AddUsage, Conflict, Spend, Store
+from mockvoice.state.store import AddUsage, CommitConflict, Spend, Store
 
 from .requests import Request, begin, make_store, run
 
@@ -240,7 +240,7 @@ def test_credit_is_never_overspent() -> None:
     results = [begin(store).commit(Spend(2.0)) for _ in range(3)]
     assert results[:2] == [None, None]
     conflict = results[2]
-    assert isinstance(conflict, Conflict)
+    assert isinstance(conflict, CommitConflict)
     assert conflict.account.credit == 1.0
     assert account(store, "K").credit == 1.0
 

@@ -16,7 +16,7 @@ from mockvoice.state.store import (
     AtMost,
     Change,
     Commit,
-    Conflict,
+    CommitConflict,
     PutRecord,
     RemoveRecord,
     SandboxSettings,
@@ -89,7 +89,7 @@ def test_unmet_precondition_applies_nothing(unmet: Change) -> None:
     usage = AddUsage({"text": "x"})
     changes: list[Change] = [added, Spend(2.0), usage, unmet, RemoveRecord(old)]
     conflict = request.commit(*changes, uploads=[upload], retry_at=START)
-    assert isinstance(conflict, Conflict)
+    assert isinstance(conflict, CommitConflict)
     assert conflict.account.credit == 5.0
     assert records_of(store) == [old]
     assert credit(store) == 5.0
@@ -106,7 +106,7 @@ def test_update_of_a_changed_record_conflicts() -> None:
     (record,) = run(store.put_records("", [make_record("a")]))
     update = PutRecord(record._replace(data={"name": "n"}), record.revision)
     assert begin(store).commit(update) is None
-    assert isinstance(begin(store).commit(update), Conflict)
+    assert isinstance(begin(store).commit(update), CommitConflict)
     (changed,) = records_of(store)
     assert begin(store).commit(PutRecord(changed, changed.revision)) is None
 
@@ -115,7 +115,7 @@ def test_update_of_a_replaced_record_with_the_same_revision_conflicts() -> None:
     store = make_store()
     (record,) = run(store.put_records("", [make_record("a")]))
     run(store.put_records("", [make_record("a")]))
-    assert isinstance(begin(store).commit(PutRecord(record, record.revision)), Conflict)
+    assert isinstance(begin(store).commit(PutRecord(record, record.revision)), CommitConflict)
 
 
 def test_first_update_of_a_base_record_conflicts_with_a_parallel_one() -> None:
@@ -123,14 +123,14 @@ def test_first_update_of_a_base_record_conflicts_with_a_parallel_one() -> None:
     preset = make_record("preset", base=True)
     first, second = begin(store), begin(store)
     assert first.commit(PutRecord(preset, preset.revision)) is None
-    assert isinstance(second.commit(PutRecord(preset, preset.revision)), Conflict)
+    assert isinstance(second.commit(PutRecord(preset, preset.revision)), CommitConflict)
 
 
 def test_update_of_a_removed_base_record_conflicts() -> None:
     store = make_store()
     preset = make_record("preset", base=True)
     assert begin(store).commit(RemoveRecord(preset)) is None
-    assert isinstance(begin(store).commit(PutRecord(preset, preset.revision)), Conflict)
+    assert isinstance(begin(store).commit(PutRecord(preset, preset.revision)), CommitConflict)
 
 
 def test_at_most_counts_visible_records_with_the_prefix() -> None:
@@ -138,14 +138,14 @@ def test_at_most_counts_visible_records_with_the_prefix() -> None:
     ids = [("a:1", "K"), ("a:2", "*"), ("a:3", "other"), ("b:1", "K")]
     run(store.put_records("", [make_record(id, account) for id, account in ids]))
     begin(store).commit(RemoveRecord(make_record("a:4", base=True)))
-    assert isinstance(begin(store).commit(AtMost("voices", "a:", 1)), Conflict)
+    assert isinstance(begin(store).commit(AtMost("voices", "a:", 1)), CommitConflict)
     assert begin(store).commit(AtMost("voices", "a:", 2)) is None
     assert begin(store).commit(AtMost("designs", "a:", 0)) is None
 
 
 def test_conflict_without_an_account_has_an_empty_one() -> None:
     conflict = begin(make_store(), "").commit(AtMost("voices", "", -1))
-    assert isinstance(conflict, Conflict)
+    assert isinstance(conflict, CommitConflict)
     assert (conflict.account.provider, conflict.account.key) == ("acme", "")
 
 
