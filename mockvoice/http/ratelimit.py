@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from ..errors import RateLimited
 from ..provider import Provider, RequestContext
 from ..state.accounts import LimitRule
 
 
-def limit_rules(provider: Provider, operation_id: str) -> tuple[list[LimitRule], list[str]]:
+@lru_cache(maxsize=1024)
+def limit_rules(
+    provider: Provider, operation_id: str
+) -> tuple[tuple[LimitRule, ...], tuple[str, ...]]:
     """Return the provider's limits for an operation, and the names of the other ones."""
     rules, others = [], []
     for name, limit in provider.limits.items():
@@ -18,7 +22,7 @@ def limit_rules(provider: Provider, operation_id: str) -> tuple[list[LimitRule],
             rules.append(LimitRule(name, limit.max, limit.per))
         else:
             others.append(name)
-    return rules, others
+    return tuple(rules), tuple(others)
 
 
 def rate_limit(ctx: RequestContext) -> None:
