@@ -1,4 +1,4 @@
-"""Imports go one way: a room knows only those that stand before it in this list."""
+"""The layers of the package: a module imports only modules of its own and lower layers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mockvoice"
 
-# The order of the house, as the README draws it. `openapi` is itself ordered, inside it.
-ROOMS = [
+# From the lowest to the highest. docs/architecture.md describes the folders.
+LAYERS = [
     "types",
     "text",
     "redact",
@@ -52,6 +52,7 @@ ROOMS = [
     "http.protocols",
     "http.auth",
     "http.body",
+    "http.origin",
     "http.identify",
     "http.ratelimit",
     "http.params",
@@ -59,7 +60,6 @@ ROOMS = [
     "http.responses",
     "http.pipeline",
     "control.context",
-    "control.origin",
     "control.token",
     "control.providers",
     "control.samples",
@@ -95,56 +95,58 @@ MODULES = {
 }
 
 
-def room(module: str) -> int:
+def layer(module: str) -> int:
     if module.startswith("providers.") and not module.endswith("__init__"):
-        return ROOMS.index("providers.*")
-    return ROOMS.index(module)
+        return LAYERS.index("providers.*")
+    return LAYERS.index(module)
 
 
 def imports(module: str) -> set[str]:
-    """The modules of the package that a module imports anywhere, late imports too."""
-    found = set()
-    here = module.split(".")
+    """Return the modules of the package that a module imports, also inside functions."""
+    imported: set[str] = set()
+    package = module.split(".")
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = [*here[: len(here) - node.level], *(node.module or "").split(".")]
+            base = [*package[: len(package) - node.level], *(node.module or "").split(".")]
             name = ".".join(step for step in base if step)
-            for candidate in [name, *(f"{name}.{alias.name}".lstrip(".") for alias in node.names)]:
-                found |= {each for each in (candidate, f"{candidate}.__init__") if each in MODULES}
-    return found
+            for target in [name, *(f"{name}.{alias.name}".lstrip(".") for alias in node.names)]:
+                imported |= {target, f"{target}.__init__"} & MODULES.keys()
+    return imported
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_what_stands_before_it(module: str) -> None:
+def test_module_imports_only_lower_layers(module: str) -> None:
     for imported in imports(module):
-        assert room(imported) <= room(module), f"{module} imports {imported}"
+        assert layer(imported) <= layer(module), f"{module} imports {imported}"
 
 
-def test_providers_do_not_know_each_other() -> None:
+def test_every_layer_exists() -> None:
+    assert {*LAYERS} - {"providers.*"} <= MODULES.keys()
+    assert len({*LAYERS}) == len(LAYERS)
+
+
+def test_providers_do_not_import_each_other() -> None:
     for module in MODULES:
         if module.startswith("providers.") and module != "providers.__init__":
-            assert not {each for each in imports(module) if each.startswith("providers.")}
+            assert not {name for name in imports(module) if name.startswith("providers.")}
 
 
-def test_the_core_knows_no_provider_by_name() -> None:
-    names = ["telnyx", "retell", "supertone", "faseeh"]
+def test_core_does_not_name_providers() -> None:
+    providers = {"telnyx", "retell", "supertone", "faseeh"}
     for module, path in MODULES.items():
-        if not module.startswith("providers.") and module != "client.control":  # names for editors
-            code = [
-                node
-                for node in ast.walk(ast.parse(path.read_text()))
-                if isinstance(node, ast.Name | ast.Attribute)
-                or (isinstance(node, ast.Constant) and node.value in names)
-            ]
-            told = {
-                getattr(node, "id", getattr(node, "attr", getattr(node, "value", "")))
-                for node in code
-            }
-            assert not told & {*names}, module
+        if module.startswith("providers.") or module == "client.control":  # attributes for editors
+            continue
+        names = {
+            getattr(node, "id", getattr(node, "attr", getattr(node, "value", "")))
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Name | ast.Attribute)
+            or (isinstance(node, ast.Constant) and node.value in [*providers])
+        }
+        assert not names & providers, module
 
 
-def test_every_module_opens_with_one_sentence() -> None:
+def test_every_module_has_a_summary() -> None:
     for module, path in MODULES.items():
         docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
-        first = docstring.split("\n\n")[0].split("\n")[0]
-        assert first, module
+        summary = docstring.split("\n")[0]
+        assert summary, module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,13 @@ from typing import Any, get_args, get_type_hints
 
 import httpx
 import pytest
+from telnyx import NotFoundError, Telnyx
 
 import mockvoice
 from mockvoice import Control
 from mockvoice.client import models
-from mockvoice.client.control import ControlError
+from mockvoice.client.control import ControlError, RequestsEvicted
+from mockvoice.faults.kinds import Kind
 
 from .cli.processes import serving
 from .contract.contracts import Contract
@@ -271,6 +274,67 @@ def test_assert_called_and_assert_not_called(mock: Control) -> None:
         mock.telnyx.assert_called()
 
 
+def test_report_shows_requests_with_a_wrong_base_url(mock: Control) -> None:
+    client = Telnyx(api_key="sk_live_0123456789", base_url=mock.url, max_retries=0)
+    with pytest.raises(
+        NotFoundError, match=f"the base URL of Telnyx here is {mock.telnyx.base_url}"
+    ):
+        client.get("/voice_clones", cast_to=httpx.Response)
+    line = r"request_1  \(no provider\) \(no operation\)  GET /voice_clones  -> 404, attempt 1\n"
+    hint = rf"    hint: .*the base URL of Telnyx here is {mock.telnyx.base_url}; "
+    with pytest.raises(AssertionError, match=rf", got 0\. Requests received:\n{line}{hint}"):
+        mock.telnyx.assert_called()
+    assert re.match(line + hint, mock.report())
+    assert mock.telnyx.requests == []
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Control]:
+    """Server whose journals have three entries."""
+    with mockvoice.serve(max_requests=3) as control:
+        yield control
+
+
+def test_assert_called_counts_evicted_requests(small: Control) -> None:
+    mock = small.sandbox("counted")
+    for number in range(5):
+        clone(mock, f"voice {number}")
+    list_voices(mock)
+    assert [request.operation for request in mock.assert_called("cloneVoice", times=5)] == [
+        "cloneVoice",
+        "cloneVoice",
+    ]
+    mock.retell.assert_called("POST /clone-voice", times=5, status=201)
+    mock.retell.assert_called(times=6)
+    mock.retell.assert_not_called("getVoice")
+    assert len(mock.wait_for_requests(6)) == 3
+    with pytest.raises(AssertionError, match=r"expected 3 requests to cloneVoice, got 5\. Reque"):
+        mock.assert_called("cloneVoice", times=3)
+    with pytest.raises(AssertionError, match=r"\n\(3 older requests evicted\)\nrequest_4  retell"):
+        mock.assert_not_called("cloneVoice")
+    assert mock.requests.evicted == 3
+    assert mock.report().startswith("(3 older requests evicted)\nrequest_4  ")
+
+
+def test_assertion_about_fields_of_evicted_requests_raises(small: Control) -> None:
+    mock = small.sandbox("fields")
+    for name in ("a", "a", "b", "b", "c"):
+        clone(mock, name)
+    message = (
+        r'^cannot decide whether there was 2 requests to cloneVoice with fields {"voice_name": "b"}'
+        r": 2 requests were evicted from the journal; start the server with a higher max_requests"
+    )
+    with pytest.raises(RequestsEvicted, match=message):
+        mock.assert_called("cloneVoice", times=2, fields={"voice_name": "b"})
+    with pytest.raises(RequestsEvicted, match="at least 1 request to cloneVoice with fields"):
+        mock.assert_called("cloneVoice", fields={"voice_name": "a"})
+    # What was evicted cannot change these results.
+    assert len(mock.assert_called("cloneVoice", fields={"voice_name": "b"})) == 2
+    mock.assert_called("listVoices", times=0, fields={"voice_name": "b"})
+    with pytest.raises(AssertionError, match=r"expected 1 request .*, got 2"):
+        mock.assert_called("cloneVoice", times=1, fields={"voice_name": "b"})
+
+
 def test_unknown_names_are_rejected_with_closest_match(mock: Control) -> None:
     with pytest.raises(
         ControlError, match=r"\(did you mean cloneVoice\?\); available: cloneVoice, get"
@@ -391,7 +455,7 @@ def test_models_have_the_fields_of_the_contract(
 
 
 def test_literal_types_have_the_values_of_the_contract() -> None:
-    assert [*get_args(models.Kind)] == _schema("Kind")["enum"]
+    assert [*get_args(Kind)] == _schema("Kind")["enum"]
     paths = Contract("mockvoice").document["paths"]
     (body,) = paths["/reset"]["post"]["requestBody"]["content"].values()
     assert [*get_args(models.Part)] == body["schema"]["properties"]["only"]["items"]["enum"]

@@ -32,7 +32,7 @@ _FILTERS = {  # query parameters of `GET /requests` by flag
 def requests(control: Control, options: argparse.Namespace) -> None:
     """Show received requests with their responses and violations, oldest first."""
     from ..client import report
-    from ..client.models import RecordedRequest
+    from ..client.models import RecordedRequest, RecordedRequests
 
     flags = [flag for flag, name in _FILTERS.items() if getattr(options, name) is not None]
     if options.clear:
@@ -48,10 +48,7 @@ def requests(control: Control, options: argparse.Namespace) -> None:
     if "json" in options:
         print_json(journal)
         return
-    evicted = journal["evicted"]
-    if evicted:
-        print(f"({evicted} older request{'s' * (evicted != 1)} evicted)")
-    entries = map(RecordedRequest.of, journal["requests"])
+    entries = RecordedRequests(map(RecordedRequest.of, journal["requests"]), journal["evicted"])
     print(report.summary(entries) if options.short else report.report(entries))
 
 

@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 from urllib.parse import quote, urlencode
 
+from ..faults.kinds import Kind
 from . import report
 from .models import (
     AccountInfo,
     AccountState,
     Failure,
     FaultFields,
-    Kind,
     Part,
     RecordedRequest,
     RecordedRequests,
@@ -37,6 +37,10 @@ _POLL_INTERVAL = 0.01  # seconds
 
 class ControlError(ValueError):
     """The control API rejected a request; the message names the problem."""
+
+
+class RequestsEvicted(RuntimeError):
+    """The journal no longer has all requests that an assertion is about."""
 
 
 class ServerClient:
@@ -210,7 +214,19 @@ class ControlScope:
         journal = self._sandbox.request(
             "GET", "/requests", provider=self._name, operation=operation, status=status
         )
-        return RecordedRequests(map(RecordedRequest.of, journal["requests"]))
+        return RecordedRequests(map(RecordedRequest.of, journal["requests"]), journal["evicted"])
+
+    def _count(self, operation: str | None, status: int | None = None) -> int:
+        """Return the number of requests, including those that were evicted from the journal."""
+        served = self._sandbox.server.providers
+        counts = self._sandbox.request("GET", "/requests/counts")["counts"]
+        return sum(
+            item["count"]
+            for item in counts
+            if self._name in (None, item["provider"])
+            and status in (None, item["status"])
+            and (operation is None or operation in _names(served, item))
+        )
 
     def check_operation(self, operation: str) -> None:
         """Raise ControlError, with the closest match, for an operation that is not served."""
@@ -235,21 +251,31 @@ class ControlScope:
         """Return the requests with this operation, response status and these fields.
 
         Raises AssertionError if there are none, or if `times` is passed, unless there are exactly
-        that many.
+        that many. Requests that were evicted from the journal count, but are not returned. Raises
+        RequestsEvicted where `fields` of evicted requests would decide.
         """
         __tracebackhide__ = True  # the interesting line of a traceback is the caller's
+        recorded = self._requests(operation, status)
         matching = RecordedRequests(
-            request
-            for request in self._requests(operation, status)
-            if all(
-                name in request.fields and request.fields[name] == value
-                for name, value in (fields or {}).items()
-            )
+            (
+                request
+                for request in recorded
+                if all(
+                    name in request.fields and request.fields[name] == value
+                    for name, value in (fields or {}).items()
+                )
+            ),
+            recorded.evicted,
         )
-        if len(matching) == times or (times is None and matching):
-            return matching
         expected = _describe_expected(operation or self._name, times, status, fields)
-        raise AssertionError(self._mismatch(expected, len(matching)))
+        count = self._count(operation, status) if recorded.evicted else len(matching)
+        if fields and count > len(recorded):  # some of those that may match are evicted
+            if len(matching) < (1 if times is None else times + 1):
+                raise RequestsEvicted(_evicted_message(expected, count - len(recorded)))
+            count = len(matching)
+        if count == times or (times is None and count):
+            return matching
+        raise AssertionError(self._mismatch(expected, count))
 
     def assert_not_called(self, operation: str | None = None) -> None:
         """Raise AssertionError if there is any request, or any to the operation."""
@@ -259,7 +285,7 @@ class ControlScope:
     def wait_for_requests(
         self, count: int, timeout: float = 5.0, *, operation: str | None = None
     ) -> RecordedRequests:
-        """Wait until `count` requests have ended, and return all of them.
+        """Wait until `count` requests have ended, and return those that the journal has.
 
         Raises TimeoutError after `timeout` seconds. Blocks its thread: in an event loop use
         `await asyncio.to_thread(mock.wait_for_requests, n)`.
@@ -267,16 +293,22 @@ class ControlScope:
         __tracebackhide__ = True
         _refuse_event_loop()
         deadline = time.monotonic() + timeout
-        while len(received := self._requests(operation)) < count:
+        if operation is not None:
+            self.check_operation(operation)
+        while (received := self._count(operation)) < count:
             if time.monotonic() >= deadline:
                 expected = f"{_describe_expected(operation, count)} within {timeout:g} s"
-                raise TimeoutError(self._mismatch(expected, len(received)))
+                raise TimeoutError(self._mismatch(expected, received))
             time.sleep(_POLL_INTERVAL)
-        return received
+        return self._requests(operation)
 
     def _mismatch(self, expected: str, count: int) -> str:
-        received = report.summary(self.requests)
-        return f"expected {expected}, got {count}. Requests received:\n{received}"
+        received = self._requests()
+        if self._name:
+            # A request that no provider serves may have been meant for this one.
+            journal = self._sandbox.request("GET", "/requests")["requests"]
+            received += map(RecordedRequest.of, (r for r in journal if not r["provider"]))
+        return f"expected {expected}, got {count}. Requests received:\n{report.summary(received)}"
 
     # --- records ---
 
@@ -513,6 +545,25 @@ def unknown_name(kind: str, name: str, candidates: Iterable[str]) -> str:
     hint = did_you_mean(name, known)
     suggestion = f" ({hint})" if hint else ""
     return f"unknown {kind} {name}{suggestion}; available: {', '.join(known)}"
+
+
+def _names(served: Mapping[str, Mapping[str, Any]], count: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the operation of a count: operationId, and method with path."""
+    operations = served[count["provider"]]["operations"] if count["provider"] in served else ()
+    paths = [
+        f"{item['method']} {item['path']}"
+        for item in operations
+        if item["id"] == count["operation"]
+    ]
+    return (count["operation"], *paths)
+
+
+def _evicted_message(expected: str, count: int) -> str:
+    were = "1 request was" if count == 1 else f"{count} requests were"
+    return (
+        f"cannot decide whether there was {expected}: {were} evicted from the journal; start the"
+        " server with a higher max_requests or journal_mb, or reset the sandbox more often"
+    )
 
 
 def _describe_expected(

@@ -7,18 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Self, TypedDict, overload
 
-Kind = Literal[
-    "status",
-    "delay",
-    "timeout",
-    "reset",
-    "disconnect",
-    "truncate",
-    "malformed",
-    "empty",
-    "wrong_type",
-    "drip",
-]
+from ..faults.kinds import Kind
+
 SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
 Part = Literal["faults", "requests", "voices", "accounts", "clock", "ids"]
 
@@ -240,7 +230,14 @@ _NESTED: Mapping[str, type[_Model]] = {
 
 
 class RecordedRequests(list[RecordedRequest]):
-    """A snapshot of the journal, oldest request first."""
+    """A snapshot of the journal, oldest request first.
+
+    `evicted` is the number of older requests, of all providers, that the journal no longer has.
+    """
+
+    def __init__(self, requests: Iterable[RecordedRequest] = (), evicted: int = 0) -> None:
+        super().__init__(requests)
+        self.evicted = evicted
 
     @property
     def last(self) -> RecordedRequest:

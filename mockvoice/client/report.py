@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .models import RecordedFile, RecordedRequest
+from .models import RecordedFile, RecordedRequest, RecordedRequests
 
 NO_REQUESTS = "no requests received"
 _MAX_VALUE_LENGTH = 300  # characters
@@ -15,7 +15,7 @@ _COUNTERS = ("id", "hits", "matched")  # fields that the server adds to a fault
 
 def request_line(request: RecordedRequest) -> str:
     """Return a request and its outcome in one line."""
-    operation = f"{request.provider} {request.operation or '(no operation)'}"
+    operation = f"{request.provider or '(no provider)'} {request.operation or '(no operation)'}"
     path = request.path if request.path.isprintable() else repr(request.path)
     outcome = "no response" if request.status is None else str(request.status)
     if request.fault:
@@ -81,12 +81,24 @@ def internal_error(request: RecordedRequest) -> str:
     return f"mockvoice internal error: {request_line(request)}\n    {error}"
 
 
-def summary(requests: Iterable[RecordedRequest]) -> str:
-    """Return one line per request."""
-    return "\n".join(map(request_line, requests)) or NO_REQUESTS
+def summary(requests: RecordedRequests) -> str:
+    """Return one line per request, and the hint for a path that no provider serves."""
+    lines = _evicted(requests)
+    for request in requests:
+        lines.append(request_line(request))
+        if not request.provider:
+            lines.append(f"    hint: {request.hint}")
+    return "\n".join(lines) or NO_REQUESTS
 
 
-def report(requests: Iterable[RecordedRequest], faults: Iterable[Mapping[str, Any]] = ()) -> str:
+def report(requests: RecordedRequests, faults: Iterable[Mapping[str, Any]] = ()) -> str:
     """Return all requests with details, followed by the faults; oldest first."""
     details = [line for request in requests for line in request_details(request)]
-    return "\n".join([*(details or [NO_REQUESTS]), *map(fault_line, faults)])
+    lines = [*_evicted(requests), *details]
+    return "\n".join([*(lines or [NO_REQUESTS]), *map(fault_line, faults)])
+
+
+def _evicted(requests: RecordedRequests) -> list[str]:
+    """Return the line for requests that are no longer in the journal, if there are any."""
+    count = requests.evicted
+    return [f"({count} older request{'s' * (count != 1)} evicted)"] if count else []

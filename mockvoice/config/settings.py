@@ -103,7 +103,12 @@ class Settings:
     max_requests: int = _setting(
         1_000, "maximum number of journal entries; the oldest are evicted", min_value=0
     )
-    journal_mb: int = _setting(16, "size of the journal in MB, without uploaded files", min_value=0)
+    journal_mb: int = _setting(
+        16,
+        "memory for the journals of all sandboxes in MB, without uploaded files; the oldest entries"
+        " of the sandbox that holds most are evicted",
+        min_value=0,
+    )
     max_sandboxes: int = _setting(
         1_000,
         "maximum number of sandboxes besides the default one; the oldest are evicted",

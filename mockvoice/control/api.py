@@ -3,7 +3,7 @@
 The contract is `specs/mockvoice.yaml`. Unlike requests to a provider, those to the control API
 are not recorded, not limited and not subject to faults. Errors are `application/problem+json`
 (RFC 9457). Cross-origin requests from browsers are rejected before anything is read or changed,
-see `origin.py`. Responses never contain secrets: API keys, and values whose names suggest a
+see `http/origin.py`. Responses never contain secrets: API keys, and values whose names suggest a
 secret, are masked.
 """
 
@@ -19,7 +19,8 @@ from starlette.types import Receive, Scope, Send
 from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem
 from ..http.body import Body, read_body
-from ..http.identify import control_path_hint, path_hint, reject_unknown, sandbox_name
+from ..http.identify import control_path_hint, reject_unknown, sandbox_name
+from ..http.origin import check_origin
 from ..http.params import decode
 from ..http.responses import diagnostic_headers, encode
 from ..http.transport import RawResponse, Transport
@@ -30,7 +31,6 @@ from ..provider import NO_OPERATION, Headers, Response
 from ..state.clock import http_date
 from . import accounts, clock, faults, providers, requests, reset, samples, verification, voices
 from .context import ControlContext
-from .origin import check_origin
 from .token import check_token
 
 log = logging.getLogger("mockvoice")
@@ -56,6 +56,7 @@ HANDLERS: Mapping[str, Handler] = {
     "getFault": faults.get_fault,
     "deleteFault": faults.delete_fault,
     "listRequests": requests.list_requests,
+    "countRequests": requests.count_requests,
     "clearRequests": requests.clear_requests,
     "getRequest": requests.get_request,
     "getVerification": verification.get_verification,
@@ -109,7 +110,9 @@ def _context(
     origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
     origin += f"/~{sandbox}" if sandbox else ""
     if operation is NO_OPERATION:
-        reject_unknown(scope, operations, lambda path: _path_hint(mock, path, origin))
+        reject_unknown(
+            scope, operations, lambda path: control_path_hint(mock.control, path, origin)
+        )
     if operation.id not in OPEN:
         check_origin(headers)
     if operation.id not in PUBLIC:
@@ -123,14 +126,6 @@ def _decode(ctx: ControlContext, scope: Scope, body: Body) -> None:
     validate(ctx.operation, decoded, strict_audio=False, max_bytes=lambda limit: limit)
     defaults = decoded.media_type.defaults if decoded.media_type else {}
     ctx.parameters, ctx.fields = decoded.parameters, {**defaults, **decoded.fields}
-
-
-def _path_hint(mock: Mock, path: str, origin: str) -> str:
-    """Return the hint for a path of the control API, or for one that belongs to nobody."""
-    if f"{path}/".startswith(f"{mock.control.base_path}/"):
-        return control_path_hint(mock.control, path, origin)
-    control = f"the control API is {origin}{mock.control.base_path}"
-    return f"{path_hint([*mock.providers.values()], path, origin)}; {control}"
 
 
 def _response(operation: Operation, result: Any) -> RawResponse:

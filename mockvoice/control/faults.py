@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import NotFound, ValidationFailed
 from ..faults.rules import FaultRule
 from ..faults.validation import fault_violations
-from ..redact import mask_key, redact
+from ..redact import redact_fault
 from ..types import JSON
 from .context import ControlContext
 
@@ -45,9 +45,4 @@ def _no_fault(ctx: ControlContext) -> NotFound:
 
 def fault_json(rule: FaultRule) -> JSON:
     """Return a fault with its id and counters; secrets in its `match` are masked."""
-    fault = rule.described()
-    if "match" in fault:
-        fault["match"] = match = redact(fault["match"])
-        if "account" in match:
-            match["account"] = mask_key(match["account"])
-    return fault
+    return redact_fault(rule.described())

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from urllib.parse import parse_qs
 
 from ..errors import NotFound, ValidationFailed, Violation
 from ..faults.validation import target_violations
-from ..provider import Headers
-from ..redact import mask_key, redact
+from ..redact import FAULT_HEADER, mask_key, redact_fault_header
 from ..state.clock import timestamp
 from ..state.journal import JournalEntry
 from ..types import JSON
@@ -28,6 +26,15 @@ async def list_requests(ctx: ControlContext) -> JSON:
         # Numbers in a query beyond 2**53 are floats, which cannot be used as slice indices.
         entries = entries[-min(int(ctx.parameters["limit"]), len(entries)) :]
     return {"requests": [await entry_json(ctx, entry) for entry in entries], "evicted": evicted}
+
+
+async def count_requests(ctx: ControlContext) -> JSON:
+    counts = [
+        {"provider": provider, "operation": operation, "status": status, "count": total}
+        for provider, operation, status, total in await ctx.store.count_entries(ctx.sandbox)
+    ]
+    _, evicted = await ctx.store.list_entries(ctx.sandbox)
+    return {"counts": counts, "evicted": evicted}
 
 
 async def get_request(ctx: ControlContext) -> JSON:
@@ -72,7 +79,8 @@ def _filters(ctx: ControlContext) -> list[Filter]:
 
 def _operation_names(ctx: ControlContext, entry: JournalEntry) -> tuple[str, str]:
     """Return the operationId of a request, and its method with the path from the contract."""
-    operation = ctx.mock.providers[entry.provider].document.operations.get(entry.operation)
+    provider = ctx.mock.providers.get(entry.provider)
+    operation = provider.document.operations.get(entry.operation) if provider else None
     path = operation.path if operation else entry.path
     return entry.operation, f"{entry.method} {path}"
 
@@ -100,9 +108,10 @@ def _number(id: str) -> int:
 
 async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
     """Return a journal entry with secrets masked."""
-    query = parse_qs(entry.query.decode("latin-1"), keep_blank_values=True)
-    headers = Headers(entry.headers)
-    retries = re.fullmatch(r"[0-9]{1,9}", headers.get("x-stainless-retry-count"))
+    query, headers = entry.query_texts(), entry.header_texts()
+    if FAULT_HEADER in headers:
+        headers[FAULT_HEADER] = redact_fault_header(headers[FAULT_HEADER])
+    retries = re.fullmatch(r"[0-9]{1,9}", headers.get("x-stainless-retry-count", ""))
     uploads = await ctx.store.get_uploads(ctx.sandbox, entry.uploads)
     recorded = {
         "id": entry.id,
@@ -113,7 +122,7 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
         "path": entry.path,
         "query": {name: texts[0] if len(texts) == 1 else texts for name, texts in query.items()},
         "account": mask_key(entry.account) if entry.account else "",
-        "headers": dict(headers.items()),
+        "headers": headers,
         "fields": entry.fields,
         "files": [upload.described() for upload in uploads],
         "bytes": entry.size,
@@ -127,7 +136,7 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
         "early": entry.early,
         "internal_error": entry.internal_error,
     }
-    return redact(recorded, entry.account)
+    return entry.redactor().redact(recorded)
 
 
 def _response_json(entry: JournalEntry) -> JSON:

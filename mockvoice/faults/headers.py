@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InvalidControlHeader, Violation
+from ..redact import FAULT_HEADER
 from ..types import JSON
 
 HEADER_RULE = "header"  # the id of a fault that came with its request
-FAULT_HEADER = "x-mockvoice-fault"
 FAULT_HEADERS = frozenset({FAULT_HEADER.encode(), b"prefer"})
 _PREFER_CODE = re.compile(r'\s*code="?([45]\d\d)"?\s*', re.ASCII | re.IGNORECASE)
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..control.api import handle_control_request
 from ..mock import Mock
 from ..openapi.document import Document, Operation
-from .identify import SANDBOX
+from .identify import NO_PROVIDER, SANDBOX
 from .params import ENCODED
 from .pipeline import handle_request
 
@@ -43,7 +43,7 @@ class App:
             if isinstance(route, Route) and not route.param_convertors
         }
         self._literal["/health"] = self._literal["/__mockvoice/health"]
-        self._not_found = partial(handle_control_request, mock, {})
+        self._not_found = partial(handle_request, mock, NO_PROVIDER, {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from http import HTTPStatus
 from typing import NamedTuple, NoReturn
 
 from starlette.types import Scope
 
 from ..errors import InvalidControlHeader, MethodNotAllowed, Problem, UnknownPath, Violation
 from ..openapi.document import Document, Operation
-from ..provider import NO_OPERATION, Headers, Provider
+from ..provider import NO_OPERATION, Headers, Provider, RequestContext
 from ..text import brief
+from ..types import JSON
 from .auth import api_key
 
 SANDBOX = "mockvoice.sandbox"  # the key in a scope of the sandbox that its path begins with
@@ -33,8 +35,26 @@ class Target(NamedTuple):
     problem: Problem | None
 
 
-def identify(provider: Provider, operations: Mapping[str, Operation], scope: Scope) -> Target:
-    """Return the target of a request to a path that has these operations, by method."""
+def _problem_document(problem: Problem, status: int, ctx: RequestContext) -> JSON:
+    """Return problem details (RFC 9457) with the hint, which SDKs show if it is in the body."""
+    document = {"title": HTTPStatus(status).phrase, "status": status, "detail": problem.sentences}
+    return {**document, "hint": problem.hint} if problem.hint else document
+
+
+# Of requests to paths that no provider serves, most often because of a wrong base URL.
+NO_PROVIDER = Provider("", error=_problem_document, error_type="application/problem+json")
+
+
+def identify(
+    provider: Provider,
+    operations: Mapping[str, Operation],
+    scope: Scope,
+    hint: Callable[[str, str], str],
+) -> Target:
+    """Return the target of a request to a path that has these operations, by method.
+
+    `hint` returns the hint for an unknown path at an origin.
+    """
     headers = Headers(scope["headers"])
     operation = operations.get(scope["method"], NO_OPERATION)
     sandbox, key, problem = "", "", None
@@ -44,7 +64,7 @@ def identify(provider: Provider, operations: Mapping[str, Operation], scope: Sco
         if sandbox:  # URLs in responses lead back to the sandbox
             origin += f"/~{sandbox}"
         if operation is NO_OPERATION:
-            reject_unknown(scope, operations, lambda path: path_hint([provider], path, origin))
+            reject_unknown(scope, operations, lambda path: hint(path, origin))
         key = api_key(operation, headers)
     except Problem as raised:
         problem = raised
@@ -110,7 +130,8 @@ def path_hint(providers: list[Provider], path: str, origin: str) -> str:
         for provider in providers
         for operation in provider.document.operations.values()
     }
-    closest = get_close_matches(path, known, 1)
+    below = [name for name in known if path != "/" and name.endswith(path)]
+    closest = below[:1] or get_close_matches(path, known, 1)
     if closest:
         hints.append(f"did you mean {known[closest[0]]} {closest[0]}?")
     return "; ".join(hints)

@@ -35,13 +35,15 @@ from ..faults.validation import fault_violations
 from ..mock import Mock
 from ..openapi.document import Operation
 from ..provider import Handler, Provider, RequestContext, undeclared
+from ..state.accounts import Account
 from ..state.clock import http_date
 from ..state.ids import Ids, draw
 from ..state.journal import JournalEntry
 from ..state.store import Begin, Begun, Commit
 from ..state.uploads import Upload
 from .body import Body, parse, read_body
-from .identify import Target, identify
+from .identify import NO_PROVIDER, Target, identify, path_hint
+from .origin import is_foreign
 from .params import Decoded, decode
 from .ratelimit import limit_rules, rate_limit, retry_at
 from .responses import render, render_example, render_problem
@@ -72,10 +74,13 @@ async def handle_request(
     """Handle a request to a path of a provider that has these operations, by method."""
     started = perf_counter()
     transport = Transport(scope, receive, send)
-    target = identify(provider, operations, scope)
+    target = identify(provider, operations, scope, partial(_path_hint, mock, provider))
     body = await read_body(
         receive, target.headers.get("content-type"), mock.settings.max_body_mb * BYTES_PER_MB
     )
+    if target.problem and is_foreign(target.headers):
+        await _reject_page(mock, provider, target, target.problem, transport)
+        return
     begin = _begin(provider, target)
     begun = await mock.store.begin(begin)
     ctx = _context(mock, provider, target, begun, body)
@@ -93,6 +98,31 @@ async def handle_request(
             break
         ctx.retry(conflict.account)
     await _send(mock, ctx, transport, faults, outcome, commit, started)
+
+
+def _path_hint(mock: Mock, provider: Provider, path: str, origin: str) -> str:
+    """Return the hint for an unknown path of a provider, or for one that no provider serves."""
+    if provider is not NO_PROVIDER:
+        return path_hint([provider], path, origin)
+    control = f"the control API is {origin}{mock.control.base_path}"
+    return f"{path_hint([*mock.providers.values()], path, origin)}; {control}"
+
+
+async def _reject_page(
+    mock: Mock, provider: Provider, target: Target, problem: Problem, transport: Transport
+) -> None:
+    """Reject a request from a web page of another origin, which must not change any state.
+
+    Browsers send such requests without asking, and without an API key: the page could fill the
+    journal, and replace sandboxes by others.
+    """
+    now = (await mock.store.get_clock(target.sandbox)).now
+    account = Account(provider.name, "")
+    begun = Begun((0, 0, 0), 0, 0, now, "", None, mock.settings.audio, account, (), 0, None)
+    ctx = _context(mock, provider, target, begun, Body())
+    response = render_problem(ctx, problem)
+    response.headers = {"date": http_date(int(now)), **response.headers}
+    await transport.send(response)
 
 
 # --- begin ---------------------------------------------------------------------------------------
@@ -142,6 +172,8 @@ async def take_faults(
     The problem is replaced if the headers are invalid.
     """
     begun = ctx.begun
+    if ctx.provider is NO_PROVIDER:  # a fault must not hide the hint
+        return (), problem
     if not (begun.rules_version or ctx.headers.has_any(FAULT_HEADERS)):
         return (), problem
     facts = RequestFacts(

@@ -38,7 +38,7 @@ def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
         "provider": entry.provider,
         "operation": entry.operation,
         "method": entry.method,
-        "path": entry.path,
+        "path": entry.redactor().text(entry.path),
         "account": mask_key(entry.account) if entry.account else "",
         "status": entry.status,
         "fault": {"id": entry.fault, "kind": entry.kind} if entry.fault else None,
@@ -48,7 +48,7 @@ def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
 
 def _text(entry: Mapping[str, Any]) -> str:
     sandbox = f"~{entry['sandbox']}  " if entry["sandbox"] else ""
-    operation = f"{entry['provider']} {entry['operation'] or '(no operation)'}"
+    operation = f"{entry['provider'] or '(no provider)'} {entry['operation'] or '(no operation)'}"
     path = entry["path"] if entry["path"].isprintable() else repr(entry["path"])
     status = "no response" if entry["status"] is None else entry["status"]
     fault = f", {entry['fault']['kind']} ({entry['fault']['id']})" if entry["fault"] else ""

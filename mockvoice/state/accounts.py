@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 EVERY_KEY = "*"  # its configured state applies to all keys of a provider
 USAGE_ENTRIES = 10_000  # kept of each account
+_MAX_KEY_CHARACTERS = 4 * 1024 * 1024  # of all keys of a sandbox
 
 
 class Account(NamedTuple):
@@ -30,7 +31,7 @@ class Account(NamedTuple):
 
     def described(self) -> dict[str, Any]:
         """Return the state that can be changed, as JSON."""
-        return {name: getattr(self, name) for name in STATE}
+        return {name: getattr(self, name) for name in STATE} | {"limits": {**self.limits}}
 
 
 STATE = ("tier", "credit", "trial_ended", "models", "limits")
@@ -144,7 +145,7 @@ class AccountEntry:
 class Accounts:
     """The accounts of one sandbox in memory; an account is made when its key is first seen.
 
-    Beyond `capacity` the oldest account is evicted.
+    Beyond `capacity`, and if the keys get too long together, the oldest accounts are evicted.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class Accounts:
         self._every: dict[str, dict[str, Any]] = {}
         self._capacity = capacity
         self._entries: dict[tuple[str, str], AccountEntry] = {}
+        self._key_characters = 0
 
     def find(self, provider: str, key: str) -> AccountEntry | None:
         """Return the account of a key, if it is there."""
@@ -170,8 +172,13 @@ class Accounts:
         entry = AccountEntry(account)
         if key:  # requests without a key have no account
             self._entries[provider, key] = entry
-        if len(self._entries) > self._capacity:
-            del self._entries[next(iter(self._entries))]
+            self._key_characters += len(key)
+            while (
+                len(self._entries) > self._capacity or self._key_characters > _MAX_KEY_CHARACTERS
+            ) and self._entries:
+                oldest = next(iter(self._entries))
+                del self._entries[oldest]
+                self._key_characters -= len(oldest[1])
         return entry
 
     def change(self, entry: AccountEntry, state: Mapping[str, Any]) -> Account:

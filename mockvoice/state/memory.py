@@ -11,7 +11,7 @@ from ..config.settings import BYTES_PER_MB, Settings
 from ..faults.rules import FaultRule
 from .accounts import Account, AccountEntry, Accounts
 from .clock import Clock
-from .journal import Journal, JournalEntry
+from .journal import Journal, JournalEntry, RequestCount
 from .records import EVERY_ACCOUNT, Record, Records
 from .store import (
     PARTS,
@@ -31,6 +31,8 @@ from .store import (
     TakenFault,
 )
 from .uploads import Upload, UploadCache
+
+_EVICTED_PART = 64  # one of so many parts of the journals is evicted at once
 
 
 class _Sandbox:
@@ -60,7 +62,7 @@ class _Sandbox:
             for data in settings.faults:
                 self.add_rule(data, now, configured=True)
         if "requests" in parts:
-            self.journal = Journal(settings.max_requests, settings.journal_mb * BYTES_PER_MB)
+            self.journal = Journal(settings.max_requests)
             requests = next(self._versions)
         if "voices" in parts:
             self.records = Records(settings.max_voices)
@@ -96,6 +98,8 @@ class MemoryStore:
         self._settings = settings
         self._uploads = UploadCache(settings.upload_cache_mb * BYTES_PER_MB)
         self._sandboxes: dict[str, _Sandbox] = {}
+        self._max_journal_bytes = settings.journal_mb * BYTES_PER_MB
+        self._journal_bytes = 0
         self._versions = count(1)
         self._sandbox("")
 
@@ -108,9 +112,14 @@ class MemoryStore:
             if len(self._sandboxes) > self._settings.max_sandboxes + 1:  # besides the default one
                 oldest = next(name for name in self._sandboxes if name)
                 evicted = self._sandboxes.pop(oldest)
-                self._release_entries(evicted.journal)
+                self._clear_journal(evicted)
                 self._release_records(evicted.records)
         return sandbox
+
+    @property
+    def journal_bytes(self) -> int:
+        """The approximate number of bytes of all journals in memory."""
+        return self._journal_bytes
 
     @property
     def upload_bytes(self) -> int:
@@ -210,7 +219,29 @@ class MemoryStore:
 
     def _put_entry(self, sandbox: _Sandbox, entry: JournalEntry) -> None:
         self._uploads.retain(entry.uploads)
+        before = sandbox.journal.bytes
         self._release_entries(sandbox.journal.put(entry))
+        self._journal_bytes += sandbox.journal.bytes - before
+        if self._journal_bytes > self._max_journal_bytes:
+            self._evict_entries(sandbox)
+
+    def _evict_entries(self, current: _Sandbox) -> None:
+        """Evict entries of the sandboxes that hold most, but not the newest one of the current."""
+        limit = self._max_journal_bytes
+        while self._journal_bytes > limit:
+            largest = max(
+                (s for s in self._sandboxes.values() if len(s.journal) > (s is current)),
+                key=lambda sandbox: sandbox.journal.bytes,
+                default=None,
+            )
+            if largest is None:
+                return
+            # Some at once, because finding the largest sandbox takes as long as there are many.
+            goal = max(limit - limit // _EVICTED_PART, self._journal_bytes - largest.journal.bytes)
+            while self._journal_bytes > goal and len(largest.journal) > (largest is current):
+                before = largest.journal.bytes
+                self._release_entries([largest.journal.evict()])
+                self._journal_bytes -= before - largest.journal.bytes
 
     def _is_met(
         self, sandbox: _Sandbox, entry: AccountEntry | None, commit: Commit, change: Change
@@ -254,6 +285,11 @@ class MemoryStore:
             self._release_records([removed])
         if record.base:
             self._put_record(sandbox, record._replace(removed=True, uploads=(), number=0))
+
+    def _clear_journal(self, sandbox: _Sandbox) -> None:
+        self._release_entries(sandbox.journal)
+        self._journal_bytes -= sandbox.journal.bytes
+        sandbox.journal.clear()
 
     def _release_entries(self, entries: Iterable[JournalEntry]) -> None:
         for entry in entries:
@@ -343,15 +379,18 @@ class MemoryStore:
         journal = self._sandbox(sandbox).journal
         return [*journal], journal.evicted
 
+    async def count_entries(self, sandbox: str) -> Sequence[RequestCount]:
+        """Return the number of requests by provider, operation and status."""
+        counts = self._sandbox(sandbox).journal.counts
+        return [RequestCount(*key, number) for key, number in counts.items()]
+
     async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
         """Return one journal entry."""
         return self._sandbox(sandbox).journal.find(number)
 
     async def clear_entries(self, sandbox: str) -> None:
         """Delete all journal entries."""
-        state = self._sandbox(sandbox)
-        self._release_entries(state.journal)
-        state.journal.clear()
+        self._clear_journal(self._sandbox(sandbox))
 
     async def list_internal_errors(self, sandbox: str) -> Sequence[JournalEntry]:
         """Return the entries with an internal error."""
@@ -391,7 +430,8 @@ class MemoryStore:
 
     async def get_clock(self, sandbox: str) -> ClockState:
         """Return the time of a sandbox."""
-        clock = self._sandbox(sandbox).clock
+        state = self._sandboxes.get(sandbox)
+        clock = state.clock if state else Clock()
         return ClockState(clock.now(), clock.frozen)
 
     async def set_clock(
@@ -414,7 +454,7 @@ class MemoryStore:
         state.audio = settings.audio or state.audio
         state.limits = settings.limits or state.limits
         if "requests" in parts:
-            self._release_entries(state.journal)
+            self._clear_journal(state)
         if "voices" in parts:
             self._release_records(state.records)
         state.begin(parts)

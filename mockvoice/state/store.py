@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..faults.rules import FaultRule
 from .accounts import Account, LimitResult, LimitRule
-from .journal import JournalEntry
+from .journal import JournalEntry, RequestCount
 from .records import Record
 from .uploads import Upload
 
@@ -213,6 +213,12 @@ class Store(Protocol):
     async def list_entries(self, sandbox: str) -> tuple[Sequence[JournalEntry], int]:
         """Return the journal, oldest first, and the number of evicted entries."""
 
+    async def count_entries(self, sandbox: str) -> Sequence[RequestCount]:
+        """Return the number of requests by provider, operation and status, evicted ones included.
+
+        Counting begins anew whenever the journal is deleted.
+        """
+
     async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
         """Return one journal entry."""
 
@@ -255,7 +261,7 @@ class Store(Protocol):
         """Change parts of an account; those of the key "*" change every account."""
 
     async def get_clock(self, sandbox: str) -> ClockState:
-        """Return the time of a sandbox."""
+        """Return the time of a sandbox. Unlike other calls, this one does not create it."""
 
     async def set_clock(
         self, sandbox: str, *, at: float | None, frozen: bool | None, advance: float

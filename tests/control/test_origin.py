@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
+import httpx
 import pytest
 
-from ..conftest import Box
+from mockvoice.http.server import Server
+
+from ..conftest import Box, Serve
 
 BEARER = {"Authorization": "Bearer K"}
 LIST = "/retell/list-voices"
@@ -78,3 +84,60 @@ def test_samples_can_be_played_by_pages_of_any_origin(box: Box) -> None:
     (voice, *_) = box.http.get(LIST, headers=BEARER).json()
     played = box.http.get(voice["preview_audio_url"], headers=foreign)
     assert (played.status_code, played.headers["content-type"]) == (200, "audio/wav")
+
+
+FOREIGN = [
+    {"Origin": "https://evil.example"},
+    {"Sec-Fetch-Site": "cross-site", "Accept-Language": "en"},
+    {"Origin": "http://evil.example:4010", "Host": "evil.example:4010"},  # after DNS rebinding
+]
+
+
+def sandboxes(server: Server) -> Sequence[str]:
+    return asyncio.run(server.mock.store.list_sandboxes())
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/__mockvoice/requests"),
+        ("GET", "/__mockvoice/health"),  # open to every page
+        ("GET", "/__mockvoice/nowhere"),
+        ("GET", "/__mockvoice/samples/aiff"),
+        ("POST", "/__mockvoice/reset"),
+        ("GET", "/retell/list-voices"),
+        ("POST", "/retell/clone-voice"),
+        ("GET", "/retell/nowhere"),
+        ("PATCH", "/retell/list-voices"),
+        ("GET", "/nowhere"),
+    ],
+)
+def test_foreign_page_creates_and_evicts_no_sandbox(
+    serve: Serve, headers: dict[str, str], method: str, path: str
+) -> None:
+    server = serve(max_sandboxes=2)
+    with Box(server, "victim") as victim:
+        victim.http.get(LIST, headers=BEARER)
+        for number in range(5):
+            url = f"{server.url}/~page{number}{path}"
+            assert httpx.request(method, url, headers=headers).status_code < 500
+        assert sandboxes(server) == ["", "victim"]
+        assert len(victim.requests()) == 1
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_rejected_form_of_a_foreign_page_is_not_recorded(box: Box, headers: dict[str, str]) -> None:
+    form = {"voice_name": "n", "voice_provider": "elevenlabs"}
+    response = box.http.post("/retell/clone-voice", data=form, headers=headers)
+    assert response.status_code == 401
+    assert "x-mockvoice-request" not in response.headers
+    assert box.requests() == []
+    assert box.control.get("/requests/counts").json()["counts"] == []
+
+
+def test_accepted_request_of_a_foreign_page_is_recorded(box: Box) -> None:
+    """A development server that forwards requests also forwards Origin."""
+    response = box.http.get(LIST, headers={**BEARER, "Origin": "http://localhost:5173"})
+    assert response.status_code == 200
+    assert len(box.requests()) == 1

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
-from ..conftest import Box
+from ..conftest import Box, Serve
 from ..faults.raw import Raw
 
 BEARER = {"Authorization": "Bearer K"}
@@ -100,6 +101,47 @@ def test_clear_keeps_the_id_counter_and_reset_restarts_it(box: Box) -> None:
     box.control.post("/reset", json={"only": ["requests"]})
     box.http.get(LIST, headers=BEARER)
     assert box.last()["id"] == "request_1"
+
+
+def test_counts_include_evicted_requests(serve: Serve) -> None:
+    with Box(serve(max_requests=2), "counted") as box:
+        for _ in range(5):
+            box.http.get(LIST, headers=BEARER)
+        box.http.get(LIST)
+        box.http.get("/retell/nowhere")
+        counted = box.control.get("/requests/counts").json()
+        assert counted == {
+            "counts": [
+                {"provider": "retell", "operation": operation, "status": status, "count": count}
+                for operation, status, count in [
+                    ("listVoices", 200, 5),
+                    ("listVoices", 401, 1),
+                    ("", 404, 1),
+                ]
+            ],
+            "evicted": 5,
+        }
+
+
+def test_request_without_response_is_counted_with_status_null(box: Box) -> None:
+    box.inject(kind="reset")
+    with pytest.raises(httpx.TransportError):
+        box.http.get(LIST, headers=BEARER)
+    (count,) = box.control.get("/requests/counts").json()["counts"]
+    assert (count["status"], count["count"]) == (None, 1)
+
+
+def test_slow_response_is_counted_once(box: Box) -> None:
+    box.inject(kind="drip", seconds=0.01)
+    box.http.get(LIST, headers=BEARER)
+    assert [count["count"] for count in box.control.get("/requests/counts").json()["counts"]] == [1]
+
+
+@pytest.mark.parametrize("reset", [("DELETE", "/requests"), ("POST", "/reset")])
+def test_deleting_the_journal_resets_its_counts(box: Box, reset: tuple[str, str]) -> None:
+    box.http.get(LIST, headers=BEARER)
+    box.control.request(*reset)
+    assert box.control.get("/requests/counts").json() == {"counts": [], "evicted": 0}
 
 
 def begin_slow(box: Box, slow: Raw) -> None:

@@ -268,3 +268,27 @@ def test_hundreds_of_clones_stay_within_configured_limits(serve: Serve) -> None:
         digests = [entry["files"][0]["sha256"] for entry in box.requests()]
         assert digests == [None] * 8 + digests[-2:]
         assert all(digests[-2:])
+
+
+def test_presets_of_many_keys_take_no_place_in_the_store(serve: Serve) -> None:
+    """A preset is stored only when it is modified."""
+    with Box(serve(max_voices=3, max_accounts=5), "many") as box:
+        for number in range(100):
+            headers = {"Authorization": f"Bearer key{number}"}
+            listed = box.http.get("/telnyx/v2/voice_designs", headers=headers).json()["data"]
+            assert len(listed) == 1
+        assert box.control.get("/voices").json() == {"voices": [], "evicted": 0}
+        headers = {"Authorization": "Bearer new"}
+        created = box.http.post(
+            "/telnyx/v2/voice_designs",
+            headers=headers,
+            json={"name": "narrator", "text": "Hello", "prompt": "Calm."},
+        ).json()["data"]
+        read = box.http.get(f"/telnyx/v2/voice_designs/{created['id']}", headers=headers)
+        assert read.status_code == 200
+        (preset,) = listed
+        renamed = box.http.patch(
+            f"/telnyx/v2/voice_designs/{preset['id']}", headers=headers, json={"name": "other"}
+        )
+        assert renamed.status_code == 200
+        assert box.control.get("/voices").json()["evicted"] == 0

@@ -12,7 +12,7 @@ from typing import get_args
 import httpx
 import pytest
 
-from mockvoice.client.models import Kind
+from mockvoice.faults.kinds import Kind
 from mockvoice.http.app import App
 from mockvoice.http.server import Server, bind
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..conftest import Box, encoded
+from ..conftest import Box, Serve, encoded
 from ..state.serializing import make_mock
 
 WAV = encoded("wav", 0.25)
@@ -105,6 +105,42 @@ def test_entry_of_early_failure_contains_fields_and_files(box: Box) -> None:
         assert (entry["fields"], entry["files"]) == (DESIGN, [])
     assert [entry["status"] for entry in box.requests()] == [502, 502, 401, 404]
     assert (unknown_path["operation"], no_key["account"]) == ("", "")
+
+
+@pytest.mark.parametrize("fault", [{}, {"status": 502}])
+def test_request_to_path_without_provider_is_recorded(box: Box, fault: dict[str, Any]) -> None:
+    """A base URL without the provider's base path must not end in a report without requests."""
+    if fault:
+        box.inject(**fault)  # a fault must not hide the hint
+    response = box.http.post("/voice_designs?a=1", headers=BEARER, json=DESIGN)
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    hint = response.json().pop("hint")
+    assert f"the base URL of Telnyx here is {box.url}/telnyx/v2; " in hint
+    assert "; did you mean POST /telnyx/v2/voice_designs?; the control API is " in hint
+    assert response.json()["detail"] == "no operation has the path /voice_designs"
+    entry = box.last()
+    assert response.headers["x-mockvoice-request"] == entry["id"]
+    assert (entry["provider"], entry["operation"], entry["account"]) == ("", "", "")
+    assert (entry["path"], entry["query"], entry["fields"]) == (
+        "/voice_designs",
+        {"a": "1"},
+        DESIGN,
+    )
+    assert (entry["status"], entry["hint"], entry["fault"]) == (404, hint, None)
+    assert box.requests(operation="POST /voice_designs") == [entry]
+    assert box.requests(provider="telnyx") == []
+
+
+def test_request_to_path_without_provider_is_logged(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Box(serve(log="text"), "logged") as box:
+        box.http.get("/voice_clones")
+        box.requests()
+    assert "request_1  (no provider) (no operation)  GET /voice_clones  -> 404" in (
+        capsys.readouterr().out
+    )
 
 
 def test_entry_of_unreadable_body_contains_its_size(box: Box) -> None:

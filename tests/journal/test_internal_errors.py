@@ -60,6 +60,20 @@ def test_exception_in_handler_is_recorded_with_traceback(tmp_path: Path) -> None
     assert error.rstrip().endswith("RuntimeError: oh no")
 
 
+def test_verification_keeps_internal_errors_after_1000_further_requests(tmp_path: Path) -> None:
+    def fail(ctx: RequestContext) -> Any:
+        raise RuntimeError("oh no")
+
+    with serve_acme(tmp_path, fail) as box:
+        box.http.get("/acme/v9/songs")
+        for _ in range(1001):
+            box.http.get("/acme/v9/nowhere")
+        assert box.control.get("/requests/request_1").status_code == 404
+        (entry,) = box.control.get("/verification").json()["requests"]
+    assert (entry["id"], entry["operation"]) == ("request_1", "listSongs")
+    assert entry["internal_error"].rstrip().endswith("RuntimeError: oh no")
+
+
 def test_response_that_violates_its_contract_is_recorded(tmp_path: Path) -> None:
     with serve_acme(tmp_path, lambda ctx: [1]) as box:
         assert box.http.get("/acme/v9/songs").json() == [1]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
-from ..conftest import Box, encoded
+import pytest
+
+from ..conftest import Box, Serve, encoded
 
 WAV = encoded("wav", 0.25)
 BEARER = {"Authorization": "Bearer K"}
@@ -54,6 +57,81 @@ def test_secrets_are_masked_everywhere(box: Box) -> None:
     )
     assert [secret for secret in (*secrets, "123454321") if secret in shown] == []
     assert "sk_l…" in shown
+
+
+def everything_shown(box: Box) -> str:
+    """Return the text of all that the control API returns about requests and faults."""
+    return "".join(box.control.get(path).text for path in ("/requests", "/faults", "/verification"))
+
+
+SECRET = "sk_live_a/b+0123456789=="
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Auth-Key": SECRET},
+        {"X-Auth": SECRET},
+        {"Auth-Token": SECRET},
+        {"X-Mockvoice-Fault": json.dumps({"match": {"account": SECRET}})},
+        {"X-Mockvoice-Fault": json.dumps({"match": {"headers": {"x-api-key": SECRET}}})},
+        {"X-Mockvoice-Fault": json.dumps({"match": {"fields": {"password": SECRET}}})},
+        {"X-Mockvoice-Fault": json.dumps({"mach": {"secret": SECRET}})},
+        {"X-Mockvoice-Fault": f"status=500; account={SECRET}"},
+    ],
+)
+def test_secrets_in_headers_are_masked_wherever_they_occur(
+    box: Box, headers: dict[str, str]
+) -> None:
+    headers = {**headers, "Authorization": "Bearer K"}
+    sent = {**DESIGN, "text": f"my key is {SECRET}", "x": [{SECRET: 1}]}
+    box.http.post(DESIGNS, headers=headers, json=sent)
+    box.http.get(LIST, headers={**headers, "X-Echo": SECRET}, params={"q": SECRET})
+    box.http.get(f"/retell/get-voice/{quote(SECRET, safe='')}", headers=headers)
+    shown = everything_shown(box)
+    for form in ("sk_live", "0123456789"):
+        assert form not in shown
+
+
+def test_short_account_in_a_fault_header_is_masked(box: Box) -> None:
+    fault = {"match": {"account": "short"}, "status": 500}
+    box.http.get(LIST, headers={**BEARER, "X-Mockvoice-Fault": json.dumps(fault)})
+    assert "short" not in everything_shown(box)
+    assert json.loads(box.last()["headers"]["x-mockvoice-fault"])["status"] == 500
+
+
+@pytest.mark.parametrize("name", ["key", "signature", "X-Amz-Signature", "access_key"])
+def test_secrets_in_query_are_masked_wherever_they_occur(box: Box, name: str) -> None:
+    box.http.get(f"{LIST}/{SECRET}", headers=BEARER, params={name: SECRET, "q": f"a {SECRET}"})
+    assert "sk_live" not in everything_shown(box)
+
+
+def test_key_is_masked_as_the_name_of_a_member(box: Box) -> None:
+    key = "sk_live_0123456789"
+    sent = {**DESIGN, "by_key": {key: "value"}, key: 1}
+    box.http.post(DESIGNS, headers={"Authorization": f"Bearer {key}"}, json=sent)
+    fields = box.last()["fields"]
+    assert key not in everything_shown(box)
+    assert "value" in fields["by_key"].values()
+
+
+def test_fault_masks_matched_secrets_in_its_other_members(box: Box) -> None:
+    box.inject(status=500, match={"account": SECRET}, body={"echo": [SECRET]})
+    assert "sk_live" not in everything_shown(box)
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_log_masks_keys_in_paths(
+    serve: Serve, capsys: pytest.CaptureFixture[str], format: str
+) -> None:
+    key = "sk_live_0123456789"
+    with Box(serve(log=format), "logged") as box:
+        box.http.get(f"/retell/get-voice/{key}", headers={"Authorization": f"Bearer {key}"})
+        box.http.get(f"/retell/get-voice/{key}?key={key}")
+        box.requests()
+    printed = capsys.readouterr().out
+    assert printed.count("/get-voice/sk_l") == 2
+    assert key not in printed
 
 
 def test_names_that_resemble_secrets_are_not_masked(box: Box) -> None:

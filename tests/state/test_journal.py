@@ -65,7 +65,8 @@ def test_entry_larger_than_the_size_limit_is_kept_alone() -> None:
 
 def test_weight_of_an_entry_excludes_its_files() -> None:
     small = make_entry(1)
-    assert make_entry(1, size=1000, file_size=900).weight == small.weight + 100
+    assert make_entry(1, size=1000, file_size=1000).weight == small.weight
+    assert make_entry(1, fields={"x": "y" * 1000}).weight > small.weight + 1000
     assert make_entry(1, response=b"12345").weight == small.weight + 5
 
 
@@ -154,15 +155,29 @@ def test_sandboxes_have_journals_of_their_own() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 8), st.integers(0, 5000)), max_size=30))
-def test_journal_stays_within_its_limits(puts: list[tuple[int, int]]) -> None:
-    journal = Journal(5, 20_000)
+def test_journal_stays_within_its_capacity(puts: list[tuple[int, int]]) -> None:
+    journal = Journal(5)
     dropped = 0
     for number, size in puts:
-        removed = journal.put(make_entry(number, size=size))
+        removed = journal.put(make_entry(number, response=bytes(size)))
         dropped += sum(entry.number != number for entry in removed)  # the rest is replaced
         assert len(journal) <= 5
         assert journal.bytes == sum(entry.weight for entry in journal)
-        assert journal.bytes <= 20_000 or len(journal) == 1
         assert journal.evicted == dropped
         listed = [entry.number for entry in journal]
         assert listed == sorted({*listed})
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 400_000)), min_size=1, max_size=20)
+)
+def test_journals_of_all_sandboxes_stay_within_one_limit(puts: list[tuple[str, int]]) -> None:
+    store = make_store(journal_mb=1)
+    for sandbox, size in puts:
+        begin(store, sandbox=sandbox).commit(response=bytes(size))
+        held = {name: sum(entry.weight for entry in entries(store, name)) for name in "abc"}
+        assert sum(held.values()) <= BYTES_PER_MB
+        assert entries(store, sandbox)[-1].response == bytes(size)
+    assert sum(count.total for name in "abc" for count in run(store.count_entries(name))) == len(
+        puts
+    )

@@ -1,4 +1,4 @@
-"""Protection of the control API against web pages (CSRF and DNS rebinding)."""
+"""Protection against web pages of other origins (CSRF and DNS rebinding)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def check_origin(headers: Headers) -> None:
             f"browsers may not use the control API as {host}; use an IP address, localhost,"
             " or a host name without a dot"
         )
+
+
+def is_foreign(headers: Headers) -> bool:
+    """Return True for a browser request that no page of the mock itself sent."""
+    try:
+        check_origin(headers)
+    except Forbidden:
+        return True
+    return False
 
 
 def _is_local(host: str) -> bool:
