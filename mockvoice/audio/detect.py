@@ -10,6 +10,7 @@ than MAX_ELEMENTS chunks, blocks, pages, boxes or frames, and never copy the fil
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from struct import Struct
 from typing import NamedTuple
 
 FORMATS = ("wav", "mp3", "flac", "ogg", "m4a")
@@ -75,6 +76,10 @@ def _little(data: Bytes, at: int, size: int) -> int:
 # --- WAV -----------------------------------------------------------------------------------------
 
 
+_CHUNK = Struct("<4sI")  # name and size
+_FORMAT = Struct("<2xHII")  # channels, rate, bytes per second
+
+
 class _Wav(NamedTuple):
     """The fields of a WAV header. `announced` and `received` are the bytes of sound."""
 
@@ -97,18 +102,14 @@ def _wav_header(data: Bytes) -> _Wav | str:
     for _ in range(MAX_ELEMENTS):
         if at + 8 > len(data):
             return "the WAV file ends inside its header"
-        name, size = data[at : at + 4], _little(data, at + 4, 4)
+        name, size = _CHUNK.unpack_from(data, at)
         at += 8
         if name == b"data":
             return header._replace(announced=size, received=len(data) - at)
         if name == b"fmt ":
             if at + 16 > len(data):
                 return "the WAV file ends inside its header"
-            header = _Wav(
-                channels=_little(data, at + 2, 2),
-                rate=_little(data, at + 4, 4),
-                bytes_per_second=_little(data, at + 8, 4),
-            )
+            header = _Wav(*_FORMAT.unpack_from(data, at))
         at += size + size % 2
     return f"the WAV file has more than {MAX_ELEMENTS} chunks before its sound"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from itertools import chain
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -59,7 +60,7 @@ class App:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
         else:
-            if any(len(value) > MAX_HEADER_BYTES for _, value in scope["headers"]):
+            if max(map(len, chain.from_iterable(scope["headers"])), default=0) > MAX_HEADER_BYTES:
                 await ResponseTransport(scope, receive, send).send(_HEADER_TOO_LARGE)
                 return
             if scope["path"][:1] != "/":

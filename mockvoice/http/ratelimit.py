@@ -44,8 +44,10 @@ def rate_limit(ctx: RequestContext) -> None:
 def retry_at(now: float, headers: Mapping[str, str]) -> float | None:
     """Return the time until which response headers tell the client to wait, if they do."""
     milliseconds, seconds = headers.get("retry-after-ms"), headers.get("retry-after", "")
+    if not (milliseconds or seconds):
+        return None
     try:
         wait = float(milliseconds) / 1000 if milliseconds else float(seconds)
     except ValueError:
-        return None  # no Retry-After, or a date
+        return None  # a date
     return now + wait if math.isfinite(wait) else None

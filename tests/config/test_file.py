@@ -331,6 +331,7 @@ diagnostics: true
 max_body_mb: 1
 max_json_mb: 1
 read_timeout: 30
+control_token: ""
 upload_cache_mb: 1
 max_voices: 100
 max_accounts: 100

@@ -334,6 +334,7 @@ def test_fault_after_the_operation_replaces_its_response(box: Box) -> None:
     assert box.http.get(LIST).status_code == 503
     assert box.http.post(DESIGNS, headers=BEARER, json={}).status_code == 503
     assert [violation["message"] for violation in box.last()["violations"]] == [
+        "name is required",
         "prompt is required",
         "text is required",
     ]
