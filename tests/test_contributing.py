@@ -13,6 +13,8 @@ import pytest
 from .cli.processes import clean_environ
 from .markdown import ROOT, page
 
+pytestmark = pytest.mark.slow
+
 CONTRIBUTING = page("CONTRIBUTING.md")
 WALKTHROUGHS = dict.fromkeys(
     block.title for block in CONTRIBUTING.blocks if block.language == "diff"

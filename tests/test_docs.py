@@ -33,6 +33,8 @@ from .contract.contracts import CONTRACTS, OPERATIONS, Contract, Operation
 from .markdown import ROOT, Block, Page, names, page, pages, rows
 from .sdk.test_node import node
 
+pytestmark = pytest.mark.slow
+
 PAGES = pages()
 BLOCKS = [block for page in PAGES for block in page.blocks]
 CONTROL = Contract("mockvoice")

@@ -13,6 +13,8 @@ import pytest
 
 from .markdown import page
 
+pytestmark = [pytest.mark.slow, pytest.mark.network]
+
 ROOT = Path(__file__).parents[1]
 PIP = ["-m", "pip", "--disable-pip-version-check", "--quiet"]
 

@@ -23,6 +23,8 @@ from .markdown import ROOT, page
 from .sdk.test_node import FOLDER as NODE_TESTS
 from .sdk.test_node import node
 
+pytestmark = pytest.mark.slow
+
 CI = page("docs/ci.md")
 DOCUMENTS = [yaml.safe_load(block.text) for block in CI.blocks if block.language == "yaml"]
 EXAMPLES = ROOT / "examples"

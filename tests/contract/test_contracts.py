@@ -18,6 +18,8 @@ from openapi_spec_validator import validate
 from .contracts import CONTRACTS, OPERATIONS, Contract, Operation, check
 from .strategies import SOUND, Break, breaks, requests
 
+pytestmark = pytest.mark.slow
+
 FRIENDLY = "550e8400-e29b-41d4-a716-446655440000"
 
 BEARER = {"Authorization": "Bearer KEY"}

@@ -17,6 +17,8 @@ from telnyx import Telnyx
 
 from ..conftest import Box
 
+pytestmark = pytest.mark.slow
+
 KEY = "key_of_the_tests"
 SOON = {"retry_after": 0.001}  # without Retry-After the SDKs wait for at least half a second
 

@@ -6,6 +6,8 @@ import pytest
 
 from .fuzzer import fuzz
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 def test_mutated_requests_cause_no_internal_error_no_hang_and_little_memory() -> None:

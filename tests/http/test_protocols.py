@@ -21,6 +21,8 @@ from mockvoice.http.server import MAX_UNREAD_BYTES, Server, bind
 from ..conftest import internal_errors
 from ..state.serializing import make_mock
 
+pytestmark = pytest.mark.slow
+
 KEY = "Authorization: Bearer K\r\n"
 LIST = f"GET /retell/list-voices HTTP/1.1\r\nHost: x\r\n{KEY}"
 CLOSE = "Connection: close\r\n\r\n"

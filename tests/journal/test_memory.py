@@ -17,6 +17,8 @@ from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.state.memory import MemoryStore
 
+pytestmark = pytest.mark.slow
+
 DESIGNS = "/telnyx/v2/voice_designs"
 DESIGN = {"name": "narrator", "text": "Hello", "prompt": "Calm."}
 Sent = tuple[str, dict[str, str], bytes]

@@ -29,6 +29,8 @@ from ..conftest import encoded, internal_errors
 from ..contract.contracts import check
 from ..state.serializing import make_mock
 
+pytestmark = pytest.mark.slow
+
 WAV = encoded("wav", 0.2)
 KEYS = st.sampled_from(["one", "two"])
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
