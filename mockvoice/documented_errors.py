@@ -109,7 +109,7 @@ def _body_causes(content: MediaType) -> Iterator[Cause]:
         if missing:
             yield ValidationFailed, f"without {', '.join(missing)}"
         elif not content.schema.is_valid([]):
-            yield ValidationFailed, "a body that is no object"
+            yield ValidationFailed, "a body that is not an object"
     for field in content.fields.values():
         if field.file:
             if field.file.formats:

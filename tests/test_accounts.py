@@ -158,7 +158,7 @@ def test_account_of_unknown_provider_returns_404(box: Box, provider: str) -> Non
     response = box.control.get(f"/accounts/{provider}/K")
     assert response.status_code == 404
     assert response.json()["detail"] == (
-        f"there is no provider {provider}; there are faseeh, retell, supertone, telnyx"
+        f"unknown provider {provider}; available: faseeh, retell, supertone, telnyx"
     )
 
 

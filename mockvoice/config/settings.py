@@ -95,7 +95,7 @@ class Settings:
     )
     read_timeout: int = _setting(
         30,
-        "seconds until a connection is closed on which the rest of a request is missing",
+        "seconds to wait for the rest of a request before closing the connection",
         min_value=1,
     )
     upload_cache_mb: int = _setting(
@@ -116,7 +116,7 @@ class Settings:
     journal_mb: int = _setting(
         16,
         "memory for the journals of all sandboxes in MB, without uploaded files; the oldest entries"
-        " of the sandbox that holds most are evicted",
+        " of the sandbox that holds the most are evicted",
         min_value=0,
     )
     max_sandboxes: int = _setting(

@@ -39,7 +39,7 @@ class ControlContext:
         """Return the served provider with a name. Raises NotFound."""
         providers = self.mock.providers
         if name not in providers:
-            raise NotFound(f"there is no provider {name}; there are {', '.join(providers)}")
+            raise NotFound(f"unknown provider {name}; available: {', '.join(providers)}")
         return providers[name]
 
     def sample_url(self, voice: str) -> str:

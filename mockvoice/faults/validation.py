@@ -23,7 +23,7 @@ def fault_violations(
     location: RequestLocation,
     pointer: str = "",
 ) -> list[Violation]:
-    """Return why JSON is not a fault, or one that can never fire.
+    """Return the violations of JSON that is not a fault, or a fault that can never fire.
 
     `control` is the contract of the control API. A header holds a single fault, no sequence.
     """
@@ -51,7 +51,7 @@ def target_violations(
     location: RequestLocation,
     pointer: str = "",
 ) -> Iterator[Violation]:
-    """Yield why `provider` or `operation` names nothing that is served."""
+    """Yield a violation for each unknown `provider` or `operation`."""
     name, operation = data.get("provider"), data.get("operation")
     if isinstance(name, str) and name not in providers:
         yield unknown_name(location, f"{pointer}/provider", [*providers], name)
@@ -65,7 +65,7 @@ def target_violations(
         }
         if operation not in ids:
             known = [*dict.fromkeys(ids.values())]
-            message = f"must be an operation; got {operation}; there are {', '.join(known)}"
+            message = f"must be an operation; got {operation}; available: {', '.join(known)}"
             same_form = [key for key in ids if (" " in key) == (" " in operation)]
             yield unknown_name(location, f"{pointer}/operation", same_form, operation)._replace(
                 message=message, expected=known
@@ -86,5 +86,5 @@ def pattern_violations(
 
 
 def _framing_violation(location: RequestLocation, pointer: str, name: str) -> Violation:
-    message = "is written by the server; the kind truncate sends a wrong one"
+    message = "is set by the server; use the kind truncate to send a wrong one"
     return Violation(location, pointer, "not", message, received=name)

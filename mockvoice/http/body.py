@@ -1,7 +1,7 @@
 """The body of a request: streamed in, bounded, never on disk; then JSON or form fields and files.
 
 Reading never raises for what a client sent: the whole upload is drained first, and `Body.problem`
-is what is wrong with it. Node clients report `fetch failed` in place of an early response.
+says what is wrong with it. Node clients report `fetch failed` in place of an early response.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Body:
         return not self.size or not (self.parts or self.data or self.problem)
 
     def json(self) -> JSON:
-        """Return the data as JSON. Raises MalformedBody if it is none."""
+        """Return the data as JSON. Raises MalformedBody if it is not JSON."""
         try:
             return parse(self.data)
         except ValueError as error:
@@ -110,7 +110,7 @@ def _count_nodes(data: bytes) -> int:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check_usable(value: JSON, data: bytes) -> None:
@@ -173,12 +173,12 @@ async def read_body(
 
 def _too_large(max_bytes: int, setting: str, subject: str = "the body has") -> PayloadTooLarge:
     return PayloadTooLarge(
-        f"{subject} more than {max_bytes} bytes", hint=f"the setting {setting} is the limit"
+        f"{subject} more than {max_bytes} bytes", hint=f"raise the setting {setting}"
     )
 
 
 class _Reader(Protocol):
-    """Reads a body in chunks, and the end of it. Raises PayloadTooLarge or MalformedBody."""
+    """Reads a body in chunks; `end` completes it. Both raise PayloadTooLarge or MalformedBody."""
 
     def write(self, chunk: bytes) -> None: ...
 
@@ -195,7 +195,7 @@ def _reader(body: Body, boundary: str, max_text_bytes: int) -> _Reader:
 
 
 class _Data:
-    """A body that is read at its end."""
+    """A body that is neither parsed nor decoded while it arrives."""
 
     def __init__(self, body: Body) -> None:
         self._body = body

@@ -33,7 +33,7 @@ def served(additional: Iterable[Provider | str] = ()) -> list[Provider]:
     for item in reversed([*additional]):
         provider = custom(item) if isinstance(item, str) else item
         if provider.name in {other.name for other in providers}:
-            raise ContractError(f"there is a provider {provider.name} already; choose another name")
+            raise ContractError(f"a provider named {provider.name} exists; choose another name")
         providers.insert(0, provider)
     return providers
 

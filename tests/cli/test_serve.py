@@ -159,7 +159,7 @@ def test_provider_modules_are_imported_from_current_directory(tmp_path: Path) ->
     [
         ("acme", "a provider must be acme=path.yaml or acme=path.yaml:module"),
         ("acme=no.yaml", "the contract of acme does not exist: no.yaml"),
-        ("telnyx=acme.yaml", "there is a provider telnyx already; choose another name"),
+        ("telnyx=acme.yaml", "a provider named telnyx exists; choose another name"),
         ("acme=bad.yaml", "acme.yaml must be an OpenAPI document"),
         ("acme=acme.yaml:no_such", "the module of acme cannot be imported: No module named"),
         ("acme=acme.yaml:bad.py", "the module of acme cannot be imported: NameError: name 'x'"),

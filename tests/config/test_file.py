@@ -124,7 +124,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "a fault at no operation": (
         "faults:\n- provider: retell\n  operation: clone_voice",
         (
-            "3: faults[0].operation must be an operation; got clone_voice; there are cloneVoice,"
+            "3: faults[0].operation must be an operation; got clone_voice; available: cloneVoice,"
             " getVoice, listVoices, addCommunityVoice, searchCommunityVoice, getConcurrency;"
             " did you mean cloneVoice?"
         ),

@@ -53,4 +53,4 @@ def test_spec_matches_its_schema_in_the_contract(box: Box, name: str) -> None:
 def test_spec_of_unknown_provider_returns_404(box: Box) -> None:
     response = box.control.get("/specs/acme")
     assert response.status_code == 404
-    assert response.json()["detail"].startswith("there is no provider acme; there are faseeh,")
+    assert response.json()["detail"].startswith("unknown provider acme; available: faseeh,")

@@ -72,7 +72,7 @@ def test_limit_over_number_of_requests_returns_all(box: Box, limit: str) -> None
         (
             "provider=retell&operation=getVoices",
             (
-                "operation must be an operation; got getVoices; there are cloneVoice, getVoice,"
+                "operation must be an operation; got getVoices; available: cloneVoice, getVoice,"
                 " listVoices, addCommunityVoice, searchCommunityVoice, getConcurrency"
             ),
         ),

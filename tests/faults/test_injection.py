@@ -103,7 +103,7 @@ def test_header_fault_can_be_utf_8(box: Box) -> None:
     ("text", "pointer", "message"),
     [
         ("{bad", "", "is not valid JSON: Expecting property name"),
-        ('{"seconds": NaN}', "", "is not usable JSON: NaN is no JSON number"),
+        ('{"seconds": NaN}', "", "is not usable JSON: NaN is not a JSON number"),
         ('{"body": "\\ud800"}', "", "has text with half of a surrogate pair"),
         ("[" * 5000, "", "JSON"),  # too deep for some versions of Python, incomplete for others
         ('{"body": ' + "[" * 100 + "]" * 100 + "}", "", "is nested more than 64 deep"),

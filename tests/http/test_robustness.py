@@ -109,8 +109,8 @@ def test_date_time_is_read_in_every_spelling_of_rfc_3339(box: Box, start: str) -
 NOT_FINITE = {
     "1e400": "the number 1e400 is out of range",
     "-1e400": "the number -1e400 is out of range",
-    "NaN": "NaN is no JSON number",
-    "-Infinity": "-Infinity is no JSON number",
+    "NaN": "NaN is not a JSON number",
+    "-Infinity": "-Infinity is not a JSON number",
 }
 every_infinity = pytest.mark.parametrize("number", NOT_FINITE)
 
