@@ -26,7 +26,7 @@ def control_document() -> Document:
 
 
 class Mock:
-    """What one server serves."""
+    """The settings, contracts, providers and state of one server."""
 
     def __init__(
         self, settings: Settings, providers: Iterable[Provider], store: Store | None = None

@@ -161,7 +161,7 @@ class RequestContext:
         self.changes.append(RemoveRecord(record))
 
     def spend(self, amount: float) -> bool:
-        """Take an amount of credit; False, and nothing is taken, if the account has less."""
+        """Spend credit; return False, and spend nothing, if the account has less."""
         credit = self.account.credit
         if credit is not None and credit < amount:
             return False
@@ -169,7 +169,7 @@ class RequestContext:
         return True
 
     def add_usage(self, usage: Mapping[str, Any]) -> None:
-        """Note a use of the account."""
+        """Record a use of the account."""
         self.changes.append(AddUsage(usage))
 
     async def usage(self) -> Sequence[Mapping[str, Any]]:
@@ -183,7 +183,7 @@ class RequestContext:
         self.changes.append(AtMost(collection, prefix, stored))
 
     def retry(self, account: Account) -> None:
-        """Forget all changes and begin again with the account as it is now."""
+        """Discard all changes and begin again with the account as it is now."""
         self.account = account
         self.changes.clear()
         self.response_headers.clear()

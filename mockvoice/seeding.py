@@ -64,7 +64,7 @@ def _violations(
     collection: Collection,
     made: set[str],
 ) -> Iterable[Violation]:
-    """Return what is wrong with the given members; what is wrong with made ones is the given id."""
+    """Return the violations of a record; those of generated members are reported for the id."""
     pointer = "/id" if "id" in seed else f"/data/{collection.id}"
     if "id" in seed:
         made = made | {collection.id}

@@ -328,7 +328,7 @@ def test_assertion_about_fields_of_evicted_requests_raises(small: Control) -> No
         mock.assert_called("cloneVoice", times=2, fields={"voice_name": "b"})
     with pytest.raises(RequestsEvicted, match="at least 1 request to cloneVoice with fields"):
         mock.assert_called("cloneVoice", fields={"voice_name": "a"})
-    # What was evicted cannot change these results.
+    # Evicted requests cannot change these results.
     assert len(mock.assert_called("cloneVoice", fields={"voice_name": "b"})) == 2
     mock.assert_called("listVoices", times=0, fields={"voice_name": "b"})
     with pytest.raises(AssertionError, match=r"expected 1 request .*, got 2"):

@@ -1,4 +1,4 @@
-"""Faults that a request brings itself: `X-Mockvoice-Fault` and `Prefer: code=`."""
+"""Faults in the headers of a request: `X-Mockvoice-Fault` and `Prefer: code=`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import InvalidControlHeader, Violation
 from ..redact import FAULT_HEADER
 from ..types import JSON
 
-HEADER_RULE = "header"  # the id of a fault that came with its request
+HEADER_RULE = "header"  # the id of a fault from a header
 FAULT_HEADERS = frozenset({FAULT_HEADER.encode(), b"prefer"})
 _PREFER_CODE = re.compile(r'\s*code="?([45]\d\d)"?\s*', re.ASCII | re.IGNORECASE)
 

@@ -229,7 +229,7 @@ class WrongType(InjectedFault):
     summary = "an HTML page"
 
     def edit(self, response: RawResponse) -> RawResponse:
-        """Replace the body by HTML."""
+        """Replace the body with HTML."""
         return replace(_with_body(response), body=_HTML, media_type="text/html")
 
 

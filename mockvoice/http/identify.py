@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestTarget(NamedTuple):
-    """Where a request goes. `problem` is why it will be rejected, where that is certain.
+    """The target of a request. `problem` is set if it is certain to be rejected.
 
     `origin` is the address of the sandbox as the client sees it.
     """

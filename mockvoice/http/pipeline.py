@@ -3,7 +3,7 @@
     identify    sandbox, operation, API key                       -> 404 405 401
     read_body   the whole body, bounded, before anything is decided
     begin       account, clock, limits; a journal entry is reserved
-    take        faults that fire; one that replaces the operation wins over everything below
+    take        faults that fire; one that replaces the operation precedes everything below
     respond     rate_limit -> authorize -> decode -> validate -> handle -> render
     edit        faults that act on the response
     commit      what the handler changed, and the journal entry, at once
@@ -122,7 +122,7 @@ async def _reject_page(
     """Reject a request from a web page of another origin, which must not change any state.
 
     Browsers send such requests without asking, and without an API key: the page could fill the
-    journal, and replace sandboxes by others.
+    journal, and evict sandboxes.
     """
     now = (await mock.store.get_clock(target.sandbox)).now
     account = Account(provider.name, "")
@@ -270,7 +270,7 @@ def _replacement(ctx: RequestContext, fault: InjectedFault, problem: Problem | N
 async def _execute(
     ctx: RequestContext, scope: Scope, body: Body, outcome: Outcome, problem: Problem | None
 ) -> RawResponse:
-    """Return what the provider responds, whatever goes wrong."""
+    """Return the provider's response; an exception becomes its response to an internal error."""
     try:
         _reject(problem)
         rate_limit(ctx)
@@ -443,7 +443,7 @@ async def _send(
     commit: Commit,
     started: float,
 ) -> None:
-    """Send the response, and complete the journal entry of one that takes its time."""
+    """Send the response, then complete a journal entry that was committed unfinished."""
     error = ""
     try:
         if outcome.response:

@@ -67,7 +67,7 @@ class ConnectionMixin:
         super().connection_lost(error)  # type: ignore[misc]  # of uvicorn
 
     def data_received(self, data: bytes) -> None:
-        """Parse data, and remember since when the client owes the rest."""
+        """Parse data, and note the time since which the rest of a request is missing."""
         if not self.is_reading_head():  # all of a head has to arrive in time
             self._waiting_since = self.loop.time()
         self.parse(data)
@@ -81,7 +81,7 @@ class ConnectionMixin:
         super().data_received(data)  # type: ignore[misc]  # of uvicorn
 
     def close_if_stalled(self, since: float) -> None:
-        """Close the connection if the rest of a request is missing since then."""
+        """Close the connection if the rest of the request has still not arrived."""
         if self._waiting_since > since or self.timeout_keep_alive_task is not None:
             return
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:

@@ -48,7 +48,7 @@ def render_example(ctx: RequestContext) -> RawResponse:
 
 
 def render_problem(ctx: RequestContext, problem: Problem) -> RawResponse:
-    """Return a problem in the provider's words, with the first of its documented statuses."""
+    """Return a problem as the provider's error, with the first of its documented statuses."""
     status = problem.status(ctx.operation.responses)
     headers = dict(problem.headers)
     own_type = headers.pop("content-type", "")

@@ -109,8 +109,8 @@ class Server(uvicorn.Server):
 
     def serve_forever(self) -> None:
         """Serve in this thread until a signal."""
-        # Objects of the start live forever, and requests leave stored objects, hardly garbage:
-        # collections of the former are useless, of the latter seldom worth their time.
+        # Objects made at startup live until the end, and requests leave little garbage:
+        # collecting the former is useless, and the latter rarely worth the time.
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         self.run(sockets=[self._listener])
@@ -165,7 +165,7 @@ class Server(uvicorn.Server):
         self._end()
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until stopped; then write what is left of the log."""
+        """Serve until stopped; then write the remaining log lines."""
         try:
             super().run(sockets)
         finally:

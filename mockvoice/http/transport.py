@@ -49,7 +49,7 @@ class Connection:
 
 
 class ResponseTransport:
-    """The way back to the client of one request; `closed` once the client has disconnected."""
+    """Sends the response to one request; `closed` is True once the client has disconnected."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._connection: Connection = scope.get(CONNECTION) or Connection()

@@ -95,7 +95,7 @@ def _audio(decoded: Decoded, field: Field, upload: Upload, rule: FileConstraints
 
 
 def _audio_problem(upload: Upload, rule: FileConstraints) -> str:
-    """Return why a file is not audio in one of the formats, "" if it is."""
+    """Return the reason why a file is not audio in one of the formats, "" if it is."""
     info = upload.info
     if info.format in rule.formats:
         return info.problem

@@ -111,7 +111,7 @@ def _message(problem: Problem, status: int, ctx: RequestContext) -> str:
 
 
 def _reads_objects(ctx: RequestContext) -> bool:
-    """Return whether the client's edition has an object as the message of 400 and 415."""
+    """Return True if the client expects an object as the message of 400 and 415."""
     edition = _EDITION.search(ctx.headers.get("user-agent"))
     return edition is not None and tuple(map(int, edition.groups())) >= OBJECTS_SINCE
 
@@ -180,7 +180,7 @@ def _offset_page(ctx: RequestContext, voices: list[Data]) -> JSON:
 
 
 def _contains_words(ctx: RequestContext, voice: Data) -> bool:
-    """Return whether name and description contain all words of the parameters of that name."""
+    """Return True if name and description contain all words of the parameters so named."""
     return all(
         word in voice[member].lower()
         for member in ("name", "description")
@@ -227,7 +227,7 @@ def search_voices(ctx: RequestContext) -> JSON:
 
 
 def _matches(ctx: RequestContext, voice: Data) -> bool:
-    """Return whether a voice matches all filters: commas mean "any of", semicolons "all of"."""
+    """Return True if a voice matches all filters: commas mean "any of", semicolons "all of"."""
     members = {"style": "styles", "model": "models"}
     for name in ("language", "gender", "age", "use_case", "use_cases", "style", "model"):
         text = ctx.parameters.get(name)

@@ -30,7 +30,7 @@ class AccessLog:
         self._thread: Thread | None = None
 
     def __call__(self, sandbox: str, entry: JournalEntry) -> None:
-        """Print the entry of a sandbox, unless too many lines wait for their reader."""
+        """Print the entry of a sandbox, unless too many lines are waiting to be read."""
         if self._thread is None:
             self._thread = Thread(target=self._write_lines, name="mockvoice log", daemon=True)
             self._thread.start()
@@ -43,7 +43,7 @@ class AccessLog:
         self._lines.put(self._format(_entry(sandbox, entry)))
 
     def close(self, seconds: float = 0.5) -> None:
-        """Write the lines that wait, as long as somebody reads them."""
+        """Write the waiting lines, as long as somebody reads them."""
         if self._thread is not None:
             if self._dropped:
                 self._lines.put(self._dropped_line.format(self._dropped))

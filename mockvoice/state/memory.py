@@ -49,7 +49,7 @@ class _Sandbox:
         self.begin(PARTS)
 
     def begin(self, parts: Collection[str]) -> None:
-        """Put parts at their start."""
+        """Set parts to their initial state."""
         settings = self.settings
         requests, voices, accounts = self.epochs
         if "clock" in parts:
@@ -342,7 +342,7 @@ class MemoryStore:
         state.epochs = (requests, next(self._versions), accounts)
 
     async def next_count(self, sandbox: str, kind: str) -> int:
-        """Count one more of something that the control API makes."""
+        """Return the next number for a kind of object that the control API makes."""
         counts = self._sandbox(sandbox).counts
         counts[kind] += 1
         return counts[kind]
@@ -405,7 +405,7 @@ class MemoryStore:
     async def get_usage(
         self, sandbox: str, provider: str, account: str
     ) -> Sequence[Mapping[str, Any]]:
-        """Return the uses that were noted for an account, oldest first."""
+        """Return the recorded uses of an account, oldest first."""
         entry = self._sandbox(sandbox).accounts.find(provider, account)
         return [*entry.usage] if entry else []
 
@@ -447,7 +447,7 @@ class MemoryStore:
         return ClockState(clock.now(), clock.frozen)
 
     async def reset(self, sandbox: str, parts: Collection[str], settings: SandboxSettings) -> None:
-        """Put parts of a sandbox back to their start."""
+        """Restore the initial state of parts of a sandbox."""
         state = self._sandbox(sandbox)
         if settings.seed is not None:
             state.seed = f"{settings.seed}/"

@@ -86,7 +86,7 @@ class Spend(NamedTuple):
 
 
 class AddUsage(NamedTuple):
-    """Note a use of the account."""
+    """Record a use of the account."""
 
     usage: Mapping[str, Any]
 
@@ -173,7 +173,7 @@ class Store(Protocol):
         """Count a match of these fault rules, in their order, and return the ones that fire.
 
         A fault that replaces the operation gives back what the request used of its limits;
-        `give_back` does so for a fault that the request brought itself.
+        `give_back` does so for a fault in the headers of the request.
         """
 
     async def get_record(
@@ -187,12 +187,12 @@ class Store(Protocol):
         """Return the stored records of this account and of every account, removed ones included."""
 
     async def has_record(self, sandbox: str, provider: str, collection: str, id: str) -> bool:
-        """Return True if any account has a stored record with this id; a removed one is none."""
+        """Return True if any account has a stored record with this id that is not removed."""
 
     async def get_usage(
         self, sandbox: str, provider: str, account: str
     ) -> Sequence[Mapping[str, Any]]:
-        """Return the uses that were noted for an account, oldest first."""
+        """Return the recorded uses of an account, oldest first."""
 
     # --- fault rules ---
 
@@ -243,7 +243,7 @@ class Store(Protocol):
         """Delete all records; presets are back."""
 
     async def next_count(self, sandbox: str, kind: str) -> int:
-        """Count one more of something that the control API makes, such as a seeded record."""
+        """Return the next number for a kind of object, such as records seeded over HTTP."""
 
     async def get_account(
         self, sandbox: str, provider: str, key: str, defaults: Mapping[str, Any]
@@ -271,7 +271,7 @@ class Store(Protocol):
     # --- sandboxes ---
 
     async def reset(self, sandbox: str, parts: Collection[str], settings: SandboxSettings) -> None:
-        """Put parts of a sandbox back to their start."""
+        """Restore the initial state of parts of a sandbox."""
 
     async def list_sandboxes(self) -> Sequence[str]:
         """Return the names of all sandboxes, oldest first; "" is the default one."""

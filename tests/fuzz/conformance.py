@@ -1,7 +1,7 @@
 """Schemathesis on all contracts: `make schemathesis`, or `python -m tests.fuzz.conformance`.
 
 It runs every check except those that contradict what the mock is for. The reports that remain and
-are no defects are in ACCEPTED, each with its reason; any other one fails the run.
+are not defects are in ACCEPTED, each with its reason; any other one fails the run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Report(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """Reports that are no defects; everything but `code` and `reason` is a pattern."""
+    """Reports that are not defects; everything but `code` and `reason` is a pattern."""
 
     contract: str
     operation: str

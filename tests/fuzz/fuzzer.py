@@ -32,7 +32,7 @@ _TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?: .*\n)*\S.*")
 
 @dataclass
 class Result:
-    """What the server did with the requests."""
+    """The responses, failures, latency and memory of the server during a run."""
 
     requests: int = 0
     statuses: Counter[int] = field(default_factory=Counter)

@@ -16,7 +16,7 @@ from mockvoice.state.uploads import Upload
 FORM = "multipart/form-data; boundary=zz"
 MAX_BYTES = 20_000
 
-# What means something to a parser of forms, whole and cut short.
+# Text with a meaning for a parser of forms, whole and cut short.
 TOKENS = [
     *(b"--zz\r\n", b"--zz--\r\n", b"--zz", b"--z", b"--", b"\r\n", b"\r", b"\n", b"\r\n\r\n"),
     *(b'Content-Disposition: form-data; name="a"', b"Content-Disposition: form-data; name=a"),
