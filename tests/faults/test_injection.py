@@ -116,7 +116,7 @@ def test_header_fault_can_be_utf_8(box: Box) -> None:
         ('{"headers": {"a b": "x"}}', "/headers/a b", "is not an allowed name"),
         ('{"headers": {"a": "x\\ny"}}', "/headers/a", "must match"),
         ('{"headers": {"a": " x"}}', "/headers/a", "must match"),
-        ('{"headers": {"Content-Length": "1"}}', "/headers/Content-Length", "is written by the"),
+        ('{"headers": {"Content-Length": "1"}}', "/headers/Content-Length", "is set by the"),
         ('{"match": {"headers": {"€": "x"}}}', "/match/headers/€", "is not an allowed name"),
     ],
 )

