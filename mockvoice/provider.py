@@ -58,6 +58,11 @@ class Headers:
         return [(k.decode("latin-1"), v.decode("latin-1")) for k, v in self._values.items()]
 
 
+def sample_url(origin: str, voice: str) -> str:
+    """Return the URL at which the mock at an origin serves a sample of a voice."""
+    return f"{origin}/__mockvoice/samples/wav?voice={quote(voice)}"
+
+
 class Services(Protocol):
     """The parts of a mock that the handling of a request uses."""
 
@@ -200,7 +205,7 @@ class RequestContext:
 
     def sample_url(self, voice: str) -> str:
         """Return the URL at which the mock serves a sample of a voice."""
-        return f"{self.origin}/__mockvoice/samples/wav?voice={quote(voice)}"
+        return sample_url(self.origin, voice)
 
     def max_bytes(self, documented: int | None) -> int | None:
         """Return the size limit of a file: the setting for this provider, else as documented."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from ..errors import NotFound
 from ..mock import Mock
 from ..openapi.document import Operation
-from ..provider import Headers, Provider
+from ..provider import Headers, Provider, sample_url
 from ..state.store import Store
 from ..types import JSON
 
@@ -44,4 +43,4 @@ class ControlContext:
 
     def sample_url(self, voice: str) -> str:
         """Return the URL at which the mock serves a sample of a voice."""
-        return f"{self.origin}/__mockvoice/samples/wav?voice={quote(voice)}"
+        return sample_url(self.origin, voice)

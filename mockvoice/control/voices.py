@@ -20,10 +20,11 @@ async def list_voices(ctx: ControlContext) -> JSON:
     stored, evicted = await ctx.store.all_records(ctx.sandbox)
     replaced = {(record.partition, record.id) for record in stored}
     base = await _base_records(ctx)
+    base = [record for record in base if (record.partition, record.id) not in replaced]
     records = [
         record
         for record in [*base, *stored]
-        if not (record.removed or (record in base and (record.partition, record.id) in replaced))
+        if not record.removed
         and parameters.get("provider") in (None, record.provider)
         and parameters.get("collection") in (None, record.collection)
         and (parameters["presets"] or not record.preset)
