@@ -99,7 +99,7 @@ class RequestContext:
     headers: Headers
     origin: str
     begun: Begun
-    ids: Ids
+    ids: Ids = field(init=False)
     parameters: dict[str, JSON] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     uploads: tuple[Upload, ...] = ()
@@ -107,6 +107,14 @@ class RequestContext:
     response_headers: dict[str, str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     internal_error: str = ""
+
+    def __post_init__(self) -> None:
+        self._begin_ids()
+
+    def _begin_ids(self) -> None:
+        """Begin with the first ids of the request."""
+        scope = f"{self.provider.name}/{self.operation.id}"
+        self.ids = Ids(self.begun.seed, scope, self.begun.ordinal)
 
     @property
     def now(self) -> float:
@@ -192,11 +200,7 @@ class RequestContext:
         self.account = account
         self.changes.clear()
         self.response_headers.clear()
-        self.ids = Ids(self.begun.seed, self._scope, self.begun.ordinal)
-
-    @property
-    def _scope(self) -> str:
-        return f"{self.provider.name}/{self.operation.id}"
+        self._begin_ids()
 
     def record_internal_error(self, message: str) -> None:
         """Log a failure of mockvoice itself, and add it to the journal entry."""

@@ -37,7 +37,7 @@ from ..openapi.document import Operation
 from ..provider import Handler, Provider, RequestContext, undeclared
 from ..state.accounts import Account
 from ..state.clock import http_date
-from ..state.ids import Ids, draw
+from ..state.ids import draw
 from ..state.journal import JournalEntry
 from ..state.store import Begin, Begun, Commit
 from ..state.uploads import Upload
@@ -164,7 +164,6 @@ def _context(
         target.headers,
         target.origin,
         begun,
-        Ids(begun.seed, f"{provider.name}/{target.operation.id}", begun.ordinal),
         uploads=uploads,
     )
 
