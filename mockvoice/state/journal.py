@@ -125,6 +125,31 @@ class RequestCount(NamedTuple):
     total: int
 
 
+class CoverageCount(NamedTuple):
+    """The number of requests to an operation that got a status while some kinds of faults fired.
+
+    `status` is None if no response was sent; `kinds` are the different kinds in alphabetical order,
+    none if the operation itself responded.
+    """
+
+    provider: str
+    operation: str
+    status: int | None
+    kinds: tuple[str, ...]
+    total: int
+
+
+def count_of(entry: JournalEntry) -> CoverageCount | None:
+    """Return what a request adds to the coverage.
+
+    None for a request to no operation, and for one that failed because of the mock itself.
+    """
+    if not entry.operation or entry.internal_error:
+        return None
+    kinds = tuple(sorted({*entry.kind.split(", ")})) if entry.kind else ()
+    return CoverageCount(entry.provider, entry.operation, entry.status, kinds, 1)
+
+
 class Journal:
     """The entries of one sandbox in memory, at most `capacity`; `bytes` is their weight.
 

@@ -11,7 +11,7 @@ from ..config.settings import BYTES_PER_MB, Settings
 from ..faults.rules import FaultRule
 from .accounts import Account, AccountEntry, Accounts
 from .clock import Clock
-from .journal import Journal, JournalEntry, RequestCount
+from .journal import CoverageCount, Journal, JournalEntry, RequestCount, count_of
 from .records import EVERY_ACCOUNT, Record, Records
 from .store import (
     PARTS,
@@ -33,6 +33,9 @@ from .store import (
 from .uploads import Upload, UploadCache
 
 _EVICTED_PART = 64  # one of so many parts of the journals is evicted at once
+_MAX_COVERAGE = 10_000  # counters of one sandbox: only injected statuses can make so many
+
+_Coverage = Counter[CoverageCount]  # by counts with a total of 1
 
 
 class _Sandbox:
@@ -46,6 +49,7 @@ class _Sandbox:
         self._versions = versions  # of rules and epochs: no two sandboxes have the same one
         self.epochs: Epochs = (0, 0, 0)
         self.clock = Clock()
+        self.coverage: _Coverage = Counter()
         self.begin(PARTS)
 
     def begin(self, parts: Collection[str]) -> None:
@@ -98,6 +102,7 @@ class MemoryStore:
         self._settings = settings
         self._uploads = UploadCache(settings.upload_cache_mb * BYTES_PER_MB)
         self._sandboxes: dict[str, _Sandbox] = {}
+        self._coverage: _Coverage = Counter()  # of all sandboxes, also evicted ones
         self._max_journal_bytes = settings.journal_mb * BYTES_PER_MB
         self._journal_bytes = 0
         self._versions = count(1)
@@ -181,6 +186,7 @@ class MemoryStore:
         """Apply all changes of a request and complete its journal entry, or neither."""
         sandbox = self._sandboxes.get(commit.sandbox)
         if sandbox is None:  # evicted while the request was in progress
+            self._count(commit.entry, self._coverage)
             return None
         requests, voices, accounts = sandbox.epochs
         entry = None
@@ -194,6 +200,7 @@ class MemoryStore:
             self._apply(sandbox, entry, change)
         if requests == commit.epochs[0]:
             self._put_entry(sandbox, commit.entry)
+        self._count(commit.entry, self._coverage, sandbox.coverage)
         for upload in commit.uploads:
             self._uploads.put(upload)
         if entry:
@@ -399,6 +406,28 @@ class MemoryStore:
     async def get_uploads(self, sandbox: str, ids: Sequence[str]) -> Sequence[Upload]:
         """Return uploaded files."""
         return self._uploads.get(ids)
+
+    # --- coverage ---
+
+    def _count(self, entry: JournalEntry, *coverages: _Coverage) -> None:
+        count = count_of(entry)
+        for counts in coverages:
+            if count and (count in counts or len(counts) < _MAX_COVERAGE):
+                counts[count] += 1
+
+    async def count_coverage(self, sandbox: str | None) -> Sequence[CoverageCount]:
+        """Return the requests of a sandbox by operation, status and kinds of faults."""
+        counts = self._coverage if sandbox is None else self._sandbox(sandbox).coverage
+        return [count._replace(total=total) for count, total in counts.items()]
+
+    async def clear_coverage(self, sandbox: str | None) -> None:
+        """Begin to count anew."""
+        if sandbox is not None:
+            self._sandbox(sandbox).coverage.clear()
+            return
+        self._coverage.clear()
+        for state in self._sandboxes.values():
+            state.coverage.clear()
 
     # --- accounts, clock, sandboxes ---
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..faults.rules import FaultRule
 from .accounts import Account, LimitResult, LimitRule
-from .journal import JournalEntry, RequestCount
+from .journal import CoverageCount, JournalEntry, RequestCount
 from .records import Record
 from .uploads import Upload
 
@@ -230,6 +230,18 @@ class Store(Protocol):
 
     async def get_uploads(self, sandbox: str, ids: Sequence[str]) -> Sequence[Upload]:
         """Return uploaded files; the content of an evicted one is None."""
+
+    # --- coverage ---
+
+    async def count_coverage(self, sandbox: str | None) -> Sequence[CoverageCount]:
+        """Return the requests of a sandbox by operation, status and kinds of faults.
+
+        None counts those of all sandboxes, also of sandboxes that no longer exist. Counted when the
+        request is committed, see `count_of`; neither a reset nor a deleted journal changes it.
+        """
+
+    async def clear_coverage(self, sandbox: str | None) -> None:
+        """Begin to count anew: for one sandbox, or with None for the server and all sandboxes."""
 
     # --- records, accounts, clock ---
 

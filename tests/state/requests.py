@@ -37,7 +37,18 @@ def make_record(id: str, account: str = "K", **members: Any) -> Record:
 
 def make_entry(number: int, **members: Any) -> JournalEntry:
     """Return the journal entry of a request to Acme."""
-    return JournalEntry(number, "acme", "clone", "K", "POST", "/clone", b"", (), 0.0, **members)
+    values = {"operation": "clone", **members}
+    return JournalEntry(
+        number,
+        "acme",
+        account="K",
+        method="POST",
+        path="/clone",
+        query=b"",
+        headers=(),
+        at=0.0,
+        **values,
+    )
 
 
 @dataclass(frozen=True)
@@ -84,7 +95,7 @@ class Request:
             begin.provider,
             begin.operation,
             begin.account,
-            make_entry(begun.number, uploads=ids, **entry),
+            make_entry(begun.number, operation=begin.operation, uploads=ids, **entry),
             uploads=uploads,
         )
 
