@@ -15,8 +15,7 @@ import pytest
 from telnyx import NotFoundError, Telnyx
 
 import mockvoice
-from mockvoice import Control
-from mockvoice.client import models
+from mockvoice import Control, models
 from mockvoice.client.control import ControlError, RequestsEvicted
 from mockvoice.faults.kinds import Kind
 

@@ -9,7 +9,7 @@ from string import digits
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
-from ..client.models import FaultFields, expand_fault
+from ..models import FaultFields, expand_fault
 from .commands import Command, add_json_argument, add_server_arguments, print_json, with_control
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ FIELDS: Mapping[str, str] = {
 @with_control
 def faults(control: Control, options: argparse.Namespace) -> None:
     """List the faults with the number of times that each fired."""
-    from ..client import report
+    from .. import report
 
     listed = control.request("GET", "/faults")
     if "json" in options:
@@ -73,7 +73,7 @@ def faults_add(options: argparse.Namespace) -> int:
 
 @with_control
 def _add(control: Control, options: argparse.Namespace) -> None:
-    from ..client import report
+    from .. import report
 
     fault = {**expand_fault({} if options.fault is None else options.fault), **options.fields}
     added = control.request("POST", "/faults", fault)

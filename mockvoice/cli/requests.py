@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, get_args
 
-from ..client.models import Part
+from ..models import Part
 from .commands import (
     Command,
     UsageError,
@@ -31,8 +31,8 @@ _FILTERS = {  # query parameters of `GET /requests` by flag
 @with_control
 def requests(control: Control, options: argparse.Namespace) -> None:
     """Show received requests with their responses and violations, oldest first."""
-    from ..client import report
-    from ..client.models import RecordedRequest, RecordedRequests
+    from .. import report
+    from ..models import RecordedRequest, RecordedRequests
 
     flags = [flag for flag, name in _FILTERS.items() if getattr(options, name) is not None]
     if options.clear:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from ..client.models import SampleFormat
+from ..models import SampleFormat
 from .commands import Command, UsageError, add_server_arguments, with_control
 
 if TYPE_CHECKING:

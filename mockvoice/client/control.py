@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 from urllib.parse import quote, urlencode
 
+from .. import report
 from ..faults.kinds import Kind
-from . import report
-from .models import (
+from ..models import (
     AccountInfo,
     AccountState,
     Failure,
@@ -519,7 +519,8 @@ class Control(ControlScope):
 
     def report(self) -> str:
         """Return the requests and faults so far as text."""
-        return report.report(self.requests, self._fault_data())
+        text: bytes = self._sandbox.request("GET", "/report")
+        return text.decode()
 
     def verify(self) -> None:
         """Raise AssertionError for unfired faults, unfinished sequences and internal errors.

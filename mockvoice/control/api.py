@@ -59,6 +59,7 @@ HANDLERS: Mapping[str, Handler] = {
     "countRequests": requests.count_requests,
     "clearRequests": requests.clear_requests,
     "getRequest": requests.get_request,
+    "getReport": verification.get_report,
     "getVerification": verification.get_verification,
     "listVoices": voices.list_voices,
     "addVoice": voices.add_voice,

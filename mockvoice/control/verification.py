@@ -1,7 +1,10 @@
-"""Handler for `/verification`: conditions that should fail a test."""
+"""Handlers for `/verification` and `/report`: conditions that fail a test, and what happened."""
 
 from __future__ import annotations
 
+from ..models import RecordedRequest, RecordedRequests
+from ..provider import Response
+from ..report import report
 from ..types import JSON
 from .context import ControlContext
 from .faults import fault_json
@@ -15,3 +18,11 @@ async def get_verification(ctx: ControlContext) -> JSON:
         "faults": [fault_json(rule) for rule in rules if rule.is_waiting],
         "requests": [await entry_json(ctx, entry) for entry in entries],
     }
+
+
+async def get_report(ctx: ControlContext) -> Response:
+    entries, evicted = await ctx.store.list_entries(ctx.sandbox)
+    _, rules = await ctx.store.list_rules(ctx.sandbox)
+    requests = [RecordedRequest.of(await entry_json(ctx, entry)) for entry in entries]
+    text = report(RecordedRequests(requests, evicted), map(fault_json, rules))
+    return Response(text.encode(), media_type="text/plain; charset=utf-8")

@@ -61,7 +61,8 @@ def test_secrets_are_masked_everywhere(box: Box) -> None:
 
 def everything_shown(box: Box) -> str:
     """Return the text of all that the control API returns about requests and faults."""
-    return "".join(box.control.get(path).text for path in ("/requests", "/faults", "/verification"))
+    paths = "/requests", "/faults", "/verification", "/report"
+    return "".join(box.control.get(path).text for path in paths)
 
 
 SECRET = "sk_live_a/b+0123456789=="

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Self, TypedDict, overload
 
-from ..faults.kinds import Kind
+from .faults.kinds import Kind
 
 SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
 Part = Literal["faults", "requests", "voices", "accounts", "clock", "ids"]
