@@ -30,6 +30,7 @@ SPECS = next(  # inside an installed package, beside the package in a checkout
 )
 
 NO_OPERATION = Operation(id="", method="", path="")
+PRESET_CREATED = 1_704_067_200.0  # 2024-01-01, in seconds since 1970
 
 
 class Headers:
@@ -151,9 +152,10 @@ class RequestContext:
 
     def _base_records(self, collection: str) -> list[Record]:
         """The presets of the account and the records of the settings, as they were at the start."""
-        return self.mock.base_records(
+        records = self.mock.base_records(
             self.provider, self.account.key, collection, self.begun.seed, self.begun.started_at
         )
+        return [with_sample(self.provider, record, self.sample_url) for record in records]
 
     def add(self, collection: str, id: str, data: Data) -> Record:
         """Store a record of this account, with the files of this request; returns it."""
@@ -170,8 +172,9 @@ class RequestContext:
         return data
 
     def remove(self, record: Record) -> None:
-        """Delete a record."""
-        self.changes.append(RemoveRecord(record))
+        """Delete a record; a preset that it replaced does not come back."""
+        ids = {base.id for base in self._base_records(record.collection)}
+        self.changes.append(RemoveRecord(record._replace(base=record.id in ids)))
 
     def spend(self, amount: float) -> bool:
         """Spend credit; return False, and spend nothing, if the account has less."""
@@ -258,8 +261,9 @@ class RateLimit(NamedTuple):
 class Collection(NamedTuple):
     """One kind of records: the pointer of its schema in the contract, and the name of its id.
 
-    For seeded records `new_id` makes an id, `sample` is the member with the URL of a sample, and
-    `related` makes the records without which this one would be incomplete.
+    `sample` is the member with the URL of a sample, which is filled in when a preset or configured
+    record is read. For seeded records `new_id` makes an id, `related` makes the records without
+    which this one would be incomplete, and `extra` are members that the schema does not have.
     """
 
     schema: str
@@ -267,6 +271,7 @@ class Collection(NamedTuple):
     new_id: Callable[[Ids], str]
     sample: str = ""
     related: Callable[[Record], list[Record]] = lambda record: []
+    extra: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -355,6 +360,23 @@ class Provider:
     def base_path(self) -> str:
         """The path that the provider is served under: `/telnyx/v2`."""
         return f"/{self.name}{self.document.base_path}"
+
+
+def preset(
+    provider: str, collection: str, account: str, id: str, data: Mapping[str, Any]
+) -> Record:
+    """Return a record with which every account starts."""
+    return Record(
+        provider, collection, account, id, {**data}, PRESET_CREATED, preset=True, base=True
+    )
+
+
+def with_sample(provider: Provider, record: Record, sample_url: Callable[[str], str]) -> Record:
+    """Return a record with the URL of its sample, if its collection has samples."""
+    collection = provider.collections.get(record.collection)
+    if collection is None or not collection.sample or collection.sample in record.data:
+        return record
+    return record._replace(data={**record.data, collection.sample: sample_url(record.id)})
 
 
 def undeclared(provider: Provider, operation_id: str, problem: Problem) -> str:

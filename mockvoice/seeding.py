@@ -26,7 +26,8 @@ def make_records(
     """Return the record that a RecordSeed of the control API describes, after those it needs.
 
     Missing members are made up so that the record satisfies its contract; `sample_url` returns the
-    URL of a voice's sample where the address of the mock is known. Raises ValidationFailed.
+    URL of a voice's sample. Where the address of the mock is not known, `with_sample` adds the URL
+    later. Raises ValidationFailed.
     """
     provider: Provider = _named("/provider", seed["provider"], providers)
     name = seed.get("collection") or next(iter(provider.collections), "")
@@ -52,6 +53,8 @@ def make_records(
         raise ValidationFailed(
             "", *_violations(schema, data, seed, collection, id_members - given.keys())
         )
+    if not sample_url and collection.sample not in given:
+        data.pop(collection.sample, None)
     account = seed.get("account") or EVERY_ACCOUNT
     record = Record(provider.name, name, account, str(id), data, now)
     return [*collection.related(record), record]

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from mockvoice import provider as provider_api
 from mockvoice.cli import COMMANDS
 from mockvoice.config.settings import Settings, is_flag, table, variable
 from mockvoice.faults.kinds import KINDS
+from mockvoice.providers import built_in
 from mockvoice.pytest_plugin import MARKER
 from mockvoice.redact import mask_key
 
@@ -656,12 +657,22 @@ def fault_kinds() -> str:
     return table_text("| kind | what the client sees |", "|---|---|", *lines)
 
 
+def collections() -> str:
+    lines = [f"| `{p.name}` | {_names(p.collections)} |" for p in built_in()]
+    return table_text("| provider | collections |", "|---|---|", *lines)
+
+
+def _names(texts: Iterable[str]) -> str:
+    return ", ".join(f"`{text}`" for text in texts)
+
+
 # The tables that are made of the code's own texts.
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/faults.md": fault_kinds,
     "docs/control-api.md": control_operations,
     "docs/command-line.md": commands,
     "docs/configuration.md": settings,
+    "docs/sandboxes-and-accounts.md": collections,
 }
 for _name, _make in GENERATED.items():
     TABLES[_name, header(_make())] = partial(check_generated, _name, expected=_make())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import ValidationFailed
 from ..faults.validation import target_violations
+from ..provider import with_sample
 from ..redact import mask_key, redact
 from ..seeding import make_records
 from ..state.clock import timestamp
@@ -33,15 +34,18 @@ async def list_voices(ctx: ControlContext) -> JSON:
 
 
 async def _base_records(ctx: ControlContext) -> list[Record]:
-    """Return the records of the settings, and the presets, which belong to every account."""
+    """Return the presets, which belong to every account, and the records of the settings."""
     seed, started_at = await ctx.store.get_sandbox(ctx.sandbox)
+    providers = ctx.mock.providers
     presets = [
         record
-        for provider in ctx.mock.providers.values()
+        for provider in providers.values()
         if provider.presets
         for record in provider.presets(EVERY_ACCOUNT)
     ]
-    return [*presets, *ctx.mock.configured_records(seed, started_at)]
+    records = [*presets, *ctx.mock.configured_records(seed, started_at)]
+    unique = {(record.partition, record.id): record for record in records}
+    return [with_sample(providers[r.provider], r, ctx.sample_url) for r in unique.values()]
 
 
 async def add_voice(ctx: ControlContext) -> JSON:

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from ..audio.synth import Utterance, pcm, pcm_pieces, wav
 from ..errors import Forbidden, NotFound, PaymentRequired, Problem, UnknownVoice
-from ..provider import Collection, Provider, RateLimit, RequestContext, Response
+from ..provider import Collection, Provider, RateLimit, RequestContext, Response, preset
+from ..state.records import Record
 from ..types import JSON
 
-VOICES = "voices"
+VOICES, MODELS = "voices", "models"
 MAX_CONCURRENT = {"basic": 2, "starter": 5, "growth": 10}  # requests, by plan
 PREVIEW_RATE = 24_000  # Hz
 HEADERS = {"Cache-Control": "no-cache"}
@@ -34,20 +35,25 @@ CODES = {
     500: (50001, "Internal server error"),
 }
 
-# model_id: id, model_name, cost per character in dollars, description.
-MODELS = {
-    "faseeh-v1-preview": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a01", "Faseeh V1", 0.0001, None),
-    "faseeh-mini-v1-preview": (
-        "8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a02",
-        "Faseeh Mini V1",
-        0.00005,
-        None,
-    ),
-    "faseeh-arabic-v1": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a03", "Arabic V1", 0.0001, None),
-    "faseeh-arabic-fast": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a04", "Arabic Fast", 0.00005, None),
+# model_id: id, model_name, cost per character in dollars.
+_MODELS = {
+    "faseeh-v1-preview": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a01", "Faseeh V1", 0.0001),
+    "faseeh-mini-v1-preview": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a02", "Faseeh Mini V1", 0.00005),
+    "faseeh-arabic-v1": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a03", "Arabic V1", 0.0001),
+    "faseeh-arabic-fast": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a04", "Arabic Fast", 0.00005),
+}
+PRESET_MODELS = {
+    model_id: {
+        "id": id,
+        "model_id": model_id,
+        "model_name": name,
+        "cost": cost,
+        "description": None,
+    }
+    for model_id, (id, name, cost) in _MODELS.items()
 }
 # Voices of every account. voice_id: id, name, gender, age, languages, dialects.
-PRESET_VOICES = {
+_VOICES = {
     "ar-najdi-male-2": (
         "5f1c2b6a-1f0b-4c57-8a53-2d9f6a7b8c01",
         "Faisal",
@@ -64,6 +70,22 @@ PRESET_VOICES = {
         ["ar", "en"],
         ["hijazi"],
     ),
+}
+PRESET_VOICES = {
+    voice_id: {
+        "id": id,
+        "voice_id": voice_id,
+        "name": name,
+        "description": None,
+        "gender": gender,
+        "age": age,
+        "languages": languages,
+        "dialect": dialects,
+        "type": "neural",
+        "avatar_url": None,
+        "stability": 0.5,
+    }
+    for voice_id, (id, name, gender, age, languages, dialects) in _VOICES.items()
 }
 
 
@@ -83,6 +105,15 @@ def admit(ctx: RequestContext) -> None:
         raise PaymentRequired
 
 
+def presets(key: str) -> list[Record]:
+    """Return the voices and models of every account."""
+    return [
+        preset("faseeh", collection, key, id, data)
+        for collection, records in ((VOICES, PRESET_VOICES), (MODELS, PRESET_MODELS))
+        for id, data in records.items()
+    ]
+
+
 provider = Provider(
     "faseeh",
     "Faseeh (Munsit)",
@@ -90,6 +121,7 @@ provider = Provider(
     admit,
     env={},  # first-party plugins read variables for the key, but not for the base URL
     account={"tier": "basic", "credit": 1000.0},
+    presets=presets,
     limits={"concurrency": RateLimit(max=MAX_CONCURRENT)},
     collections={
         VOICES: Collection(
@@ -97,7 +129,10 @@ provider = Provider(
             "voice_id",
             lambda ids: ids.word("faseeh seeded", 24),
             sample="sample_url",
-        )
+        ),
+        MODELS: Collection(
+            "#/components/schemas/Model", "model_id", lambda ids: ids.word("faseeh seeded", 24)
+        ),
     },
 )
 
@@ -134,9 +169,11 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _check_model(model_id: str) -> None:
-    if model_id not in MODELS:
+async def _find_model(ctx: RequestContext, model_id: str) -> Record:
+    model = await ctx.find(MODELS, model_id)
+    if model is None:
         raise UnknownVoice(f"Model not found: {model_id}")
+    return model
 
 
 def _check_enabled(ctx: RequestContext, model_id: str) -> None:
@@ -144,9 +181,9 @@ def _check_enabled(ctx: RequestContext, model_id: str) -> None:
         raise Forbidden(f"Model is not enabled for this account: {model_id}")
 
 
-def _charge(ctx: RequestContext, model_id: str, text: str) -> None:
+def _charge(ctx: RequestContext, model: Record, text: str) -> None:
     """Take the cost of a text from the wallet."""
-    cost = len(text) * MODELS[model_id][2]
+    cost = len(text) * float(model.data["cost"])
     if not ctx.spend(cost):
         raise PaymentRequired(
             "Insufficient wallet balance."
@@ -155,11 +192,11 @@ def _charge(ctx: RequestContext, model_id: str, text: str) -> None:
 
 
 @provider.operation("previewVoice", raises=[NO_CREDIT, NO_MODEL, DISABLED_MODEL, LOW_CREDIT])
-def preview_voice(ctx: RequestContext) -> Response:
-    fields, model_id = ctx.fields, ctx.fields["model_id"]
-    _check_model(model_id)
-    _check_enabled(ctx, model_id)
-    _charge(ctx, model_id, fields["text"])
+async def preview_voice(ctx: RequestContext) -> Response:
+    fields = ctx.fields
+    model = await _find_model(ctx, fields["model_id"])
+    _check_enabled(ctx, model.id)
+    _charge(ctx, model, fields["text"])
     voice = str(fields["file"].sha256)
     return _raw(Utterance(fields["text"], voice, fields["speed"]), PREVIEW_RATE)
 
@@ -171,38 +208,12 @@ def _raw(utterance: Utterance, rate: int) -> Response:
 
 @provider.operation("listVoices")
 async def list_voices(ctx: RequestContext) -> JSON:
-    presets = [
-        {
-            "id": id,
-            "voice_id": voice_id,
-            "name": name,
-            "description": None,
-            "gender": gender,
-            "age": age,
-            "languages": languages,
-            "dialect": dialects,
-            "type": "neural",
-            "sample_url": ctx.sample_url(voice_id),
-            "avatar_url": None,
-            "stability": 0.5,
-        }
-        for voice_id, (id, name, gender, age, languages, dialects) in PRESET_VOICES.items()
-    ]
-    return presets + [record.data for record in await ctx.all(VOICES)]
+    return [voice.data for voice in await ctx.all(VOICES)]
 
 
-@provider.operation("listModels", stateful=False)
-def list_models(ctx: RequestContext) -> JSON:
-    return [
-        {
-            "id": id,
-            "model_id": model_id,
-            "model_name": name,
-            "cost": cost,
-            "description": description,
-        }
-        for model_id, (id, name, cost, description) in MODELS.items()
-    ]
+@provider.operation("listModels")
+async def list_models(ctx: RequestContext) -> JSON:
+    return [model.data for model in await ctx.all(MODELS)]
 
 
 @provider.operation(
@@ -210,12 +221,12 @@ def list_models(ctx: RequestContext) -> JSON:
     raises=[NO_CREDIT, NO_MODEL, NotFound("unknown voice_id"), DISABLED_MODEL, LOW_CREDIT],
 )
 async def text_to_speech(ctx: RequestContext) -> Response:
-    fields, model_id, voice_id = ctx.fields, ctx.parameters["model_id"], ctx.fields["voice_id"]
-    _check_model(model_id)
-    if voice_id not in PRESET_VOICES and await ctx.find(VOICES, voice_id) is None:
+    fields, voice_id = ctx.fields, ctx.fields["voice_id"]
+    model = await _find_model(ctx, ctx.parameters["model_id"])
+    if await ctx.find(VOICES, voice_id) is None:
         raise NotFound(f"Voice not found: {voice_id}")
-    _check_enabled(ctx, model_id)
-    _charge(ctx, model_id, fields["text"])
+    _check_enabled(ctx, model.id)
+    _charge(ctx, model, fields["text"])
     utterance = Utterance(fields["text"], voice_id, fields["speed"])
     rate = int(fields["sample_rate"])  # 24000.0 is an integer in JSON Schema
     if fields["streaming"]:

@@ -12,11 +12,13 @@ What the contract leaves open; facts and sources are in docs/providers/retell.md
 from __future__ import annotations
 
 from ..errors import NotFound, PaymentRequired, Problem, ValidationFailed, Violation
-from ..provider import Collection, Provider, RequestContext
+from ..provider import Collection, Provider, RequestContext, preset
+from ..state.records import Record
 from ..types import JSON
 
-VOICES = "voices"
+VOICES, COMMUNITY = "voices", "community_voices"
 MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # others have the limit of the contract
+DEFAULT_SERVICE = "elevenlabs"  # voice provider of a community voice without one
 CONCURRENCY = 20  # calls of an account that has bought none
 PURCHASABLE = 100  # calls
 
@@ -32,20 +34,41 @@ MESSAGES = {
 }
 
 # Voices of every account. voice_id: voice_name, provider, gender, accent, age.
-PRESET_VOICES = {
+_VOICES = {
     "retell-Cimo": ("Cimo", "platform", "female", "American", "Young"),
     "11labs-Adrian": ("Adrian", "elevenlabs", "male", "American", "Young"),
     "openai-Alloy": ("Alloy", "openai", "female", "American", "Young"),
     "cartesia-Hailey": ("Hailey", "cartesia", "female", "American", "Young"),
     "minimax-Max": ("Max", "minimax", "male", "American", "Middle Aged"),
 }
+PRESET_VOICES = {
+    voice_id: {
+        "voice_id": voice_id,
+        "voice_name": name,
+        "provider": service,
+        "accent": accent,
+        "gender": gender,
+        "age": age,
+    }
+    for voice_id, (name, service, gender, accent, age) in _VOICES.items()
+}
 # provider_voice_id: provider, name, description, public_user_id.
-COMMUNITY = {
+_COMMUNITY_VOICES = {
     "21m00Tcm4TlvDq8ikWAM": ("elevenlabs", "Rachel", "Calm young woman, American", "user-rachel"),
     "ErXwobaYiN019PkySvjV": ("elevenlabs", "Antoni", "Well-rounded young man, American", "user-an"),
     "79a125e8-cd45-4c13-8a67-188112f4dd22": ("cartesia", "British Lady", "Clear and calm", ""),
     "English_Trustworth_Man": ("minimax", "Trustworthy Man", "Deep and warm", ""),
     "7f92f8afb8ec43bf81429cc1c9199cb1": ("fish_audio", "AD", "Narrator of films", ""),
+}
+COMMUNITY_VOICES = {
+    voice_id: {
+        "voice_provider": service,  # for the search, not shown
+        "provider_voice_id": voice_id,
+        "name": name,
+        "description": description,
+        **({"public_user_id": user_id} if user_id else {}),
+    }
+    for voice_id, (service, name, description, user_id) in _COMMUNITY_VOICES.items()
 }
 
 
@@ -63,19 +86,35 @@ def admit(ctx: RequestContext) -> None:
         raise PaymentRequired
 
 
+def presets(key: str) -> list[Record]:
+    """Return the voices of every account, and those of the community."""
+    return [
+        preset("retell", collection, key, voice_id, data)
+        for collection, voices in ((VOICES, PRESET_VOICES), (COMMUNITY, COMMUNITY_VOICES))
+        for voice_id, data in voices.items()
+    ]
+
+
 provider = Provider(
     "retell",
     "Retell",
     error,
     admit,
     env={"RETELL_BASE_URL": "base_url", "RETELL_API_KEY": "api_key"},
+    presets=presets,
     collections={
         VOICES: Collection(
             "#/components/schemas/VoiceResponse",
             "voice_id",
             lambda ids: f"custom_voice_{ids.token('retell seeded', 24)}",
             sample="preview_audio_url",
-        )
+        ),
+        COMMUNITY: Collection(
+            "#/components/schemas/CommunityVoice",
+            "provider_voice_id",
+            lambda ids: ids.token("retell seeded", 20),
+            extra=("voice_provider",),
+        ),
     },
 )
 
@@ -100,9 +139,9 @@ def clone_voice(ctx: RequestContext) -> JSON:
 
 
 @provider.operation("addCommunityVoice")
-def add_community_voice(ctx: RequestContext) -> JSON:
-    voice = COMMUNITY.get(ctx.fields["provider_voice_id"])
-    service = ctx.fields.get("voice_provider") or (voice[0] if voice else "elevenlabs")
+async def add_community_voice(ctx: RequestContext) -> JSON:
+    voice = await ctx.find(COMMUNITY, ctx.fields["provider_voice_id"])
+    service = ctx.fields.get("voice_provider") or (_service(voice) if voice else DEFAULT_SERVICE)
     return _add_voice(ctx, service, voice_type="community")
 
 
@@ -123,40 +162,33 @@ def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
 
 @provider.operation("listVoices")
 async def list_voices(ctx: RequestContext) -> JSON:
-    presets = [
-        {
-            "voice_id": voice_id,
-            "voice_name": name,
-            "provider": service,
-            "accent": accent,
-            "gender": gender,
-            "age": age,
-            "preview_audio_url": ctx.sample_url(voice_id),
-        }
-        for voice_id, (name, service, gender, accent, age) in PRESET_VOICES.items()
-    ]
-    return presets + [record.data for record in await ctx.all(VOICES)]
+    return [voice.data for voice in await ctx.all(VOICES)]
 
 
 @provider.operation("getVoice", raises=[NotFound("unknown voice_id")])
 async def get_voice(ctx: RequestContext) -> JSON:
-    for voice in await list_voices(ctx):
-        if voice["voice_id"] == ctx.parameters["voice_id"]:
-            return voice
-    raise NotFound
+    voice = await ctx.find(VOICES, ctx.parameters["voice_id"])
+    if voice is None:
+        raise NotFound
+    return voice.data
 
 
-@provider.operation("searchCommunityVoice", stateful=False)
-def search_community_voice(ctx: RequestContext) -> JSON:
+@provider.operation("searchCommunityVoice")
+async def search_community_voice(ctx: RequestContext) -> JSON:
     """Search id, name and description, in all providers unless the request names one."""
     query, service = ctx.fields["search_query"].lower(), ctx.fields.get("voice_provider")
     voices = []
-    for voice_id, (voice_provider, name, description, user_id) in COMMUNITY.items():
-        text = f"{voice_id} {name} {description}".lower()
-        if query in text and service in (None, voice_provider):
-            voice = {"provider_voice_id": voice_id, "name": name, "description": description}
-            voices.append({**voice, **({"public_user_id": user_id} if user_id else {})})
+    for voice in await ctx.all(COMMUNITY):
+        shown = {name: text for name, text in voice.data.items() if name != "voice_provider"}
+        texts = [voice.id, shown.get("name", ""), shown.get("description", "")]
+        if query in " ".join(texts).lower() and service in (None, _service(voice)):
+            voices.append(shown)
     return {"voices": voices}
+
+
+def _service(voice: Record) -> str:
+    """Return the voice provider of a community voice."""
+    return str(voice.data.get("voice_provider", DEFAULT_SERVICE))
 
 
 @provider.operation("getConcurrency", stateful=False)

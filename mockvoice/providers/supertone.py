@@ -31,11 +31,11 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..provider import Collection, Provider, RateLimit, RequestContext, Response
+from ..provider import Collection, Provider, RateLimit, RequestContext, Response, preset
 from ..state.records import Data, Record
 from ..types import JSON
 
-CUSTOM = "custom-voices"
+CUSTOM, VOICES = "custom-voices", "voices"
 MAX_CLONES = 10  # per minute
 MAX_SPEECHES = {"free": 20, "starter": 20, "creator": 30, "pro": 60}  # per minute, by tier
 RATE = 24_000  # Hz; not documented
@@ -121,6 +121,11 @@ def admit(ctx: RequestContext) -> None:
         raise Forbidden
 
 
+def presets(key: str) -> list[Record]:
+    """Return the preset voices, which all accounts share."""
+    return [preset("supertone", VOICES, key, voice["voice_id"], voice) for voice in PRESET_VOICES]
+
+
 provider = Provider(
     "supertone",
     "Supertone",
@@ -129,6 +134,7 @@ provider = Provider(
     env={},  # the SDKs read no environment variables
     base_url_argument="server_url",
     account={"tier": "starter", "credit": 100_000.0},
+    presets=presets,
     limits={
         "clones": RateLimit(("create_cloned_voice",), MAX_CLONES, 60.0),
         "speeches": RateLimit(("create_speech", "stream_speech"), MAX_SPEECHES, 60.0),
@@ -138,7 +144,10 @@ provider = Provider(
             "#/components/schemas/CustomVoice",
             "voice_id",
             lambda ids: f"voice_{ids.token('supertone seeded', 20)}",
-        )
+        ),
+        VOICES: Collection(
+            "#/components/schemas/Voice", "voice_id", lambda ids: ids.token("supertone seeded", 12)
+        ),
     },
 )
 
@@ -215,14 +224,15 @@ async def delete_custom_voice(ctx: RequestContext) -> None:
 # --- preset voices -------------------------------------------------------------------------------
 
 
-@provider.operation("list_voices", stateful=False)
-def list_voices(ctx: RequestContext) -> JSON:
-    return _token_page(ctx, [*PRESET_VOICES])
+@provider.operation("list_voices")
+async def list_voices(ctx: RequestContext) -> JSON:
+    return _token_page(ctx, [voice.data for voice in await ctx.all(VOICES)])
 
 
-@provider.operation("search_voices", stateful=False)
-def search_voices(ctx: RequestContext) -> JSON:
-    voices = [voice for voice in PRESET_VOICES if _contains_words(ctx, voice)]
+@provider.operation("search_voices")
+async def search_voices(ctx: RequestContext) -> JSON:
+    all_voices = [voice.data for voice in await ctx.all(VOICES)]
+    voices = [voice for voice in all_voices if _contains_words(ctx, voice)]
     return _token_page(ctx, [voice for voice in voices if _matches(ctx, voice)])
 
 
@@ -255,20 +265,23 @@ def _token(voice: Data) -> str:
 
 
 def _with_samples(ctx: RequestContext, voice: Data) -> Data:
+    """Return a voice with a sample of each style, unless it was seeded with samples."""
     url = ctx.sample_url(voice["voice_id"])
     samples = [
-        {"language": voice["language"][0], "style": style, "model": voice["models"][0], "url": url}
+        {"language": language, "style": style, "model": model, "url": url}
+        for language in voice["language"][:1]
+        for model in voice["models"][:1]
         for style in voice["styles"]
     ]
-    return {**voice, "samples": samples}
+    return {"samples": samples, **voice}
 
 
-@provider.operation("get_voice", stateful=False, raises=[NO_VOICE])
-def get_voice(ctx: RequestContext) -> JSON:
-    for voice in PRESET_VOICES:
-        if voice["voice_id"] == ctx.parameters["voice_id"]:
-            return _with_samples(ctx, voice)
-    raise NotFound("Voice not found")
+@provider.operation("get_voice", raises=[NO_VOICE])
+async def get_voice(ctx: RequestContext) -> JSON:
+    voice = await ctx.find(VOICES, ctx.parameters["voice_id"])
+    if voice is None:
+        raise NotFound("Voice not found")
+    return _with_samples(ctx, voice.data)
 
 
 # --- speech --------------------------------------------------------------------------------------
@@ -277,12 +290,10 @@ def get_voice(ctx: RequestContext) -> JSON:
 async def _find_speaker(ctx: RequestContext) -> str:
     """Return the name of the voice that speaks."""
     voice_id = ctx.parameters["voice_id"]
-    for voice in PRESET_VOICES:
-        if voice["voice_id"] == voice_id:
-            return str(voice["name"])
-    custom = await ctx.find(CUSTOM, voice_id)
-    if custom:
-        return str(custom.data["name"])
+    for collection in (CUSTOM, VOICES):
+        voice = await ctx.find(collection, voice_id)
+        if voice:
+            return str(voice.data["name"])
     if await ctx.exists(CUSTOM, voice_id):
         raise Forbidden
     raise NotFound("Voice not found")

@@ -26,12 +26,13 @@ from typing import Any
 
 from ..audio.synth import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
 from ..errors import Conflict, NotFound, PayloadTooLarge, Problem, UnknownVoice, Violation
-from ..provider import Collection, Provider, RequestContext, Response
+from ..provider import PRESET_CREATED, Collection, Provider, RequestContext, Response, preset
 from ..state.clock import timestamp
 from ..state.records import Data, Record
 from ..types import JSON
 
-CLONES, DESIGNS, VERSIONS, SPEECHES = "voice_clones", "voice_designs", "design_versions", "speeches"
+CLONES, DESIGNS, VOICES = "voice_clones", "voice_designs", "voices"
+VERSIONS, SPEECHES = "design_versions", "speeches"
 TELNYX_MAX_BYTES = 5 * 1024 * 1024  # of a sample; minimax has the limit of the contract
 MAX_VERSIONS = 50  # of a design
 MODELS = {"telnyx": ["Qwen3TTS"], "minimax": ["speech-2.8-turbo"]}
@@ -43,7 +44,6 @@ MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "pcm": "audio/pcm"}
 
 # The design that the documented samples clone, as their responses describe it.
 PRESET_DESIGN = "550e8400-e29b-41d4-a716-446655440000"
-PRESET_CREATED = 1_704_067_200.0  # 2024-01-01
 PRESET_TEXT = "Hello, welcome to our service."
 PRESET_PROMPT = "Speak in a warm, friendly tone"
 
@@ -81,12 +81,22 @@ ERRORS = {
 CODES = {("generateSpeech", 400): "90103", ("listVoices", 400): "90104"}
 
 # Voices of every account: provider, voice_id, language, gender.
-PRESET_VOICES = (
+_VOICES = (
     ("telnyx", "Telnyx.NaturalHD.Alloy", "en-US", "female"),
     ("telnyx", "Telnyx.Natural.Armon", "en-US", "male"),
     ("aws", "aws.Polly.Generative.Lucia", "es-ES", "female"),
     ("azure", "azure.en-US-AvaMultilingualNeural", "en-US", "female"),
     ("minimax", "Minimax.speech-2.8-turbo.English_Trustworth_Man", "en-US", "male"),
+)
+PRESET_VOICES = tuple(
+    {
+        "voice_id": voice_id,
+        "name": voice_id.rpartition(".")[2],
+        "provider": service,
+        "language": language,
+        "gender": gender,
+    }
+    for service, voice_id, language, gender in _VOICES
 )
 
 
@@ -119,18 +129,14 @@ def _detail(violation: Violation) -> str:
 
 
 def presets(key: str) -> list[Record]:
-    """Return the design that every account starts with, and its version."""
+    """Return the design that every account starts with, its version, and the voices for speech."""
     created = timestamp(PRESET_CREATED)
     summary = _summary(PRESET_DESIGN, "friendly-narrator", "telnyx", created)
     version = _version(1, PRESET_DESIGN, PRESET_TEXT, PRESET_PROMPT, created)
-    version_id = _version_id(PRESET_DESIGN, 1)
     return [
-        Record(
-            "telnyx", DESIGNS, key, PRESET_DESIGN, summary, PRESET_CREATED, preset=True, base=True
-        ),
-        Record(
-            "telnyx", VERSIONS, key, version_id, version, PRESET_CREATED, preset=True, base=True
-        ),
+        preset("telnyx", DESIGNS, key, PRESET_DESIGN, summary),
+        preset("telnyx", VERSIONS, key, _version_id(PRESET_DESIGN, 1), version),
+        *(preset("telnyx", VOICES, key, voice["voice_id"], voice) for voice in PRESET_VOICES),
     ]
 
 
@@ -171,6 +177,12 @@ provider = Provider(
             "id",
             lambda ids: ids.uuid("telnyx seeded"),
             related=first_version,
+            extra=("text", "prompt"),
+        ),
+        VOICES: Collection(
+            "#/components/schemas/SpeechVoice",
+            "voice_id",
+            lambda ids: f"Telnyx.Natural.{ids.word('telnyx seeded', 8)}",
         ),
     },
 )
@@ -536,16 +548,7 @@ def _parsed(voice: str) -> tuple[str, str, str]:
 
 @provider.operation("listVoices")
 async def list_voices(ctx: RequestContext) -> JSON:
-    voices: list[dict[str, Any]] = [
-        {
-            "voice_id": voice_id,
-            "name": voice_id.rpartition(".")[2],
-            "provider": service,
-            "language": language,
-            "gender": gender,
-        }
-        for service, voice_id, language, gender in PRESET_VOICES
-    ]
+    voices: list[dict[str, Any]] = [voice.data for voice in await ctx.all(VOICES)]
     for clone in await ctx.all(CLONES):
         data = clone.data  # of a seeded clone, models may be empty and other members null
         parts = (

@@ -314,7 +314,9 @@ class MemoryStore:
         """Return the stored record of this account, or of every account."""
         records = self._sandbox(sandbox).records
         own = records.find((provider, collection, account), id)
-        return own or records.find((provider, collection, EVERY_ACCOUNT), id)
+        if own and not own.removed:
+            return own
+        return records.find((provider, collection, EVERY_ACCOUNT), id) or own
 
     async def list_records(
         self, sandbox: str, provider: str, collection: str, account: str

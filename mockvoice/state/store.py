@@ -179,7 +179,10 @@ class Store(Protocol):
     async def get_record(
         self, sandbox: str, provider: str, collection: str, account: str, id: str
     ) -> Record | None:
-        """Return the stored record of this account, or of every account, even a removed one."""
+        """Return the stored record of this account, or of every account.
+
+        A removed record is returned only if there is no other one.
+        """
 
     async def list_records(
         self, sandbox: str, provider: str, collection: str, account: str

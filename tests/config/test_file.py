@@ -97,8 +97,8 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "a collection that is none": (
         "voices:\n- provider: telnyx\n  collection: clones",
         (
-            "3: voices[0].collection must be one of voice_clones, voice_designs; got clones;"
-            " did you mean voice_clones?"
+            "3: voices[0].collection must be one of voice_clones, voice_designs, voices; got"
+            " clones; did you mean voice_clones?"
         ),
     ),
     "an id that is none": (

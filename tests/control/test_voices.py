@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from mockvoice.providers import built_in
+
 from ..conftest import Box, Serve, encoded
 from ..state.serializing import memory_of
 
@@ -139,6 +141,136 @@ def test_added_voices_can_be_read_spoken_changed_and_deleted(box: Box) -> None:
     assert {record["provider"] for record in box.voices()} == {"telnyx", "retell", "faseeh"}
 
 
+PRESETS = {  # provider, collection: path of the list, id of a preset, member for its name
+    ("telnyx", "voice_designs"): (DESIGNS, "550e8400-e29b-41d4-a716-446655440000", "name"),
+    ("telnyx", "voices"): (
+        "/telnyx/v2/text-to-speech/voices",
+        "aws.Polly.Generative.Lucia",
+        "name",
+    ),
+    ("retell", "voices"): (LIST, "retell-Cimo", "voice_name"),
+    ("retell", "community_voices"): (
+        "/retell/search-community-voice",
+        "ErXwobaYiN019PkySvjV",
+        "name",
+    ),
+    ("supertone", "voices"): ("/supertone/v1/voices", "b91e77d0c5f2", "name"),
+    ("faseeh", "voices"): ("/faseeh/api/v1/voices", "ar-najdi-male-2", "name"),
+    ("faseeh", "models"): ("/faseeh/api/v1/models", "faseeh-arabic-v1", "model_name"),
+}
+
+
+def listed_names(box: Box, path: str, member: str, key: str = "K") -> list[str]:
+    """Return the names in the list of an operation."""
+    headers = {"authorization": f"Bearer {key}", "x-api-key": key, "x-sup-api-key": key}
+    if "search" in path:
+        response = box.http.post(path, headers=headers, json={"search_query": ""})
+    else:
+        response = box.http.get(path, headers=headers)
+    assert response.is_success, response.text
+    body = response.json()
+    if isinstance(body, dict):
+        (body,) = (body[name] for name in ("data", "items", "voices") if name in body)
+    return [item[member] for item in body]
+
+
+@pytest.mark.parametrize(("provider", "collection"), PRESETS)
+def test_record_with_the_id_of_a_preset_replaces_it(
+    box: Box, provider: str, collection: str
+) -> None:
+    path, id, member = PRESETS[provider, collection]
+    before = listed_names(box, path, member)
+    record = {"provider": provider, "collection": collection, "id": id, "data": {member: "New"}}
+    assert box.control.post("/voices", json=record).status_code == 201
+    listed = listed_names(box, path, member)
+    assert (len(listed), listed.count("New")) == (len(before), 1)
+    assert len({*before} - {*listed}) == 1
+    ids = [record["id"] for record in box.voices(presets=True, provider=provider)]
+    assert ids.count(id) == 1
+    assert box.control.delete("/voices").status_code == 204
+    assert listed_names(box, path, member) == before
+
+
+def test_record_of_one_account_replaces_the_preset_for_that_account(box: Box) -> None:
+    path, id, member = PRESETS["retell", "voices"]
+    record = {"provider": "retell", "id": id, "account": "A", "data": {member: "New"}}
+    assert box.control.post("/voices", json=record).status_code == 201
+    assert "New" in listed_names(box, path, member, "A")
+    assert "New" not in listed_names(box, path, member, "B")
+
+
+@pytest.mark.parametrize("account", ["*", "K"])
+def test_deleted_replacement_does_not_bring_the_preset_back(box: Box, account: str) -> None:
+    path, id, _ = PRESETS["telnyx", "voice_designs"]
+    record = {"provider": "telnyx", "collection": "voice_designs", "id": id, "account": account}
+    assert box.control.post("/voices", json=record).status_code == 201
+    assert box.http.delete(f"{path}/{id}", headers=BEARER).status_code == 204
+    assert box.http.get(f"{path}/{id}", headers=BEARER).status_code == 404
+    assert listed_names(box, path, "name") == []
+    again = {**record, "account": "*", "data": {"name": "again"}}
+    assert box.control.post("/voices", json=again).status_code == 201
+    assert listed_names(box, path, "name") == ["again"]
+    assert box.http.get(f"{path}/{id}", headers=BEARER).json()["data"]["name"] == "again"
+
+
+def test_replaced_presets_are_read_and_spoken(box: Box) -> None:
+    def add(provider: str, collection: str, id: str, **data: Any) -> None:
+        record = {"provider": provider, "collection": collection, "id": id, "data": data}
+        assert box.control.post("/voices", json=record).status_code == 201
+
+    add("retell", "voices", "retell-Cimo", voice_name="New", gender="male")
+    voice = box.http.get("/retell/get-voice/retell-Cimo", headers=BEARER).json()
+    assert (voice["voice_name"], voice["gender"]) == ("New", "male")
+
+    add("supertone", "voices", "b91e77d0c5f2", name="New", styles=["calm"])
+    voice = box.http.get("/supertone/v1/voices/b91e77d0c5f2", headers=SUPERTONE).json()
+    assert (voice["name"], [sample["style"] for sample in voice["samples"]]) == ("New", ["calm"])
+
+    add("supertone", "custom-voices", "a4cf2a1b8e7d", name="Mine")
+    speech = {"text": "t", "language": "en"}
+    path = "/supertone/v1/text-to-speech/a4cf2a1b8e7d"
+    assert box.http.post(path, headers=SUPERTONE, json=speech).status_code == 200
+    day = box.control.get("/clock").json()["now"][:10]
+    usages = box.http.get(
+        f"/supertone/v1/voice-usage?start_date={day}&end_date={day}", headers=SUPERTONE
+    ).json()["usages"]
+    assert [usage["name"] for usage in usages] == ["Mine"]
+
+    add("faseeh", "models", "faseeh-v1-preview", cost=1000)
+    speech = {"voice_id": "ar-najdi-male-2", "text": "two words"}
+    path = "/faseeh/api/v1/text-to-speech/faseeh-v1-preview"
+    assert box.http.post(path, headers=FASEEH, json=speech).status_code == 402
+
+    add("retell", "community_voices", "mine", voice_provider="cartesia")
+    added = {"provider_voice_id": "mine", "voice_name": "n", "public_user_id": "u"}
+    voice = box.http.post("/retell/add-community-voice", headers=BEARER, json=added).json()
+    assert voice["provider"] == "cartesia"
+
+
+def test_configured_record_replaces_a_preset(serve: Serve) -> None:
+    voice = {"provider": "faseeh", "id": "ar-najdi-male-2", "data": {"name": "New"}}
+    with Box(serve(voices=[voice]), "configured") as box:
+        path, _, member = PRESETS["faseeh", "voices"]
+        assert sorted(listed_names(box, path, member)) == ["Layla", "New"]
+        headers = {"x-api-key": "K"}
+        urls = [voice["sample_url"] for voice in box.http.get(path, headers=headers).json()]
+        assert {box.http.get(url).status_code for url in urls} == {200}
+        voices = box.voices(provider="faseeh", collection="voices", presets=True)
+        assert sorted(voice["data"]["name"] for voice in voices) == ["Layla", "New"]
+
+
+def test_every_collection_can_be_seeded(box: Box) -> None:
+    for provider in built_in():
+        for collection in provider.collections:
+            record = {"provider": provider.name, "collection": collection}
+            response = box.control.post("/voices", json=record)
+            assert response.status_code == 201, response.text
+            if (provider.name, collection) in PRESETS:
+                path, _, member = PRESETS[provider.name, collection]
+                name = response.json()["data"][member]
+                assert name in listed_names(box, path, member)
+
+
 def test_voice_added_without_account_is_visible_to_every_key(box: Box) -> None:
     record = box.control.post("/voices", json={"provider": "retell"}).json()
     assert record["account"] == "*"
@@ -157,7 +289,12 @@ def test_added_uuid_is_found_in_either_case(box: Box) -> None:
 
 
 def test_data_of_an_added_voice_overrides_defaults(box: Box) -> None:
-    data = {"voice_id": "mine", "voice_name": "Ada", "preview_audio_url": "https://x/y", "new": 1}
+    data = {
+        "voice_id": "mine",
+        "voice_name": "Ada",
+        "preview_audio_url": "https://x/y",
+        "age": "Old",
+    }
     record = box.control.post("/voices", json={"provider": "retell", "data": data}).json()
     assert record["id"] == "mine"
     assert data.items() <= record["data"].items()
@@ -178,7 +315,7 @@ def test_data_of_an_added_voice_overrides_defaults(box: Box) -> None:
         (
             {"provider": "retell", "collection": "voice"},
             "/collection",
-            "collection must be one of voices; got voice",
+            "collection must be one of voices, community_voices; got voice",
         ),
         ({"provider": "telnyx", "id": "my-clone"}, "/id", 'must be a UUID; got "my-clone"'),
         ({"provider": "retell", "data": {"gender": "robot"}}, "/data/gender", "male, female"),
@@ -202,14 +339,19 @@ def test_invalid_voice_returns_400_and_adds_nothing(
 def test_presets_are_listed_on_request_only(box: Box) -> None:
     box.http.get(DESIGNS, headers=BEARER)
     assert box.voices() == []
-    assert {record["collection"] for record in box.voices(presets=True)} == {
+    presets = box.voices(provider="telnyx", presets=True)
+    assert {record["collection"] for record in presets} == {
         "voice_designs",
         "design_versions",
+        "voices",
     }
-    box.control.post("/voices", json={"provider": "faseeh"})
-    assert len(box.voices(presets=True)) == 3
-    (faseeh,) = box.voices(provider="faseeh", presets=True)
-    assert faseeh["provider"] == "faseeh"
+    before = box.voices(provider="faseeh", presets=True)
+    added = box.control.post("/voices", json={"provider": "faseeh"}).json()
+    assert box.voices(provider="faseeh", presets=True) == [*before, added]
+    assert box.voices() == [added]
+    for preset in before:
+        if preset["collection"] == "voices":
+            assert preset["data"]["sample_url"].startswith(f"{box.url}/__mockvoice/samples/wav")
     assert box.voices(collection="voice_designs") == []
 
 
@@ -218,7 +360,7 @@ def test_presets_return_after_voices_are_cleared(box: Box) -> None:
     assert len(box.http.get(DESIGNS, headers=BEARER).json()["data"]) == 2
     assert box.control.delete("/voices").status_code == 204
     assert box.voices() == []
-    assert len(box.voices(presets=True)) == 2  # the preset design and its version
+    assert len(box.voices(collection="voice_designs", presets=True)) == 1
     assert len(box.http.get(DESIGNS, headers=BEARER).json()["data"]) == 1
 
 
