@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, Self, TypedDict, overload
 
@@ -97,7 +97,7 @@ def _convert(name: str, value: Any) -> Any:
         return value
     if model is RecordedFile:
         return RecordedFiles(map(RecordedFile.of, value))
-    return tuple(map(model.of, value)) if isinstance(value, list) else model.of(value)
+    return tuple(map(model.of, value)) if isinstance(value, list | tuple) else model.of(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +220,106 @@ class AccountInfo(_Model):
     limits: dict[str, dict[str, float | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class StatusCoverage(_Model):
+    """A documented status of an operation, and the number of requests that got it.
+
+    `provoked_by` are the requests and accounts that cause it; `inject` is the fault that does, None
+    for a success.
+    """
+
+    status: int
+    description: str
+    requests: int
+    provoked_by: Sequence[str]
+    inject: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationCoverage(_Model):
+    """An operation, and the responses and faults that requests to it have met.
+
+    `undocumented` are the numbers of requests by status, for other statuses than the documented
+    ones; `faults` are those by kind of fault; `no_response` counts requests without a response.
+    """
+
+    provider: str
+    operation: str
+    method: str
+    path: str
+    requests: int
+    statuses: tuple[StatusCoverage, ...]
+    undocumented: Mapping[str, int]
+    no_response: int
+    faults: Mapping[str, int]
+
+    @property
+    def seen(self) -> list[StatusCoverage]:
+        """The documented statuses that a request got, from any cause."""
+        return [status for status in self.statuses if status.requests]
+
+    @property
+    def missing(self) -> list[StatusCoverage]:
+        """The documented statuses that no request got."""
+        return [status for status in self.statuses if not status.requests]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage(_Model):
+    """The part of the contracts that requests have exercised.
+
+    `operations` are those of the providers in use, or of all providers with `all`. A documented
+    status counts as covered when a request got it from any cause. Operations that were never called
+    only count with `all`: no test can tell the ones that a client does not need.
+    """
+
+    all: bool
+    operations: tuple[OperationCoverage, ...]
+
+    @property
+    def called(self) -> list[OperationCoverage]:
+        """The operations that were called."""
+        return [operation for operation in self.operations if operation.requests]
+
+    @property
+    def counted(self) -> Sequence[OperationCoverage]:
+        """The operations whose documented statuses make up the percentage."""
+        return self.operations if self.all else self.called
+
+    @property
+    def seen(self) -> int:
+        """The number of documented statuses that requests got."""
+        return sum(len(operation.seen) for operation in self.counted)
+
+    @property
+    def total(self) -> int:
+        """The number of documented statuses that count."""
+        return sum(len(operation.statuses) for operation in self.counted)
+
+    @property
+    def percent(self) -> float:
+        """The share of `total` that was seen, rounded down to a tenth; 0 without any request."""
+        return self.seen * 1000 // self.total / 10 if self.total else 0.0
+
+    def described(self) -> dict[str, Any]:
+        """Return the coverage as the JSON of the control API."""
+        return {
+            "percent": self.percent,
+            "seen": self.seen,
+            "total": self.total,
+            "called": len(self.called),
+            **asdict(self),
+        }
+
+
 _NESTED: Mapping[str, type[_Model]] = {
     "files": RecordedFile,
     "uploads": RecordedFile,
     "violations": RecordedViolation,
     "fault": RecordedFault,
     "response": RecordedResponse,
+    "operations": OperationCoverage,
+    "statuses": StatusCoverage,
 }
 
 

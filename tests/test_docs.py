@@ -611,6 +611,11 @@ def _entry_fields(table: str) -> None:
     _schema_fields(table, "JournalEntry")
 
 
+@describes("docs/control-api.md", "field of an operation")
+def _coverage_fields(table: str) -> None:
+    _schema_fields(table, "OperationCoverage")
+
+
 @describes("docs/control-api.md", "field of a violation")
 def _violation_fields(table: str) -> None:
     _schema_fields(table, "Violation")

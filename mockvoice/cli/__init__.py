@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import __version__
 from ..config.settings import SettingsError
 from ..openapi.normalize import ContractError
-from . import contracts, faults, health, requests, samples, serve, validate
+from . import contracts, faults, health, report, requests, samples, serve, validate
 from .commands import Command, UsageError
 
 COMMANDS: tuple[Command, ...] = (
@@ -21,6 +21,7 @@ COMMANDS: tuple[Command, ...] = (
     *contracts.COMMANDS,
     *health.COMMANDS,
     *requests.COMMANDS,
+    *report.COMMANDS,
     *samples.COMMANDS,
     *faults.COMMANDS,
 )

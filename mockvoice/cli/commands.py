@@ -125,9 +125,12 @@ def providers(options: argparse.Namespace) -> list[Provider]:
 
 
 def with_control(
-    run: Callable[[Control, argparse.Namespace], None],
+    run: Callable[[Control, argparse.Namespace], int | None],
 ) -> Callable[[argparse.Namespace], int]:
-    """Wrap a command that needs a running server; exit code 1 if it is missing or refuses."""
+    """Wrap a command that needs a running server; exit code 1 if it is missing or refuses.
+
+    The command returns its exit code, or None for success.
+    """
 
     @wraps(run)
     def run_connected(options: argparse.Namespace) -> int:
@@ -135,12 +138,11 @@ def with_control(
 
         url = sandbox_url(options)
         try:
-            run(connect(url), options)
+            return run(connect(url), options) or 0
         except BrokenPipeError:
             raise  # from our own output, not from the server
         except (ConnectionError, ControlError) as error:
             return fail(error)
-        return 0
 
     return run_connected
 

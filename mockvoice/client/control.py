@@ -17,6 +17,7 @@ from ..faults.kinds import Kind
 from ..models import (
     AccountInfo,
     AccountState,
+    Coverage,
     Failure,
     FaultFields,
     Part,
@@ -309,6 +310,17 @@ class ControlScope:
             journal = self._sandbox.request("GET", "/requests")["requests"]
             received += map(RecordedRequest.of, (r for r in journal if not r["provider"]))
         return f"expected {expected}, got {count}. Requests received:\n{report.summary(received)}"
+
+    def coverage(self, *, all: bool = False) -> Coverage:
+        """Return the operations, documented statuses and fault kinds that requests have exercised.
+
+        Of the sandbox; of all sandboxes if this is the default one. With `all`, operations and
+        providers that were never called count too. Resets do not change it.
+        """
+        parameters = {"all": "true"} if all else {}
+        coverage = Coverage.of(self._sandbox.request("GET", "/coverage", **parameters))
+        operations = [op for op in coverage.operations if self._name in (None, op.provider)]
+        return Coverage(all, tuple(operations))
 
     # --- records ---
 

@@ -29,7 +29,18 @@ from ..mock import Mock
 from ..openapi.document import Operation
 from ..provider import NO_OPERATION, Headers, Response
 from ..state.clock import http_date
-from . import accounts, clock, faults, providers, requests, reset, samples, verification, voices
+from . import (
+    accounts,
+    clock,
+    coverage,
+    faults,
+    providers,
+    requests,
+    reset,
+    samples,
+    verification,
+    voices,
+)
 from .context import ControlContext
 from .token import check_token
 
@@ -61,6 +72,8 @@ HANDLERS: Mapping[str, Handler] = {
     "getRequest": requests.get_request,
     "getReport": verification.get_report,
     "getVerification": verification.get_verification,
+    "getCoverage": coverage.get_coverage,
+    "clearCoverage": coverage.clear_coverage,
     "listVoices": voices.list_voices,
     "addVoice": voices.add_voice,
     "clearVoices": voices.clear_voices,

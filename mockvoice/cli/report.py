@@ -1,0 +1,68 @@
+"""Command `report`: the contract coverage of a server."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, get_args
+
+from ..coverage import Format, render, shortfall
+from .commands import Command, UsageError, add_server_arguments, fail, with_control
+
+if TYPE_CHECKING:
+    from ..client.control import Control
+
+
+@with_control
+def report(control: Control, options: argparse.Namespace) -> int:
+    """Show the operations, documented statuses and fault kinds that your tests have exercised.
+
+    The percentage is the share of the documented statuses of all called operations that a request
+    got, from any cause. Counts the requests to all sandboxes since the server started, whether they
+    were reset or deleted since; with --sandbox, those to one.
+    """
+    if options.clear:
+        if options.min is not None:
+            raise UsageError("--clear deletes the coverage; it cannot be combined with --min")
+        control.request("DELETE", "/coverage")
+        return 0
+    coverage = control.coverage(all=options.all)
+    print(render(coverage, options.format, options.min))
+    failure = "" if options.min is None else shortfall(coverage, options.min)
+    return fail(failure) if failure else 0
+
+
+def _percentage(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 100; got {text!r}")
+    return number
+
+
+def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    add_server_arguments(parser)
+    parser.add_argument(
+        "--format",
+        choices=get_args(Format),
+        default="text",
+        help="output format: %(choices)s (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min",
+        metavar="PERCENT",
+        type=_percentage,
+        help="exit with code 1 if the coverage is lower",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="count operations that were never called too, and providers that were not used",
+    )
+    parser.add_argument(
+        "--clear", action="store_true", help="begin anew instead of showing the coverage"
+    )
+
+
+COMMANDS = (Command(report, _add_report_arguments, "mockvoice report --format markdown --min 80"),)

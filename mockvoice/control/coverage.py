@@ -1,0 +1,74 @@
+"""Handlers for `/coverage`: the part of the contracts that requests have exercised."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from ..documented_errors import documented_errors
+from ..models import Coverage, OperationCoverage, StatusCoverage
+from ..openapi.document import Operation
+from ..provider import Provider
+from ..state.journal import CoverageCount
+from ..types import JSON
+from .context import ControlContext
+
+
+async def get_coverage(ctx: ControlContext) -> JSON:
+    counts = defaultdict[tuple[str, str], list[CoverageCount]](list)
+    for count in await ctx.store.count_coverage(ctx.sandbox or None):
+        counts[count.provider, count.operation].append(count)
+    used = {provider for provider, _ in counts}
+    operations = [
+        _operation_coverage(provider, operation, counts.get((provider.name, operation.id), ()))
+        for provider in ctx.mock.providers.values()
+        if ctx.parameters["all"] or provider.name in used
+        for operation in provider.document.operations.values()
+    ]
+    return Coverage(ctx.parameters["all"], tuple(operations)).described()
+
+
+async def clear_coverage(ctx: ControlContext) -> None:
+    await ctx.store.clear_coverage(ctx.sandbox or None)
+
+
+def _operation_coverage(
+    provider: Provider, operation: Operation, counts: Sequence[CoverageCount]
+) -> OperationCoverage:
+    """Return what these requests to an operation have exercised."""
+    statuses: Counter[int | None] = Counter()
+    faults: Counter[str] = Counter()
+    for count in counts:
+        statuses[count.status] += count.total
+        for kind in count.kinds:
+            faults[kind] += count.total
+    others = sorted(status for status in statuses if status and status not in operation.responses)
+    return OperationCoverage(
+        provider=provider.name,
+        operation=operation.id,
+        method=operation.method,
+        path=provider.base_path + operation.path,
+        requests=statuses.total(),
+        statuses=_status_coverage(provider, operation, statuses),
+        undocumented={str(status): statuses[status] for status in others},
+        no_response=statuses[None],
+        faults=dict(sorted(faults.items())),
+    )
+
+
+def _status_coverage(
+    provider: Provider, operation: Operation, requests: Counter[int | None]
+) -> tuple[StatusCoverage, ...]:
+    """Return the documented statuses of an operation with their causes, in ascending order."""
+    causes = {error.status: error.provoked_by for error in documented_errors(provider, operation)}
+    target = {"provider": provider.name, "operation": operation.id}
+    return tuple(
+        StatusCoverage(
+            status,
+            response.description,
+            requests[status],
+            causes.get(status, ("a valid request",)),
+            {**target, "status": status} if status in causes else None,
+        )
+        for status, response in sorted(operation.responses.items())
+    )
