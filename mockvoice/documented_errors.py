@@ -64,8 +64,8 @@ def documented_errors(provider: Provider, operation: Operation) -> list[Document
 
 def _causes(provider: Provider, operation: Operation) -> Iterator[Cause]:
     """Yield the errors that a request to an operation may get, in the order of the pipeline."""
-    if operation.credential:
-        yield Unauthenticated, operation.credential.example
+    if operation.security:
+        yield Unauthenticated, operation.security.example
     yield RateLimited, "its limits"
     for limit in provider.limits.values():
         if limit.matches(operation.id):

@@ -37,7 +37,7 @@ def serve(options: argparse.Namespace) -> int:
     if not options.quiet:
         for provider in mock.providers.values():
             operation = next(iter(provider.document.operations.values()))
-            credential = operation.credential.example if operation.credential else ""
+            credential = operation.security.example if operation.security else ""
             print(f"{provider.name:<10} {server.url}{provider.base_path:<14} {credential}".rstrip())
         print(f"{'mockvoice':<10} {server.url}{mock.control.base_path}")
     sys.stdout.flush()

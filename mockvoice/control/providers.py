@@ -20,7 +20,7 @@ async def list_providers(ctx: ControlContext) -> JSON:
 
 def _provider_json(ctx: ControlContext, provider: Provider) -> JSON:
     operations = provider.document.operations.values()
-    schemes = [operation.credential for operation in operations if operation.credential]
+    schemes = [operation.security for operation in operations if operation.security]
     return {
         "name": provider.name,
         "title": provider.title or provider.name,

@@ -12,7 +12,7 @@ def api_key(operation: Operation, headers: Headers) -> str:
 
     Raises Unauthenticated.
     """
-    scheme = operation.credential
+    scheme = operation.security
     if scheme is None:
         return ""
     value = headers.get(scheme.header).strip()

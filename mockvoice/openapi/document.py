@@ -115,7 +115,7 @@ class Operation(NamedTuple):
     empty_body_hint: str = ""
     bodies: Mapping[str, MediaType] = _NONE
     responses: Mapping[int, DocumentedResponse] = _NONE
-    credential: SecurityScheme | None = None
+    security: SecurityScheme | None = None
     extensions: Mapping[str, Any] = _NONE
 
     @property
@@ -186,7 +186,7 @@ class Document:
             empty_body_hint=body.get("x-empty-body-hint", ""),
             bodies=self._contents(body, body_at),
             responses=responses,
-            credential=self._security_scheme(node.get("security", self._security)),
+            security=self._security_scheme(node.get("security", self._security)),
             extensions={k: v for k, v in node.items() if k.startswith("x-")},
         )
 

@@ -124,10 +124,10 @@ def test_responses_have_status_headers_and_examples() -> None:
 
 def test_operation_overrides_security_of_document() -> None:
     operations = pets().operations
-    assert operations["getPet"].credential == SecurityScheme("header", "x-key")
-    assert operations["POST /pets/{id}"].credential is None
+    assert operations["getPet"].security == SecurityScheme("header", "x-key")
+    assert operations["POST /pets/{id}"].security is None
     bearer = pets(**{"security: [{key: []}]": "security: [{bearer: []}]"}).operations["getPet"]
-    assert bearer.credential == SecurityScheme("bearer", "authorization")
+    assert bearer.security == SecurityScheme("bearer", "authorization")
 
 
 @pytest.mark.parametrize(
