@@ -15,7 +15,7 @@ from .state.access_log import access_log
 from .state.ids import Ids
 from .state.memory import MemoryStore
 from .state.records import Record
-from .state.store import Begun, Store
+from .state.store import Store
 
 _CACHED = 256  # sandboxes whose fault rules and configured records are remembered
 
@@ -39,15 +39,18 @@ class Mock:
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
         self._configured: OrderedDict[tuple[str, float], list[Record]] = OrderedDict()
 
-    async def fault_rules(self, sandbox: str, begun: Begun) -> Sequence[FaultRule]:
-        """Return the fault rules of a sandbox; they are read again only when they have changed."""
-        if not begun.rules_version:
-            return ()
+    async def fault_rules(
+        self, sandbox: str, version: int | None
+    ) -> tuple[int, Sequence[FaultRule]]:
+        """Return the fault rules of a sandbox, and their version.
+
+        Rules that are remembered are returned without reading them again if they are of `version`.
+        """
         cached = self._rules.get(sandbox)
-        if cached is None or cached[0] != begun.rules_version:
+        if cached is None or cached[0] != version:
             cached = await self.store.list_rules(sandbox)
             _remember(self._rules, sandbox, cached)
-        return cached[1]
+        return cached
 
     def base_records(
         self, provider: Provider, account: str, collection: str, seed: str, started_at: float | None

@@ -93,7 +93,7 @@ async def handle_request(
         await fault.before(transport)
     for attempt in range(_ATTEMPTS):
         if attempt == _ATTEMPTS - 1:
-            problem = InternalError("the state changed too often while the request was handled")
+            problem = _too_many_changes(ctx)
         outcome = await respond(ctx, scope, body, faults, problem)
         entry = _journal_entry(ctx, scope, body, faults, outcome, transport, started)
         commit = _commit(ctx, entry, faults, outcome)
@@ -178,10 +178,10 @@ async def take_faults(
 
     The problem is replaced if the headers are invalid.
     """
-    begun = ctx.begun
-    if ctx.provider is NO_PROVIDER:  # a fault must not hide the hint
+    has_headers = ctx.headers.has_any(FAULT_HEADERS)
+    if not (ctx.begun.rules_version or has_headers):
         return (), problem
-    if not (begun.rules_version or ctx.headers.has_any(FAULT_HEADERS)):
+    if ctx.provider is NO_PROVIDER:  # a fault must not hide the hint
         return (), problem
     facts = RequestFacts(
         ctx.provider.name,
@@ -191,35 +191,74 @@ async def take_faults(
         lambda name: ctx.headers.find(name.lower()),
         cache(body.members),
     )
+    faults: list[InjectedFault] = []
+    try:
+        if has_headers:
+            faults += _header_faults(mock, ctx, facts)
+            if faults and not faults[-1].continues:
+                if faults[-1].replaces:
+                    await mock.store.give_back(begin, ctx.begun)
+                return faults, problem
+        if ctx.begun.rules_version:
+            faults += await _sandbox_faults(mock, ctx, begin, facts)
+    except Problem as raised:
+        return (), raised
+    return faults, problem
+
+
+def _header_faults(mock: Mock, ctx: RequestContext, facts: RequestFacts) -> list[InjectedFault]:
+    """Return the faults in the headers of the request that fire, up to the last that may.
+
+    Raises InvalidControlHeader.
+    """
+    begun = ctx.begun
     schema = mock.control.schemas.compile("#/components/schemas/Fault")
     violations = partial(fault_violations, mock.control, mock.providers, location="header")
-    try:
-        own = header_faults(
-            ctx.headers.get,
-            lambda text: schema.coerce(parse(text)),
-            lambda data, at: violations(data=data, pointer=at),
-        )
-    except Problem as invalid:
-        return (), invalid
+    sent = header_faults(
+        ctx.headers.get,
+        lambda text: schema.coerce(parse(text)),
+        lambda data, at: violations(data=data, pointer=at),
+    )
     faults: list[InjectedFault] = []
-    for data in own:
+    for data in sent:
         rule = FaultRule(f"{HEADER_RULE}/{begun.number}", data, begun.now)
         if matches(data, facts) and rule.match(begun.seed)[1] is not None:
             faults.append(make_fault(HEADER_RULE, data, _chance(begun.seed, rule.id, 1)))
             if not faults[-1].continues:
-                await mock.store.take_faults(begin, begun, (), give_back=faults[-1].replaces)
-                return faults, problem
-    rules = {
-        rule.id: rule
-        for rule in await mock.fault_rules(ctx.sandbox, begun)
-        if matches(rule.data, facts)
-    }
-    if rules:
-        for taken in await mock.store.take_faults(begin, begun, [*rules]):
-            data = rules[taken.id].steps[taken.step]
-            chance = _chance(begun.seed, taken.id, taken.matched)
-            faults.append(make_fault(taken.id, data, chance))
-    return faults, problem
+                break
+    return faults
+
+
+async def _sandbox_faults(
+    mock: Mock, ctx: RequestContext, begin: Begin, facts: RequestFacts
+) -> list[InjectedFault]:
+    """Return the faults of the sandbox that fire; rules that change meanwhile are read again."""
+    begun = ctx.begun
+    version: int | None = begun.rules_version
+    for _ in range(_ATTEMPTS):
+        version, listed = await mock.fault_rules(ctx.sandbox, version)
+        rules = {rule.id: rule for rule in listed if matches(rule.data, facts)}
+        if not rules:
+            return []
+        taken = await mock.store.take_faults(begin, begun, version, [*rules])
+        if taken is not None:
+            return [
+                make_fault(
+                    fault.id,
+                    rules[fault.id].steps[fault.step],
+                    _chance(begun.seed, fault.id, fault.matched),
+                )
+                for fault in taken
+            ]
+        version = None
+    raise _too_many_changes(ctx)
+
+
+def _too_many_changes(ctx: RequestContext) -> InternalError:
+    """Record and return the problem of a request whose every attempt met a change by another."""
+    message = f"the state changed in each of {_ATTEMPTS} attempts to respond; send it again"
+    ctx.record_internal_error(message)
+    return InternalError(message)
 
 
 def _chance(seed: str, id: str, matched: int) -> Callable[[str], float]:

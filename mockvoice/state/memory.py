@@ -160,11 +160,14 @@ class MemoryStore:
         )
 
     async def take_faults(
-        self, begin: Begin, begun: Begun, rules: Sequence[str], *, give_back: bool = False
-    ) -> Sequence[TakenFault]:
+        self, begin: Begin, begun: Begun, version: int, rules: Sequence[str]
+    ) -> Sequence[TakenFault] | None:
         """Count a match of fault rules, and return the ones that fire."""
         sandbox = self._sandbox(begin.sandbox)
+        if sandbox.rules_version != version:
+            return None
         taken = []
+        replaces_operation = False
         for id in rules:
             rule = sandbox.rules.get(id)
             if rule is None or rule.is_expired(begun.now):
@@ -174,13 +177,18 @@ class MemoryStore:
             if step is None:
                 continue
             taken.append(TakenFault(id, step, rule.matched))
-            give_back = give_back or rule.replaces_operation(step)
+            replaces_operation = replaces_operation or rule.replaces_operation(step)
             if not rule.continues(step):
                 break
-        entry = sandbox.accounts.find(begin.provider, begin.account)
-        if entry and give_back:
-            entry.give_back(begun.limits, begun.now)
+        if replaces_operation:
+            await self.give_back(begin, begun)
         return taken
+
+    async def give_back(self, begin: Begin, begun: Begun) -> None:
+        """Give back what a request used of its limits."""
+        entry = self._sandbox(begin.sandbox).accounts.find(begin.provider, begin.account)
+        if entry:
+            entry.give_back(begun.limits, begun.now)
 
     async def commit(self, commit: Commit) -> CommitConflict | None:
         """Apply all changes of a request and complete its journal entry, or neither."""

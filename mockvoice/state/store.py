@@ -168,13 +168,16 @@ class Store(Protocol):
         """Replace the journal entry of a request that was not finished at its commit."""
 
     async def take_faults(
-        self, begin: Begin, begun: Begun, rules: Sequence[str], *, give_back: bool = False
-    ) -> Sequence[TakenFault]:
+        self, begin: Begin, begun: Begun, version: int, rules: Sequence[str]
+    ) -> Sequence[TakenFault] | None:
         """Count a match of these fault rules, in their order, and return the ones that fire.
 
-        A fault that replaces the operation gives back what the request used of its limits;
-        `give_back` does so for a fault in the headers of the request.
+        None, and nothing is counted, if the rules have changed since this version of them. A fault
+        that replaces the operation gives back what the request used of its limits.
         """
+
+    async def give_back(self, begin: Begin, begun: Begun) -> None:
+        """Give back what a request used of its limits."""
 
     async def get_record(
         self, sandbox: str, provider: str, collection: str, account: str, id: str

@@ -82,9 +82,16 @@ class Request:
         """Finish a request that was not finished at its commit."""
         run(self.store.finish(self._commit(uploads, **entry)._replace(finished=False)))
 
-    def take_faults(self, *rules: str, give_back: bool = False) -> Sequence[TakenFault]:
+    def take_faults(self, *rules: str) -> Sequence[TakenFault]:
         """Take the faults that fire."""
-        return run(self.store.take_faults(self.begin, self.begun, rules, give_back=give_back))
+        version = self.begun.rules_version
+        taken = run(self.store.take_faults(self.begin, self.begun, version, rules))
+        assert taken is not None
+        return taken
+
+    def give_back(self) -> None:
+        """Give back what the request used of its limits."""
+        run(self.store.give_back(self.begin, self.begun))
 
     def _commit(self, uploads: Sequence[Upload], **entry: Any) -> Commit:
         begin, begun = self.begin, self.begun

@@ -16,8 +16,9 @@ from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
 from mockvoice.mock import Mock
 from mockvoice.providers import built_in
+from mockvoice.state.accounts import Account
 from mockvoice.state.memory import MemoryStore
-from mockvoice.state.store import Store
+from mockvoice.state.store import CommitConflict, SandboxSettings, Store
 
 from ..conftest import Box, internal_errors
 from .serializing import SerializingStore, calls_of
@@ -160,6 +161,70 @@ def test_parallel_updates_of_a_record_all_apply(box: Box) -> None:
     assert {response.status_code for response in responses} == {200}
     data = box.http.get(path, headers=SUPERTONE).json()
     assert (data["name"], data["description"]) == ("n", "d")
+
+
+class BusyStore(SerializingStore):
+    """A store in which another request makes a change before every call with one name.
+
+    That change lets the call fail, `times` times.
+    """
+
+    def __init__(self, name: str, times: int) -> None:
+        super().__init__(MemoryStore(Settings()))
+        self._name = name
+        self._times = times
+
+    def __getattr__(self, name: str) -> Any:
+        method = super().__getattr__(name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            if name != self._name or self._times == 0:
+                return await method(*args, **kwargs)
+            self._times -= 1
+            if name == "take_faults":
+                sandbox = args[0].sandbox
+                await self.behind.reset(sandbox, ["faults"], SandboxSettings())
+                await self.behind.add_rule(sandbox, {"operation": "getVoice", "status": 503})
+                return await method(*args, **kwargs)
+            (commit,) = args
+            return CommitConflict(Account("retell", "K")) if commit.changes else None
+
+        return call
+
+
+@contextmanager
+def busy(name: str, times: int) -> Iterator[Box]:
+    """Serve a mock with a busy store."""
+    mock = Mock(Settings(), built_in(), cast("Store", BusyStore(name, times)))
+    with Server(mock, bind("127.0.0.1", 0)) as server, Box(server, "busy") as box:
+        yield box
+
+
+def clone(box: Box, wav: bytes) -> httpx.Response:
+    form = {"voice_name": "n", "voice_provider": "elevenlabs"}
+    return box.http.post("/retell/clone-voice", headers=BEARER, data=form, files={"files": wav})
+
+
+def test_fault_that_was_replaced_after_the_request_began_does_not_fire(wav: bytes) -> None:
+    with busy("take_faults", 1) as box:
+        box.inject(operation="cloneVoice", status=502)
+        assert clone(box, wav).status_code == 201
+        (rule,) = box.control.get("/faults").json()["faults"]
+        assert (rule["operation"], rule["matched"]) == ("getVoice", 0)
+
+
+def test_request_that_conflicts_48_times_succeeds(wav: bytes) -> None:
+    with busy("commit", 48) as box:
+        assert clone(box, wav).status_code == 201
+        assert len(box.voices()) == len(box.requests()) == 1
+
+
+def test_request_that_conflicts_49_times_returns_500_and_changes_nothing(wav: bytes) -> None:
+    with busy("commit", 49) as box:
+        assert clone(box, wav).status_code == 500
+        assert box.voices() == []
+        (entry,) = box.requests()
+        assert "in each of 50 attempts" in entry["internal_error"]
 
 
 def test_deletion_in_parallel_succeeds_and_leaves_no_record(box: Box) -> None:

@@ -441,6 +441,23 @@ def test_first_rule_that_fires_ends_the_search_unless_it_continues() -> None:
     assert counts == [(2, 1), (1, 1), (1, 0), (1, 1), (0, 0)]
 
 
+def test_no_fault_is_taken_from_rules_that_have_changed() -> None:
+    store = make_store(faults=[{"status": 500}])
+    request = begin(store)
+    for change in (
+        store.add_rule("", {"status": 502}),
+        store.remove_rule("", "fault_2"),
+        store.reset("", ["faults"], SandboxSettings()),
+        store.clear_rules(""),
+        store.add_rule("", {"status": 503}),
+    ):
+        version, _ = run(store.list_rules(""))
+        run(change)
+        taken = run(store.take_faults(request.begin, request.begun, version, ["fault_1"]))
+        assert taken is None
+    assert [rule.hits for rule in run(store.list_rules(""))[1]] == [0]
+
+
 def test_taken_faults_have_the_number_of_their_match() -> None:
     store = make_store()
     id = run(store.add_rule("", {"every": 2})).id
