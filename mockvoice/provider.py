@@ -75,6 +75,9 @@ class Services(Protocol):
     ) -> list[Record]:
         """Return the presets of an account, and the configured records that it sees."""
 
+    def configured_records(self, seed: str, started_at: float | None) -> Sequence[Record]:
+        """Return the records of the settings as a sandbox has them at its start."""
+
 
 @dataclass(slots=True, eq=False)
 class RequestContext:
@@ -147,8 +150,16 @@ class RequestContext:
         return await self.mock.store.get_uploads(self.sandbox, record.uploads)
 
     async def exists(self, collection: str, id: str) -> bool:
-        """Return True if any account has a record with an id."""
-        return await self.mock.store.has_record(self.sandbox, self.provider.name, collection, id)
+        """Return True if any account has a record with an id, presets aside."""
+        store, name = self.mock.store, self.provider.name
+        if await store.has_record(self.sandbox, name, collection, id):
+            return True
+        for base in self.mock.configured_records(self.begun.seed, self.begun.started_at):
+            if (base.provider, base.collection, base.id) == (name, collection, id):
+                stored = await store.get_record(self.sandbox, name, collection, base.account, id)
+                if stored is None:  # neither replaced nor removed
+                    return True
+        return False
 
     def _base_records(self, collection: str) -> list[Record]:
         """The presets of the account and the records of the settings, as they were at the start."""
@@ -177,10 +188,15 @@ class RequestContext:
         self.changes.append(RemoveRecord(record._replace(base=record.id in ids)))
 
     def spend(self, amount: float) -> bool:
-        """Spend credit; return False, and spend nothing, if the account has less."""
+        """Spend credit; return False, and spend nothing, if the account has less.
+
+        What the handler has spent before is taken into account.
+        """
         credit = self.account.credit
-        if credit is not None and credit < amount:
-            return False
+        if credit is not None:
+            spent = sum(change.amount for change in self.changes if isinstance(change, Spend))
+            if credit < spent + amount:
+                return False
         self.changes.append(Spend(amount))
         return True
 

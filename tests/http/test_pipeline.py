@@ -23,6 +23,7 @@ ACME = """
 openapi: 3.1.0
 info: {title: Acme}
 servers: [{url: https://acme.example/v9}]
+components: {securitySchemes: {key: {type: http, scheme: bearer}}}
 paths:
   /songs:
     get:
@@ -50,6 +51,12 @@ paths:
         '202': {description: later, content: {text/plain: {}}}
         '400': {description: no, content: {application/json: {example: {oops: wrong}}}}
         '500': {description: no, content: {application/json: {example: {oops: broken}}}}
+  /shop:
+    post:
+      operationId: buySongs
+      security: [{key: []}]
+      responses:
+        '200': {description: ok, content: {application/json: {schema: {type: object}}}}
   /songs/{id}:
     get:
       operationId: getSong
@@ -120,6 +127,15 @@ def test_operation_without_handler_returns_the_example_of_the_contract(http: Cli
     assert (response.status_code, response.json()) == (200, {"id": 7})
     assert http.get("/songs/5").json() == {"id": 0}
     assert not http.internal_errors
+
+
+def test_credit_that_a_handler_has_spent_is_no_longer_available(acme: Acme, http: Client) -> None:
+    acme.handle("buySongs", lambda ctx: {"paid": [ctx.spend(amount) for amount in (2, 2, 1, 1)]})
+    control = http.base_url.copy_with(path="/__mockvoice/accounts/acme/K")
+    assert httpx.put(control, json={"credit": 3}).status_code == 200
+    response = http.post("/shop", headers={"Authorization": "Bearer K"})
+    assert response.json() == {"paid": [True, False, True, False]}
+    assert httpx.get(control).json()["credit"] == 0
 
 
 def test_literal_path_precedes_path_with_parameters(acme: Acme, http: Client) -> None:

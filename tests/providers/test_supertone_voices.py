@@ -231,6 +231,22 @@ def test_speech_with_clone_of_other_account_returns_403_and_deleted_clone_404(
     assert http.post(path, json=HELLO).status_code == 404
 
 
+def test_speech_with_configured_clone_of_other_account_returns_403(serve: Serve) -> None:
+    server = serve(voices=[{"provider": "supertone", "account": "other"}])
+    owner, stranger = ({"x-sup-api-key": key} for key in ("other", "K"))
+    with httpx.Client(base_url=f"{server.url}/supertone/v1") as http:
+        (voice,) = http.get("/custom-voices", headers=owner).json()["items"]
+        path, clone_path = (
+            f"/{p}/{voice['voice_id']}" for p in ("text-to-speech", "custom-voices")
+        )
+        assert http.post(path, json=HELLO, headers=owner).status_code == 200
+        assert http.post(path, json=HELLO, headers=stranger).status_code == 403
+        assert http.patch(clone_path, json={"name": "n"}, headers=owner).status_code == 200
+        assert http.post(path, json=HELLO, headers=stranger).status_code == 403
+        assert http.delete(clone_path, headers=owner).status_code == 204
+        assert http.post(path, json=HELLO, headers=stranger).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
