@@ -7,22 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .models import RecordedFile, RecordedRequest, RecordedRequests
+from .text import request_line
 
 NO_REQUESTS = "no requests received"
 _MAX_VALUE_LENGTH = 300  # characters
 _COUNTERS = ("id", "hits", "matched")  # fields that the server adds to a fault
-
-
-def request_line(request: RecordedRequest) -> str:
-    """Return a request and its outcome in one line."""
-    operation = f"{request.provider or '(no provider)'} {request.operation or '(no operation)'}"
-    path = request.path if request.path.isprintable() else repr(request.path)
-    outcome = "no response" if request.status is None else str(request.status)
-    if request.fault:
-        outcome += f", {request.fault.kind} ({request.fault.id})"
-    if request.attempt:
-        outcome += f", attempt {request.attempt}"
-    return f"{request.id}  {operation}  {request.method} {path}  -> {outcome}"
 
 
 def request_details(request: RecordedRequest) -> list[str]:
@@ -43,7 +32,21 @@ def request_details(request: RecordedRequest) -> list[str]:
     if request.early:
         details.append(f"sent {request.early:.3g} s before Retry-After elapsed")
     details += [f"internal error: {line}" for line in request.internal_error.splitlines()]
-    return [request_line(request), *(f"    {line}" for line in details)]
+    return [_line(request), *(f"    {line}" for line in details)]
+
+
+def _line(request: RecordedRequest) -> str:
+    fault = request.fault
+    return request_line(
+        id=request.id,
+        provider=request.provider,
+        operation=request.operation,
+        method=request.method,
+        path=request.path,
+        status=request.status,
+        fault=f"{fault.kind} ({fault.id})" if fault else "",
+        attempt=request.attempt,
+    )
 
 
 def _file(file: RecordedFile) -> str:
@@ -78,14 +81,14 @@ def unfired_fault(data: Mapping[str, Any]) -> str:
 def internal_error(request: RecordedRequest) -> str:
     """Return the message for a request that failed because of a bug in the mock or a handler."""
     error = request.internal_error.splitlines()[-1]
-    return f"mockvoice internal error: {request_line(request)}\n    {error}"
+    return f"mockvoice internal error: {_line(request)}\n    {error}"
 
 
 def summary(requests: RecordedRequests) -> str:
     """Return one line per request, and the hint for a path that no provider serves."""
     lines = _evicted(requests)
     for request in requests:
-        lines.append(request_line(request))
+        lines.append(_line(request))
         if not request.provider:
             lines.append(f"    hint: {request.hint}")
     return "\n".join(lines) or NO_REQUESTS

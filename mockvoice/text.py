@@ -1,4 +1,4 @@
-"""Helpers for text: short values, suggestions, JSON Pointers and numbers."""
+"""Helpers for text: short values, suggestions, request lines, JSON Pointers and numbers."""
 
 from __future__ import annotations
 
@@ -35,18 +35,42 @@ def closest_match(name: str, candidates: Iterable[str]) -> str:
     named = (candidate for candidate in candidates if len(candidate) <= _MAX_NAME)
     short = [*islice(named, _MAX_CANDIDATES)]
     low = name.lower().replace("-", "_")
-    for candidate in short:
-        other = candidate.lower().replace("-", "_")
-        contained = len(low) > 2 and (low in other or other in low)
-        if contained or low.rstrip("s") == other.rstrip("s"):
-            return candidate
-    return next(iter(get_close_matches(name, short, 1, cutoff=0.65)), "")
+    contained = [
+        candidate
+        for candidate in short
+        for other in [candidate.lower().replace("-", "_")]
+        if (len(low) > 2 and (low in other or other in low)) or low.rstrip("s") == other.rstrip("s")
+    ]
+    best = get_close_matches(name, contained or short, 1, cutoff=0.0 if contained else 0.65)
+    return best[0] if best else ""
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
     """Return the hint that suggests the closest candidate, or ""."""
     match = closest_match(name, candidates)
     return f"did you mean {match}?" if match else ""
+
+
+def request_line(
+    *,
+    id: str,
+    provider: str,
+    operation: str,
+    method: str,
+    path: str,
+    status: int | None,
+    fault: str = "",
+    attempt: int | None = None,
+) -> str:
+    """Return a request and its outcome in one line; `fault` has the kinds and ids of faults."""
+    target = f"{provider or '(no provider)'} {operation or '(no operation)'}"
+    shown = path if path.isprintable() else repr(path)
+    outcome = "no response" if status is None else str(status)
+    if fault:
+        outcome += f", {fault}"
+    if attempt:
+        outcome += f", attempt {attempt}"
+    return f"{id}  {target}  {method} {shown}  -> {outcome}"
 
 
 def escape(segment: str) -> str:

@@ -40,12 +40,13 @@ def test_brief_stops_encoding_at_its_length() -> None:
         ("voice-name", "voice_name"),
         ("file", "files"),
         ("retry_afer", "retry_after"),
+        ("voice", "voice_id"),
         ("zzz", ""),
         ("voice_name" + "x" * 1000, ""),
     ],
 )
 def test_closest_match(name: str, match: str) -> None:
-    candidates = ["voice_name", "files", "retry_after", "x" * 10**6]
+    candidates = ["voice_name", "voice_id", "files", "retry_after", "x" * 10**6]
     assert closest_match(name, candidates) == match
     assert did_you_mean(name, candidates) == (f"did you mean {match}?" if match else "")
 

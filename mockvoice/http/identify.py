@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from http import HTTPStatus
 from typing import NamedTuple, NoReturn
 
@@ -13,7 +12,7 @@ from starlette.types import Scope
 from ..errors import InvalidControlHeader, MethodNotAllowed, Problem, UnknownPath, Violation
 from ..openapi.document import Document, Operation
 from ..provider import NO_OPERATION, Headers, Provider, RequestContext
-from ..text import brief
+from ..text import brief, closest_match
 from ..types import JSON
 from .auth import api_key
 
@@ -114,9 +113,8 @@ def control_path_hint(control: Document, path: str, origin: str) -> str:
         operation.path: operation.method
         for operation in sorted(operations, key=lambda operation: operation.method == "GET")
     }
-    for closest in get_close_matches(path.removeprefix(base), methods, 1):
-        hint += f"; did you mean {methods[closest]} {base}{closest}?"
-    return hint
+    closest = closest_match(path.removeprefix(base), methods)
+    return f"{hint}; did you mean {methods[closest]} {base}{closest}?" if closest else hint
 
 
 def path_hint(providers: list[Provider], path: str, origin: str) -> str:
@@ -130,8 +128,7 @@ def path_hint(providers: list[Provider], path: str, origin: str) -> str:
         for provider in providers
         for operation in provider.document.operations.values()
     }
-    below = [name for name in known if path != "/" and name.endswith(path)]
-    closest = below[:1] or get_close_matches(path, known, 1)
+    closest = closest_match(path, known)
     if closest:
-        hints.append(f"did you mean {known[closest[0]]} {closest[0]}?")
+        hints.append(f"did you mean {known[closest]} {closest}?")
     return "; ".join(hints)

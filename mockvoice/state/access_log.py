@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any
 
 from ..redact import mask_key
+from ..text import request_line
 from .clock import timestamp
 from .journal import JournalEntry
 
@@ -97,11 +98,14 @@ def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
 
 def _text(entry: Mapping[str, Any]) -> str:
     sandbox = f"~{entry['sandbox']}  " if entry["sandbox"] else ""
-    operation = f"{entry['provider'] or '(no provider)'} {entry['operation'] or '(no operation)'}"
-    path = entry["path"] if entry["path"].isprintable() else repr(entry["path"])
-    status = "no response" if entry["status"] is None else entry["status"]
-    fault = f", {entry['fault']['kind']} ({entry['fault']['id']})" if entry["fault"] else ""
-    return (
-        f"{entry['at']}  {sandbox}{entry['id']}  {operation}  {entry['method']} {path}"
-        f"  -> {status}{fault}  {entry['milliseconds']:.1f} ms"
+    fault = entry["fault"]
+    line = request_line(
+        id=entry["id"],
+        provider=entry["provider"],
+        operation=entry["operation"],
+        method=entry["method"],
+        path=entry["path"],
+        status=entry["status"],
+        fault=f"{fault['kind']} ({fault['id']})" if fault else "",
     )
+    return f"{entry['at']}  {sandbox}{line}  {entry['milliseconds']:.1f} ms"
