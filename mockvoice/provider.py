@@ -299,10 +299,12 @@ class Provider:
     of the client for the base URL. `error` words a problem for a status.
     `admit` raises for accounts that may not call the operation, before the body is decoded; like a
     handler, it is a plain or an async function.
-    `account` is the state of a new key, `presets` returns the records that it starts with. `limits`
-    are the documented rate limits, by name; `rate_headers` returns the headers that report one,
-    from its maximum, the number left and the seconds until the next is available. `collections` are
-    the kinds of records that may be seeded, cloned voices first.
+    `account` is the state of a new key: the fields of an account that have an effect, with their
+    initial values. `tiers` are the values of its field `tier`, any if empty. `presets` returns the
+    records that a new key starts with. `limits` are the documented rate limits, by name;
+    `rate_headers` returns the headers that report one, from its maximum, the number left and the
+    seconds until the next is available. `collections` are the kinds of records that may be seeded,
+    cloned voices first.
 
     `raises` are the errors that `admit` may raise for every operation; `declared_errors` are those
     of the operations, by id.
@@ -316,6 +318,7 @@ class Provider:
     env: Mapping[str, Literal["base_url", "api_key"]] | None = None
     base_url_argument: str = "base_url"
     account: Mapping[str, Any] = field(default_factory=dict)
+    tiers: tuple[str, ...] = ()
     presets: Callable[[str], list[Record]] | None = None
     limits: Mapping[str, RateLimit] = field(default_factory=dict)
     rate_headers: Callable[[int, int, float], dict[str, str]] | None = None

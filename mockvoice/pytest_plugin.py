@@ -98,11 +98,15 @@ def _marker_arguments(node: pytest.Item) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     for marker in reversed([*node.iter_markers("mockvoice")]):
         arguments |= marker.kwargs
-        unknown = [*map(repr, marker.args), *(marker.kwargs.keys() - {*_ARGUMENTS})]
+        unknown = [*map(repr, marker.args), *sorted(marker.kwargs.keys() - {*_ARGUMENTS})]
         if unknown:
+            from .text import did_you_mean
+
+            hint = did_you_mean(unknown[0], _ARGUMENTS)
             pytest.fail(
                 f"@pytest.mark.mockvoice does not accept {', '.join(unknown)};"
-                f" it accepts {', '.join(f'{name}=...' for name in _ARGUMENTS)}",
+                f" it accepts {', '.join(f'{name}=...' for name in _ARGUMENTS)}"
+                + (f"; {hint}" if hint else ""),
                 pytrace=False,
             )
     return arguments

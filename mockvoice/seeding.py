@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .errors import RequestLocation, ValidationFailed, Violation
 from .openapi.examples import example
+from .openapi.messages import sentence
 from .openapi.schema import Schema
 from .provider import Collection, Provider
 from .state.clock import timestamp
 from .state.ids import Ids
-from .state.records import EVERY_ACCOUNT, Record
-from .text import did_you_mean
-from .types import JSON
+from .state.records import EVERY_ACCOUNT, Data, Record
+from .text import did_you_mean, escape
+from .types import JSON, Node
 
 
 def make_records(
@@ -49,15 +50,29 @@ def make_records(
     data = {**made, **given, collection.id: id}
     if sample_url and collection.sample and collection.sample not in given:
         data[collection.sample] = sample_url(str(id))
+    violations = [*_unknown_members(schema.node, collection, given)]
     if not schema.is_valid(data):
-        raise ValidationFailed(
-            "", *_violations(schema, data, seed, collection, id_members - given.keys())
-        )
+        violations += _violations(schema, data, seed, collection, id_members - given.keys())
+    if violations:
+        raise ValidationFailed("", *violations)
     if not sample_url and collection.sample not in given:
         data.pop(collection.sample, None)
     account = seed.get("account") or EVERY_ACCOUNT
     record = Record(provider.name, name, account, str(id), data, now)
     return [*collection.related(record), record]
+
+
+def _unknown_members(node: Node, collection: Collection, given: Data) -> Iterator[Violation]:
+    """Yield a violation for each member that no response would have, most often misspelled."""
+    if "additionalProperties" in node:  # the contract decides
+        return
+    known = [*node["properties"], *collection.extra]
+    for name in given:
+        if name not in known:
+            message = sentence("additionalProperties", known, given[name])
+            hint = did_you_mean(name, [other for other in known if other not in given])
+            pointer = f"/data/{escape(name)}"
+            yield Violation("body", pointer, "additionalProperties", message, known, hint=hint)
 
 
 def _violations(

@@ -54,6 +54,63 @@ def say_faseeh(box: Box, model: str = "faseeh-v1-preview") -> httpx.Response:
 # --- state ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("provider", "state", "message", "hint"),
+    [
+        (
+            "telnyx",
+            {"credit": 0},
+            "credit has no effect at Telnyx; fields with an effect: limits; got 0",
+            "",
+        ),
+        (
+            "retell",
+            {"tier": "free"},
+            "tier has no effect at Retell; fields with an effect: trial_ended, limits; got",
+            "",
+        ),
+        (
+            "supertone",
+            {"tier": "creater"},
+            "tier must be one of free, starter, creator, pro, enterprise; got",
+            "did you mean creator?",
+        ),
+        ("supertone", {"models": []}, "models has no effect at Supertone", ""),
+        ("faseeh", {"tier": "pro"}, "tier must be one of basic, starter, growth; got", ""),
+        ("faseeh", {"trial_ended": True}, "trial_ended has no effect at Faseeh (Munsit)", ""),
+        (
+            "supertone",
+            {"limits": {"clone": {"max": 1}}},
+            "limits.clone is not a known field; known fields: clones, speeches, requests",
+            "did you mean clones?",
+        ),
+    ],
+)
+def test_account_state_without_effect_returns_400_and_changes_nothing(
+    box: Box, provider: str, state: dict[str, Any], message: str, hint: str
+) -> None:
+    path = f"/accounts/{provider}/K"
+    before = box.control.get(path).json()
+    refused = box.control.put(path, json={**state, "limits": state.get("limits", {})})
+    assert refused.status_code == 400
+    (violation,) = refused.json()["violations"]
+    assert violation["message"].startswith(message)
+    assert violation["hint"] == hint
+    assert box.control.get(path).json() == before
+
+
+def test_listed_account_fields_and_tiers_are_accepted(box: Box) -> None:
+    values = {"credit": 1, "trial_ended": True, "models": ["m"], "limits": {"requests": {"max": 9}}}
+    for provider in box.control.get("/providers").json()["providers"]:
+        name, tiers = provider["name"], provider["tiers"]
+        assert bool(tiers) == ("tier" in provider["account_fields"])
+        for field in provider["account_fields"]:
+            for value in tiers if field == "tier" else [values[field]]:
+                box.put(name, "K", **{field: value})
+                state = box.control.get(f"/accounts/{name}/K").json()
+                assert state[field] == value or field == "limits"
+
+
 def test_clone_with_free_tier_returns_403(box: Box) -> None:
     box.put("supertone", "K", tier="free")
     refused = clone_supertone(box)

@@ -218,6 +218,8 @@ def test_voices_by_position_and_id(mock: Control) -> None:
     assert response.json()["voice_name"] == "seeded"
     with pytest.raises(ControlError, match="gender must be"):
         mock.retell.add_voice({"gender": 5})
+    with pytest.raises(ControlError, match=r"nme is not a known field; .*did you mean name\?"):
+        mock.telnyx.add_voice({"nme": "x"})
 
 
 def test_account_of_one_key_and_of_all_keys(mock: Control) -> None:
@@ -246,6 +248,15 @@ def test_limit_for_all_keys_and_for_one_key(mock: Control) -> None:
 def test_account_and_limit_at_all_providers(mock: Control) -> None:
     states = mock.account("KEY", trial_ended=True)
     assert {*states} == {"telnyx", "retell", "supertone", "faseeh"}
+    assert [name for name, state in states.items() if state.trial_ended] == ["retell"]
+    states = mock.account("KEY", tier="creator", credit=1)
+    assert [name for name, state in states.items() if state.tier == "creator"] == ["supertone"]
+    assert [name for name, state in states.items() if state.credit == 1] == ["faseeh", "supertone"]
+    with pytest.raises(ControlError, match=r"unknown tier gold; available: .*creator"):
+        mock.account("KEY", tier="gold", credit=2)
+    with pytest.raises(ControlError, match=r"unknown account field teir \(did you mean tier\?\)"):
+        mock.account("KEY", teir="free")  # type: ignore[call-arg]
+    assert mock.supertone.account("KEY").credit == 1
     assert clone(mock).status_code == 402
     mock.limit(1, per=60, key="slow")
     assert [list_voices(mock, "slow") for _ in range(2)] == [200, 429]

@@ -662,9 +662,14 @@ def fault_kinds() -> str:
     return table_text("| kind | what the client sees |", "|---|---|", *lines)
 
 
-def collections() -> str:
-    lines = [f"| `{p.name}` | {_names(p.collections)} |" for p in built_in()]
-    return table_text("| provider | collections |", "|---|---|", *lines)
+def provider_data() -> str:
+    lines = [
+        f"| `{p.name}` | {_names([*p.account, 'limits'])} | {_names(p.tiers)} |"
+        f" {_names(p.collections)} |"
+        for p in built_in()
+    ]
+    heading = "| provider | fields | tiers | collections |"
+    return table_text(heading, "|---|---|---|---|", *lines)
 
 
 def _names(texts: Iterable[str]) -> str:
@@ -677,7 +682,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/control-api.md": control_operations,
     "docs/command-line.md": commands,
     "docs/configuration.md": settings,
-    "docs/sandboxes-and-accounts.md": collections,
+    "docs/sandboxes-and-accounts.md": provider_data,
 }
 for _name, _make in GENERATED.items():
     TABLES[_name, header(_make())] = partial(check_generated, _name, expected=_make())

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack, cast
 from urllib.parse import quote, urlencode
 
 from .. import report
@@ -486,8 +486,18 @@ class Control(ControlScope):
     def account(
         self, key: str = EVERY_KEY, **state: Unpack[AccountState]
     ) -> dict[str, AccountInfo]:
-        """Change the account of a key, or of all keys, at every provider; return them by name."""
-        return {name: self.provider(name).account(key, **state) for name in self._served()}
+        """Change the account of a key, or of all keys, at every provider; return them by name.
+
+        Each provider gets the fields that have an effect there. Raises ControlError for a field, or
+        a tier, that no provider has.
+        """
+        __tracebackhide__ = True
+        served = self._sandbox.server.providers
+        accepted = {name: _accepted_fields(served[name], state) for name in served}
+        for field, value in state.items():
+            if not any(field in fields for fields in accepted.values()):
+                raise ControlError(_no_effect(served.values(), field, value))
+        return {name: self.provider(name).account(key, **accepted[name]) for name in served}
 
     def limit(
         self, max: int, *, per: float | None = None, key: str = EVERY_KEY
@@ -558,6 +568,28 @@ def unknown_name(kind: str, name: str, candidates: Iterable[str]) -> str:
     hint = did_you_mean(name, known)
     suggestion = f" ({hint})" if hint else ""
     return f"unknown {kind} {name}{suggestion}; available: {', '.join(known)}"
+
+
+def _accepted_fields(provider: Mapping[str, Any], state: AccountState) -> AccountState:
+    """Return the fields of an account that have an effect at a provider."""
+    return cast(
+        "AccountState",
+        {
+            field: value
+            for field, value in state.items()
+            if field in provider["account_fields"]
+            and (field != "tier" or value in (provider["tiers"] or [value]))
+        },
+    )
+
+
+def _no_effect(providers: Iterable[Mapping[str, Any]], field: str, value: object) -> str:
+    """Return the message for an account field that no provider accepts."""
+    if field == "tier":
+        tiers = dict.fromkeys(tier for provider in providers for tier in provider["tiers"])
+        return unknown_name("tier", str(value), tiers)
+    fields = dict.fromkeys(name for provider in providers for name in provider["account_fields"])
+    return unknown_name("account field", field, fields)
 
 
 def _names(served: Mapping[str, Mapping[str, Any]], count: Mapping[str, Any]) -> tuple[str, ...]:

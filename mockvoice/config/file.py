@@ -9,7 +9,7 @@ from dataclasses import Field
 from functools import partial
 from typing import Any
 
-from ..control.accounts import limit_violations
+from ..control.accounts import account_schema
 from ..errors import ValidationFailed, Violation
 from ..faults.validation import fault_violations
 from ..mock import Mock
@@ -17,7 +17,6 @@ from ..openapi.schema import Schema, SchemaStore
 from ..provider import Provider
 from ..seeding import make_records
 from ..state.ids import Ids
-from ..text import escape
 from ..types import JSON, Node
 from .settings import BEARER_SYNTAX, SECRET, Settings, SettingsError, is_flag, kinds, table
 from .yaml import Diagnostic, UnreadableFile, YAMLDocument
@@ -85,7 +84,7 @@ _WORDS = "#/components/schemas/"
 def schema(mock: Mock) -> Node:
     """Return the JSON Schema (2020-12) of the file, from the settings and the control API."""
     words: Node = mock.control.schemas.node("#/components/schemas")
-    shapes = _shapes([*mock.providers])
+    shapes = _shapes(mock.providers, words["AccountState"])
     members = {
         setting.name: {
             "description": setting.metadata["help"],
@@ -118,17 +117,20 @@ def _plain(setting: Field[Any]) -> Node:
     }
 
 
-def _shapes(providers: list[str]) -> Mapping[str, Node]:
-    """Return the schemas of the other settings."""
+def _shapes(providers: Mapping[str, Provider], state: Node) -> Mapping[str, Node]:
+    """Return the schemas of the other settings; `state` is that of an account."""
 
-    def by_provider(member: Node) -> Node:
-        members = dict.fromkeys(providers, member)
-        return {"type": "object", "additionalProperties": False, "properties": members}
+    def by_provider(members: Mapping[str, Node]) -> Node:
+        return {"type": "object", "additionalProperties": False, "properties": {**members}}
 
-    state = {"$ref": f"{_WORDS}AccountState"}
+    accounts = {
+        name: {"type": "object", "additionalProperties": account_schema(provider, state)}
+        for name, provider in providers.items()
+    }
+    megabytes = {"type": "number", "exclusiveMinimum": 0}
     return {
-        "max_file_mb": by_provider({"type": "number", "exclusiveMinimum": 0}),
-        "accounts": by_provider({"type": "object", "additionalProperties": state}),
+        "max_file_mb": by_provider(dict.fromkeys(providers, megabytes)),
+        "accounts": by_provider(accounts),
         "voices": {"type": "array", "items": {"$ref": f"{_WORDS}RecordSeed"}},
         "faults": {"type": "array", "items": {"$ref": f"{_WORDS}FaultOrSequence"}},
     }
@@ -160,23 +162,15 @@ def _violations(content: JSON, file_schema: Schema, mock: Mock) -> Iterator[Viol
     """Yield violations of the schema, then values that no provider can use."""
     violations = file_schema.violations(content, "file")
     yield from map(_without_secret, violations)
-    broken = {"/".join(violation.pointer.split("/")[:3]) for violation in violations}  # /voices/0
+    broken = {violation.pointer for violation in violations}
     for i, fault in enumerate(_list(content, "faults")):
         yield from fault_violations(mock.control, mock.providers, fault, "file", f"/faults/{i}")
-    if isinstance(content, dict) and not any(map(_in_accounts, broken)):
-        for provider, keys in content.get("accounts", {}).items():
-            for key, state in keys.items():
-                at = f"/accounts/{provider}/{escape(key)}"
-                yield from limit_violations(mock.providers[provider], state, "file", at)
     for i, voice in enumerate(_list(content, "voices")):
-        if f"/voices/{i}" not in broken:
+        members = ("provider", "collection", "id", "account", "data")
+        if not broken.intersection([f"/voices/{i}", *(f"/voices/{i}/{name}" for name in members)]):
             make = partial(make_records, mock.providers, voice, Ids("", "", 0), 0.0)
             for violation in _rejected(make):
                 yield violation._replace(pointer=f"/voices/{i}{violation.pointer}")
-
-
-def _in_accounts(pointer: str) -> bool:
-    return pointer.startswith("/accounts")
 
 
 def _list(content: JSON, name: str) -> Sequence[JSON]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from ..errors import RequestLocation, ValidationFailed, Violation
+from ..errors import ValidationFailed, Violation
+from ..openapi.schema import SchemaStore
 from ..provider import Provider
 from ..redact import mask_key
-from ..seeding import unknown_name
 from ..state.accounts import EVERY_KEY, Account
-from ..text import escape
-from ..types import JSON
+from ..types import JSON, Node
 from .context import ControlContext
 
 
@@ -24,7 +21,7 @@ async def get_account(ctx: ControlContext) -> JSON:
 
 async def put_account(ctx: ControlContext) -> JSON:
     provider = ctx.find_provider(ctx.parameters["provider"])
-    if violations := [*limit_violations(provider, ctx.fields, "body")]:
+    if violations := _violations(ctx, provider):
         raise ValidationFailed("", *violations)
     account = await ctx.store.change_account(
         ctx.sandbox, provider.name, ctx.parameters["key"], provider.account, ctx.fields
@@ -32,14 +29,39 @@ async def put_account(ctx: ControlContext) -> JSON:
     return _account_json(account)
 
 
-def limit_violations(
-    provider: Provider, state: Mapping[str, JSON], location: RequestLocation, pointer: str = ""
-) -> Iterator[Violation]:
-    """Yield the limits in an account's state that the provider does not have."""
-    known = [*provider.limits, "requests"]
-    for name in state.get("limits", {}):
-        if name not in known:
-            yield unknown_name(location, f"{pointer}/limits/{escape(name)}", known, name)
+def account_schema(provider: Provider, state: Node) -> Node:
+    """Return the schema of the state that an account of a provider has.
+
+    `state` is the schema AccountState of the control API, which has the fields of all providers.
+    """
+    fields = [*provider.account, "limits"]
+    properties = {name: state["properties"][name] for name in fields}
+    if provider.tiers:
+        properties["tier"] = {**properties["tier"], "enum": [*provider.tiers]}
+    limits: Node = properties["limits"]
+    limit = limits["additionalProperties"]
+    properties["limits"] = {
+        **limits,
+        "additionalProperties": False,
+        "properties": dict.fromkeys([*provider.limits, "requests"], limit),
+    }
+    title = provider.title or provider.name
+    message = f"has no effect at {title}; fields with an effect: {', '.join(fields)}"
+    return {
+        **state,
+        "properties": properties,
+        "x-messages": {"additionalProperties": message},
+    }
+
+
+def _violations(ctx: ControlContext, provider: Provider) -> list[Violation]:
+    """Return the fields of the body that have no effect at the provider, and unknown values."""
+    words = ctx.mock.control.schemas.node("#/components/schemas")
+    state = account_schema(provider, words["AccountState"])
+    schemas = {"AccountState": state, "Limit": words["Limit"]}
+    document = {"openapi": "3.1.0", "components": {"schemas": schemas}}
+    schema = SchemaStore("mockvoice", document).compile("#/components/schemas/AccountState")
+    return schema.violations(ctx.fields, "body")
 
 
 def _account_json(account: Account) -> JSON:

@@ -28,6 +28,9 @@ def _provider_json(ctx: ControlContext, provider: Provider) -> JSON:
         "base_path": provider.base_path,
         "base_url": f"{ctx.origin}{provider.base_path}",
         "auth_header": schemes[0].example if schemes else "",
+        "account_fields": [*provider.account, "limits"],
+        "tiers": [*provider.tiers],
+        "collections": [*provider.collections],
         "operations": [
             {
                 "id": operation.id,

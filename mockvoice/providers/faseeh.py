@@ -120,7 +120,8 @@ provider = Provider(
     error,
     admit,
     env={},  # first-party plugins read variables for the key, but not for the base URL
-    account={"tier": "basic", "credit": 1000.0},
+    account={"tier": "basic", "credit": 1000.0, "models": None},
+    tiers=(*MAX_CONCURRENT,),
     presets=presets,
     limits={"concurrency": RateLimit(max=MAX_CONCURRENT)},
     collections={

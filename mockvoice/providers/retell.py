@@ -101,6 +101,7 @@ provider = Provider(
     error,
     admit,
     env={"RETELL_BASE_URL": "base_url", "RETELL_API_KEY": "api_key"},
+    account={"trial_ended": False},
     presets=presets,
     collections={
         VOICES: Collection(

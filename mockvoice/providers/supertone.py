@@ -37,6 +37,7 @@ from ..types import JSON
 
 CUSTOM, VOICES = "custom-voices", "voices"
 MAX_CLONES = 10  # per minute
+TIERS = ("free", "starter", "creator", "pro", "enterprise")
 MAX_SPEECHES = {"free": 20, "starter": 20, "creator": 30, "pro": 60}  # per minute, by tier
 RATE = 24_000  # Hz; not documented
 OBJECTS_SINCE = (0, 9, 6)  # edition in which the messages of 400 and 415 became objects
@@ -134,6 +135,7 @@ provider = Provider(
     env={},  # the SDKs read no environment variables
     base_url_argument="server_url",
     account={"tier": "starter", "credit": 100_000.0},
+    tiers=TIERS,
     presets=presets,
     limits={
         "clones": RateLimit(("create_cloned_voice",), MAX_CLONES, 60.0),

@@ -34,7 +34,6 @@ PROVIDERS = "faseeh, retell, supertone, telnyx"
 STEP = (
     "kind, status, body, headers, retry_after, when, seconds, jitter, distribution, bytes, fraction"
 )
-STATE = "tier, credit, trial_ended, models, limits"
 
 # The content of a file, and what is reported after the name of the file.
 BROKEN: dict[str, tuple[str | bytes, str]] = {
@@ -74,8 +73,8 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "a state that is none": (
         "accounts:\n  retell:\n    k:\n      trial: true",
         (
-            f"4: accounts.retell.k.trial is not a known field; known fields: {STATE};"
-            " did you mean trial_ended?"
+            "4: accounts.retell.k.trial has no effect at Retell; fields with an effect:"
+            " trial_ended, limits; got true; did you mean trial_ended?"
         ),
     ),
     "a state that cannot be": (
@@ -474,10 +473,68 @@ def test_python_settings_are_validated_like_the_file() -> None:
         mock.verify()  # a fault of the settings need not fire
         assert mock.retell.account("key").trial_ended
     with pytest.raises(SettingsError) as caught:
-        mockvoice.create_app(fauts=[], accounts={"retell": {"k": {"credit": "x"}}})
-    wrong, unknown = str(caught.value).splitlines()
+        mockvoice.create_app(
+            fauts=[],
+            accounts={"faseeh": {"k": {"credit": "x"}}, "supertone": {"k": {"tier": "gold"}}},
+            voices=[{"provider": "faseeh", "data": {"nme": "x"}}],
+        )
+    wrong, tier, unknown, member = str(caught.value).splitlines()
+    assert wrong == 'accounts.faseeh.k.credit must be a number or null; got "x"'
+    assert tier.startswith("accounts.supertone.k.tier must be one of free, starter")
     assert unknown.endswith("did you mean faults?")
-    assert wrong == 'accounts.retell.k.credit must be a number or null; got "x"'
+    assert member.endswith("did you mean name?")
+
+
+EVERYTHING_WRONG = """\
+sede: 1
+port: x
+accounts:
+  retell:
+    a: {credit: 0}
+  supertone:
+    b:
+      tier: freee
+      limits: {clone: {max: 1}}
+  telnix: {}
+voices:
+  - {provider: retell, nam: x, data: {voice_nme: x, gender: robot}}
+  - provider: telnyx
+    collection: designs
+  - provider: telnyx
+    collection: voice_designs
+    data: {text: known, naem: x}
+faults:
+  - {status: 200, retry_afer: 1}
+  - {provider: retell, operation: clone}
+  - {headers: {content-length: "1"}}
+"""
+
+
+def test_validate_reports_every_problem_in_one_pass(tmp_path: Path) -> None:
+    (tmp_path / "mockvoice.yaml").write_text(EVERYTHING_WRONG)
+    done = run("validate", "mockvoice.yaml", cwd=tmp_path)
+    reported = [line.split(maxsplit=2)[:2] for line in done.stderr.splitlines()]
+    assert done.returncode == 1
+    assert reported == [
+        [f"mockvoice.yaml:{line}:", name]
+        for line, name in (
+            (1, "sede"),
+            (2, "port"),
+            (5, "accounts.retell.a.credit"),
+            (8, "accounts.supertone.b.tier"),
+            (9, "accounts.supertone.b.limits.clone"),
+            (10, "accounts.telnix"),
+            (12, "voices[0].nam"),
+            (12, "voices[0].data.voice_nme"),
+            (12, "voices[0].data.gender"),
+            (14, "voices[1].collection"),
+            (17, "voices[2].data.naem"),
+            (19, "faults[0].retry_afer"),
+            (19, "faults[0].status"),
+            (20, "faults[1].operation"),
+            (21, "faults[2].headers.content-length"),
+        )
+    ]
 
 
 def test_published_schema_is_up_to_date() -> None:

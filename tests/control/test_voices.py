@@ -320,6 +320,16 @@ def test_data_of_an_added_voice_overrides_defaults(box: Box) -> None:
         ({"provider": "telnyx", "id": "my-clone"}, "/id", 'must be a UUID; got "my-clone"'),
         ({"provider": "retell", "data": {"gender": "robot"}}, "/data/gender", "male, female"),
         ({"provider": "retell", "data": {"voice_id": 5}}, "/data/voice_id", "must be text; got 5"),
+        (
+            {"provider": "retell", "data": {"voice_nme": "x"}},
+            "/data/voice_nme",
+            "voice_nme is not a known field; known fields: voice_id, voice_name, provider",
+        ),
+        (
+            {"provider": "retell", "collection": "community_voices", "data": {"voice_name": "x"}},
+            "/data/voice_name",
+            "known fields: provider_voice_id, name, description, public_user_id, voice_provider",
+        ),
         ({"provider": "retell", "data": []}, "/data", "data must be an object; got []"),
         ({"provider": "retell", "id": ""}, "/id", "id must not be empty"),
         ({"provider": "retell", "name": "x"}, "/name", "name is not a known field"),
