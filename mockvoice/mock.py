@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from .config.settings import Settings
@@ -20,8 +21,9 @@ from .state.store import Store
 _CACHED = 256  # sandboxes whose fault rules and configured records are remembered
 
 
+@cache
 def control_document() -> Document:
-    """Return the contract of the control API."""
+    """Return the contract of the control API; all mocks of a process share it."""
     return Document("mockvoice", (SPECS / "mockvoice.yaml").read_text(encoding="utf-8"))
 
 
