@@ -53,6 +53,7 @@ async def story(url: str, name: str, *, by_path: bool) -> list[Any]:
         return responses
 
 
+@pytest.mark.slow  # 1,000 requests
 def test_a_thousand_interleaved_requests_stay_in_their_sandboxes(serve: Serve) -> None:
     server = serve()
 

@@ -426,7 +426,10 @@ def raising(problem: Problem) -> Handler:
 def serving(provider: Provider) -> Iterator[httpx.Client]:
     """Serve a provider and yield a client of the server; internal errors are those of the test."""
     mock = Mock(Settings(), [provider, *built_in()])
-    with Server(mock, bind("127.0.0.1", 0)) as server, httpx.Client(base_url=server.url) as http:
+    with (
+        Server(mock, bind("127.0.0.1", 0)) as server,
+        httpx.Client(verify=False, base_url=server.url) as http,
+    ):
         yield http
 
 

@@ -46,7 +46,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.http = httpx.Client(
-            base_url=f"{self.url}{self.base}", event_hooks={"response": [check]}
+            verify=False, base_url=f"{self.url}{self.base}", event_hooks={"response": [check]}
         )
         self.model: dict[str, dict[str, str]] = {"one": {}, "two": {}}
 
