@@ -172,6 +172,7 @@ class RecordedRequest(_Model):
     """
 
     id: str
+    sandbox: str
     at: datetime
     provider: str
     operation: str

@@ -596,10 +596,21 @@ def control_operations() -> str:
     return table_text("| operation | |", "|---|---|", *operations)
 
 
+def parameter_names(operation_id: str) -> list[str]:
+    """Return the query parameters of an operation of the control API."""
+    (operation,) = [op for op in OPERATIONS if op.node["operationId"] == operation_id]
+    return [item["name"] for item in operation.parameters if item["in"] == "query"]
+
+
 @describes("docs/control-api.md", "parameter")
 def _journal_filters(table: str) -> None:
-    (operation,) = [op for op in OPERATIONS if op.node["operationId"] == "listRequests"]
-    assert first_names(table) == [parameter["name"] for parameter in operation.parameters]
+    assert first_names(table) == parameter_names("listRequests")
+
+
+@describes("docs/control-api.md", "parameter of a stream")
+def _stream_parameters(table: str) -> None:
+    filters = parameter_names("listRequests")
+    assert first_names(table) == [n for n in parameter_names("streamEvents") if n not in filters]
 
 
 def _schema_fields(table: str, schema: str) -> None:

@@ -10,7 +10,7 @@ secret, are masked.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +33,7 @@ from . import (
     accounts,
     clock,
     coverage,
+    events,
     faults,
     providers,
     requests,
@@ -71,6 +72,7 @@ HANDLERS: Mapping[str, Handler] = {
     "clearRequests": requests.clear_requests,
     "getRequest": requests.get_request,
     "getReport": verification.get_report,
+    "streamEvents": events.stream_events,
     "getVerification": verification.get_verification,
     "getCoverage": coverage.get_coverage,
     "clearCoverage": coverage.clear_coverage,
@@ -96,11 +98,15 @@ async def handle_control_request(
         return
     operation = operations.get(scope["method"], NO_OPERATION)
     sandbox = ""
+    pieces: AsyncIterator[bytes] | None = None
     try:
         ctx = _context(mock, operations, operation, scope, headers)
         sandbox = ctx.sandbox
         _decode(ctx, scope, body)
-        response = _response(operation, await HANDLERS[operation.id](ctx))
+        result = await HANDLERS[operation.id](ctx)
+        if isinstance(result, Response) and isinstance(result.body, AsyncIterator):
+            pieces, result = result.body, result._replace(body=b"")
+        response = _response(operation, result)
     except Problem as problem:
         response = _problem_response(mock, operation, problem)
     except Exception:
@@ -108,7 +114,8 @@ async def handle_control_request(
         error = InternalError("mockvoice has an internal error; its log has the traceback")
         response = _problem_response(mock, operation, error)
     response.headers["date"] = http_date(int((await mock.store.get_clock(sandbox)).now))
-    await ResponseTransport(scope, receive, send).send(response)
+    transport = ResponseTransport(scope, receive, send)
+    await (transport.send(response) if pieces is None else transport.stream(response, pieces))
 
 
 def _context(
@@ -150,7 +157,7 @@ def _response(operation: Operation, result: Any) -> RawResponse:
     media_type = response.media_type or next(iter(content))
     body = response.body
     encoded = body if isinstance(body, bytes) else encode(body).encode()
-    return RawResponse(operation.success.status, media_type, encoded)
+    return RawResponse(operation.success.status, media_type, encoded, {**response.headers})
 
 
 def _problem_response(mock: Mock, operation: Operation, problem: Problem) -> RawResponse:

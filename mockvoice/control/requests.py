@@ -19,13 +19,16 @@ Filter = Callable[[JournalEntry], bool]
 
 
 async def list_requests(ctx: ControlContext) -> JSON:
-    filters = _filters(ctx)
+    filters = entry_filters(ctx)
     recorded, evicted = await ctx.store.list_entries(ctx.sandbox)
     entries = [entry for entry in recorded if all(matches(entry) for matches in filters)]
     if "limit" in ctx.parameters:
         # Numbers in a query beyond 2**53 are floats, which cannot be used as slice indices.
         entries = entries[-min(int(ctx.parameters["limit"]), len(entries)) :]
-    return {"requests": [await entry_json(ctx, entry) for entry in entries], "evicted": evicted}
+    return {
+        "requests": [await entry_json(ctx, entry) for entry in entries],
+        "evicted": evicted,
+    }
 
 
 async def count_requests(ctx: ControlContext) -> JSON:
@@ -52,7 +55,7 @@ async def clear_requests(ctx: ControlContext) -> None:
 # --- filters -------------------------------------------------------------------------------------
 
 
-def _filters(ctx: ControlContext) -> list[Filter]:
+def entry_filters(ctx: ControlContext) -> list[Filter]:
     """Return one predicate for each filter in the query.
 
     Raises ValidationFailed for a provider or operation that is not served.
@@ -69,12 +72,19 @@ def _filters(ctx: ControlContext) -> list[Filter]:
     if "operation" in parameters:
         filters.append(lambda entry: parameters["operation"] in _operation_names(ctx, entry))
     if "status" in parameters:
-        filters.append(lambda entry: entry.status == parameters["status"])
+        filters.append(_status(parameters["status"]))
     if parameters["internal_error"]:
         filters.append(lambda entry: bool(entry.internal_error))
     if "since" in parameters:
         filters.append(_since(parameters["since"]))
     return filters
+
+
+def _status(text: str) -> Filter:
+    """Return a predicate for requests with a status, or a class of them: `404`, `4xx`."""
+    if text.isdigit():
+        return lambda entry: entry.status == int(text)
+    return lambda entry: entry.status is not None and entry.status // 100 == int(text[0])
 
 
 def _operation_names(ctx: ControlContext, entry: JournalEntry) -> tuple[str, str]:
@@ -115,6 +125,7 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
     uploads = await ctx.store.get_uploads(ctx.sandbox, entry.uploads)
     recorded = {
         "id": entry.id,
+        "sandbox": ctx.sandbox,
         "at": timestamp(entry.at),
         "provider": entry.provider,
         "operation": entry.operation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,6 +84,33 @@ class ResponseTransport:
             await self._send({"type": "http.response.body", "body": rest})
         finally:
             connection.unsent = 0
+
+    async def stream(self, response: RawResponse, pieces: AsyncIterator[bytes]) -> None:
+        """Send the pieces of a response until they end or the client disconnects.
+
+        The connection is closed at once when the server stops.
+        """
+        connection = self._connection
+        await self._start(response, None)
+        connection.waiting = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                sending = group.create_task(self._send_pieces(pieces))
+                leaving = group.create_task(self._wait_for_disconnect())
+                sending.add_done_callback(lambda _: leaving.cancel())
+                leaving.add_done_callback(lambda _: sending.cancel())
+        finally:
+            connection.waiting = False
+            connection.unsent = 0
+
+    async def _send_pieces(self, pieces: AsyncIterator[bytes]) -> None:
+        connection = self._connection
+        async for piece in pieces:
+            connection.unsent = len(piece)
+            connection.progress_at = asyncio.get_running_loop().time()
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            connection.unsent = 0
+        await self._send({"type": "http.response.body", "body": b""})
 
     async def drip(self, response: RawResponse, seconds: float) -> None:
         """Send a response with its body in small pieces over some seconds."""

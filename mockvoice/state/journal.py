@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 from ..errors import Violation
 from ..redact import Redactor, find_secrets, header_secrets
+from .events import NO_EVENT, EventNumber
 
 _ENTRY_BYTES = 1100  # of an entry without its texts and values, measured
 _HEADER_BYTES = 140  # of the objects for one header besides its text, measured
@@ -113,6 +114,34 @@ def _memory(value: Any) -> int:
     return total
 
 
+class JournalEvent(NamedTuple):
+    """A journal entry that was completed: the event with this number.
+
+    Events are numbered by sandbox, and over all sandboxes.
+    """
+
+    number: int
+    sandbox: str
+    entry: JournalEntry
+
+
+class JournalEvents(NamedTuple):
+    """The next events, oldest first; `last` is the number of the last one that was considered.
+
+    `missed` events came before them, but their entries are no longer in the journal.
+    """
+
+    last: int
+    events: Sequence[JournalEvent] = ()
+    missed: int = 0
+
+
+class _StoredEntry(NamedTuple):
+    entry: JournalEntry
+    weight: int
+    event: EventNumber
+
+
 class RequestCount(NamedTuple):
     """The number of requests to an operation that got a status, None if no response was sent.
 
@@ -159,7 +188,7 @@ class Journal:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._entries: OrderedDict[int, tuple[JournalEntry, int]] = OrderedDict()
+        self._entries: OrderedDict[int, _StoredEntry] = OrderedDict()
         self._numbers = count(1)
         self.internal_errors: deque[JournalEntry] = deque(maxlen=_INTERNAL_ERRORS)
         self.counts: Counter[tuple[str, str, int | None]] = Counter()
@@ -170,17 +199,20 @@ class Journal:
         """Reserve the number of an entry."""
         return next(self._numbers)
 
-    def put(self, entry: JournalEntry) -> list[JournalEntry]:
-        """Store an entry; return the one that it replaces, and those that it evicts."""
+    def put(self, entry: JournalEntry, event: EventNumber = NO_EVENT) -> list[JournalEntry]:
+        """Store an entry; return the one that it replaces, and those that it evicts.
+
+        `event` is the number of its completion.
+        """
         weight = entry.weight
         dropped = []
         before = self._entries.pop(entry.number, None)
         if before:
-            self.bytes -= before[1]
-            dropped.append(before[0])
+            self.bytes -= before.weight
+            dropped.append(before.entry)
         else:
             self.counts[entry.provider, entry.operation, entry.status] += 1
-        self._entries[entry.number] = entry, weight
+        self._entries[entry.number] = _StoredEntry(entry, weight, event)
         self.bytes += weight
         if entry.internal_error:
             self.put_internal_error(entry)
@@ -190,10 +222,21 @@ class Journal:
 
     def evict(self) -> JournalEntry:
         """Delete the oldest entry, and return it."""
-        _, (oldest, weight) = self._entries.popitem(last=False)
-        self.bytes -= weight
+        _, oldest = self._entries.popitem(last=False)
+        self.bytes -= oldest.weight
         self.evicted += 1
-        return oldest
+        return oldest.entry
+
+    def completed(self, after: int, *, overall: bool) -> list[tuple[int, JournalEntry, int]]:
+        """Return the events after a number, newest first: number, entry and its weight."""
+        events = []
+        for entry, weight, event in reversed(self._entries.values()):
+            number = event.overall if overall else event.in_sandbox
+            if event is not NO_EVENT:
+                if number <= after:
+                    break
+                events.append((number, entry, weight))
+        return events
 
     def put_internal_error(self, entry: JournalEntry) -> None:
         """Store an entry among those with an internal error, in place of one with its number."""
@@ -206,7 +249,7 @@ class Journal:
     def find(self, number: int) -> JournalEntry | None:
         """Return the entry with a number."""
         stored = self._entries.get(number)
-        return stored[0] if stored else None
+        return stored.entry if stored else None
 
     def clear(self) -> None:
         """Delete all entries; numbers continue."""
@@ -217,7 +260,7 @@ class Journal:
 
     def __iter__(self) -> Iterator[JournalEntry]:
         # Stored in the order in which requests ended, listed in the order in which they began.
-        return iter([self._entries[number][0] for number in sorted(self._entries)])
+        return iter([self._entries[number].entry for number in sorted(self._entries)])
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
@@ -11,7 +12,16 @@ from ..config.settings import BYTES_PER_MB, Settings
 from ..faults.rules import FaultRule
 from .accounts import Account, AccountEntry, Accounts
 from .clock import Clock
-from .journal import CoverageCount, Journal, JournalEntry, RequestCount, count_of
+from .events import NO_EVENT, EventCounter, EventNumber
+from .journal import (
+    CoverageCount,
+    Journal,
+    JournalEntry,
+    JournalEvent,
+    JournalEvents,
+    RequestCount,
+    count_of,
+)
 from .records import EVERY_ACCOUNT, Record, Records
 from .store import (
     PARTS,
@@ -32,6 +42,7 @@ from .store import (
 )
 from .uploads import Upload, UploadCache
 
+_EVENT_BYTES = 1024 * 1024  # of the entries that wait_for_entries returns, unless it is one
 _EVICTED_PART = 64  # one of so many parts of the journals is evicted at once
 _MAX_COVERAGE = 10_000  # counters of one sandbox: only injected statuses can make so many
 
@@ -41,8 +52,11 @@ _Coverage = Counter[CoverageCount]  # by counts with a total of 1
 class _Sandbox:
     """The state of one sandbox. Each part that can be reset has an epoch."""
 
-    def __init__(self, name: str, settings: Settings, versions: count[int]) -> None:
+    def __init__(
+        self, name: str, settings: Settings, versions: count[int], first_event: int
+    ) -> None:
         self.settings = settings
+        self.first_event = self.last_event = first_event
         self.seed = f"{settings.seed}/{name}"
         self.audio = settings.audio
         self.limits = settings.limits
@@ -106,13 +120,14 @@ class MemoryStore:
         self._max_journal_bytes = settings.journal_mb * BYTES_PER_MB
         self._journal_bytes = 0
         self._versions = count(1)
+        self._events = EventCounter()
         self._sandbox("")
 
     def _sandbox(self, name: str) -> _Sandbox:
         """Return the sandbox with a name; it is made on its first use."""
         sandbox = self._sandboxes.get(name)
         if sandbox is None:
-            sandbox = _Sandbox(name, self._settings, self._versions)
+            sandbox = _Sandbox(name, self._settings, self._versions, self._events.last)
             self._sandboxes[name] = sandbox
             if len(self._sandboxes) > self._settings.max_sandboxes + 1:  # besides the default one
                 oldest = next(name for name in self._sandboxes if name)
@@ -207,7 +222,7 @@ class MemoryStore:
         for change in stored:
             self._apply(sandbox, entry, change)
         if requests == commit.epochs[0]:
-            self._put_entry(sandbox, commit.entry)
+            self._put_entry(sandbox, commit.entry, complete=commit.finished)
         self._count(commit.entry, self._coverage, sandbox.coverage)
         for upload in commit.uploads:
             self._uploads.put(upload)
@@ -225,20 +240,26 @@ class MemoryStore:
             return
         if sandbox.epochs[0] == commit.epochs[0]:
             if sandbox.journal.find(commit.entry.number):
-                self._put_entry(sandbox, commit.entry)
+                self._put_entry(sandbox, commit.entry, complete=True)
             elif commit.entry.internal_error:
                 sandbox.journal.put_internal_error(commit.entry)
         entry = sandbox.accounts.find(commit.provider, commit.account)
         if entry and not commit.finished and sandbox.epochs[2] == commit.epochs[2]:
             entry.concurrency -= 1
 
-    def _put_entry(self, sandbox: _Sandbox, entry: JournalEntry) -> None:
+    def _put_entry(self, sandbox: _Sandbox, entry: JournalEntry, *, complete: bool) -> None:
+        event = NO_EVENT
+        if complete:
+            sandbox.last_event += 1
+            event = EventNumber(sandbox.last_event, self._events.next())
         self._uploads.retain(entry.uploads)
         before = sandbox.journal.bytes
-        self._release_entries(sandbox.journal.put(entry))
+        self._release_entries(sandbox.journal.put(entry, event))
         self._journal_bytes += sandbox.journal.bytes - before
         if self._journal_bytes > self._max_journal_bytes:
             self._evict_entries(sandbox)
+        if complete:
+            self._events.wake()
 
     def _evict_entries(self, current: _Sandbox) -> None:
         """Evict entries of the sandboxes that hold most, but not the newest one of the current."""
@@ -404,6 +425,46 @@ class MemoryStore:
     async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
         """Return one journal entry."""
         return self._sandbox(sandbox).journal.find(number)
+
+    async def wait_for_entries(
+        self, sandbox: str | None, after: int | None, seconds: float
+    ) -> JournalEvents:
+        """Return the next entries that were completed after an event."""
+        if after is None:
+            state = self._sandboxes.get(sandbox) if sandbox is not None else None
+            return JournalEvents(state.last_event if state else self._events.last)
+        deadline = time.monotonic() + seconds
+        while True:
+            next_events = self._events_after(sandbox, after)
+            remaining = deadline - time.monotonic()
+            if next_events.last != after or remaining <= 0:
+                return next_events
+            await self._events.wait(remaining)
+
+    def _events_after(self, sandbox: str | None, after: int) -> JournalEvents:
+        if sandbox is None:
+            sandboxes = self._sandboxes
+            first, last = self._events.first, self._events.last
+        elif sandbox in self._sandboxes:
+            sandboxes = {sandbox: self._sandboxes[sandbox]}
+            first, last = sandboxes[sandbox].first_event, sandboxes[sandbox].last_event
+        else:
+            return JournalEvents(after)
+        start = after if first <= after <= last else first
+        pending = [
+            (JournalEvent(number, name, entry), weight)
+            for name, state in sandboxes.items()
+            for number, entry, weight in state.journal.completed(start, overall=sandbox is None)
+        ]
+        pending.sort(key=lambda item: item[0].number)
+        events, size = list[JournalEvent](), 0
+        for event, weight in pending:
+            size += weight
+            if events and size > _EVENT_BYTES:
+                last = events[-1].number
+                break
+            events.append(event)
+        return JournalEvents(last, events, last - start - len(events))
 
     async def clear_entries(self, sandbox: str) -> None:
         """Delete all journal entries."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..faults.rules import FaultRule
 from .accounts import Account, LimitResult, LimitRule
-from .journal import CoverageCount, JournalEntry, RequestCount
+from .journal import CoverageCount, JournalEntry, JournalEvents, RequestCount
 from .records import Record
 from .uploads import Upload
 
@@ -233,6 +233,20 @@ class Store(Protocol):
 
     async def list_internal_errors(self, sandbox: str) -> Sequence[JournalEntry]:
         """Return the entries with an internal error, whether evicted from the journal or not."""
+
+    async def wait_for_entries(
+        self, sandbox: str | None, after: int | None, seconds: float
+    ) -> JournalEvents:
+        """Return the next entries that were completed after the event with a number.
+
+        Waits up to that many seconds if there are none. None for `sandbox` means all sandboxes;
+        None for `after` returns the number of the newest event, and no entry. Numbers increase, and
+        are never used again: one from before the start of the store, or of the sandbox, stands for
+        its beginning. Returns only some of many entries. Creates no sandbox.
+
+        An entry is complete when its request has finished. It is returned again if its request
+        failed after that.
+        """
 
     async def get_uploads(self, sandbox: str, ids: Sequence[str]) -> Sequence[Upload]:
         """Return uploaded files; the content of an evicted one is None."""

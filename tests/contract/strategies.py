@@ -184,7 +184,9 @@ def requests(operation: Operation, known: Mapping[str, Any]) -> st.SearchStrateg
     optional: dict[tuple[str, str], st.SearchStrategy[Any]] = {}
     for parameter in operation.parameters:
         location, name = parameter["in"], parameter["name"]
-        strategies = parameters if parameter.get("required") else optional
+        # Without its timeout, the response of GET /events would not end.
+        is_sent = parameter.get("required") or (location, name) == ("query", "timeout")
+        strategies = parameters if is_sent else optional
         strategies[location, name] = (
             st.just(known[name])
             if name in known

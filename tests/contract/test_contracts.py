@@ -96,6 +96,11 @@ KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
         "provider": "retell",
         "operation": "POST /clone-voice",
     },
+    ("mockvoice", "streamEvents"): {
+        "timeout": 0,
+        "provider": "retell",
+        "operation": "POST /clone-voice",
+    },
     ("mockvoice", "listVoices"): {"provider": "retell"},
     ("mockvoice", "getRequest"): a_request,
     ("mockvoice", "addVoice"): {"provider": "retell", "collection": "voices", "data": {}},

@@ -39,7 +39,7 @@ def test_errors_are_problem_documents(box: Box) -> None:
 
 READ_ONLY = (
     "GET /health, GET /providers, GET /faults, GET /requests, GET /requests/counts,"
-    " GET /report, GET /verification, GET /coverage"
+    " GET /report, GET /events, GET /verification, GET /coverage"
 )
 
 

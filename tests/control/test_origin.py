@@ -54,7 +54,12 @@ def test_programs_and_same_origin_pages_are_accepted(box: Box, headers: dict[str
     ],
 )
 def test_cross_origin_requests_return_403(box: Box, headers: dict[str, str]) -> None:
-    for method, path in [("GET", "/requests"), ("POST", "/reset"), ("DELETE", "/voices")]:
+    for method, path in [
+        ("GET", "/requests"),
+        ("GET", "/events"),
+        ("POST", "/reset"),
+        ("DELETE", "/voices"),
+    ]:
         refused = box.control.request(method, path, headers=headers)
         assert refused.status_code == 403
         assert refused.json()["detail"].endswith("may not use the control API")
@@ -102,6 +107,7 @@ def sandboxes(server: Server) -> Sequence[str]:
     ("method", "path"),
     [
         ("GET", "/__mockvoice/requests"),
+        ("GET", "/__mockvoice/events"),
         ("GET", "/__mockvoice/health"),  # open to every page
         ("GET", "/__mockvoice/nowhere"),
         ("GET", "/__mockvoice/samples/aiff"),

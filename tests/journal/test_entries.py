@@ -41,6 +41,7 @@ def test_entry_contains_request_and_response(box: Box) -> None:
         del entry[name]
     assert entry == {
         "id": "request_1",
+        "sandbox": box.name,
         "at": "2024-01-01T00:00:00.250Z",
         "provider": "telnyx",
         "operation": "createVoiceCloneFromUpload",

@@ -1,0 +1,82 @@
+"""Handler for `/events`: journal entries as server-sent events, when their requests have ended."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from math import inf
+
+from ..provider import Response
+from ..state.journal import JournalEvents
+from ..types import JSON
+from .context import ControlContext
+from .requests import Filter, entry_filters, entry_json
+
+ALL = "*"  # the value of the parameter `sandbox` that stands for all of them
+HEARTBEAT = 15.0  # seconds: proxies close connections that are silent for longer
+_RETRY = 500  # milliseconds after which a client connects again
+
+
+async def stream_events(ctx: ControlContext) -> Response:
+    parameters = ctx.parameters
+    filters = entry_filters(ctx)
+    sandbox = None if parameters.get("sandbox") == ALL else ctx.sandbox
+    after = parameters.get("Last-Event-ID", parameters.get("after"))
+    if after is None:
+        after = (await ctx.store.wait_for_entries(sandbox, None, 0)).last
+    events = stream(ctx, sandbox, int(after), filters, parameters.get("timeout", inf))
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return Response(events, headers=headers)
+
+
+async def stream(
+    ctx: ControlContext,
+    sandbox: str | None,
+    after: int,
+    filters: list[Filter],
+    seconds: float,
+    heartbeat: float = HEARTBEAT,
+) -> AsyncIterator[bytes]:
+    """Yield the events after one, and a comment whenever there was none for a while.
+
+    Entries stay in the journal until the client has read those before them, so a slow client
+    costs no memory: it gets an event that counts the entries that were evicted meanwhile.
+    """
+    time = asyncio.get_running_loop().time
+    end, sent_at = time() + seconds, time()
+    yield b"retry: %d\nid: %d\n\n" % (_RETRY, after)  # sent at once; without data it is no event
+    while True:
+        wait = min(sent_at + heartbeat, end) - time()
+        following = await ctx.store.wait_for_entries(sandbox, after, max(wait, 0.0))
+        if following.last == after and time() >= end:
+            return
+        after = following.last
+        async for message in _messages(ctx, following, filters):
+            yield message
+            sent_at = time()
+        if time() >= sent_at + heartbeat:
+            yield b": heartbeat\n\n"
+            sent_at = time()
+
+
+async def _messages(
+    ctx: ControlContext, following: JournalEvents, filters: list[Filter]
+) -> AsyncIterator[bytes]:
+    if following.missed:
+        first = following.events[0].number - 1 if following.events else following.last
+        yield _message("dropped", first, {"count": following.missed})
+    for event in following.events:
+        if all(matches(event.entry) for matches in filters):
+            data = await entry_json(replace(ctx, sandbox=event.sandbox), event.entry)
+            yield _message("request", event.number, data)
+
+
+def _message(name: str, id: int, data: JSON) -> bytes:
+    """Return an event in the format text/event-stream.
+
+    The data is ASCII, since many clients split lines at U+2028 too.
+    """
+    text = json.dumps(data, separators=(",", ":"))
+    return f"event: {name}\nid: {id}\ndata: {text}\n\n".encode()
