@@ -1,9 +1,13 @@
-"""Pytest plugin: a sandbox per test, and the journal in the report of a failed test."""
+"""Pytest plugin: a sandbox per test, and the journal in the report of a failed test.
+
+`pytest_coverage.py` reports the contract coverage of the run.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .client.control import Control
+    from .pytest_coverage import CoverageReport
 
 # The fixtures import the rest, so that test runs that do not use them are not slowed down.
 
@@ -31,10 +36,27 @@ class _Usage:
 
 
 _USAGE = pytest.StashKey[_Usage]()
+_COVERAGE: pytest.StashKey[CoverageReport] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the ini options."""
+    """Add the options of the command line and of the ini file."""
+    group = parser.getgroup("mockvoice")
+    group.addoption(
+        "--mockvoice-report",
+        action="store_true",
+        help="print the contract coverage of the tests (ini: mockvoice_report)",
+    )
+    group.addoption(
+        "--mockvoice-report-file",
+        metavar="FILE",
+        help="write the contract coverage to a file: .md, .json, .xml (JUnit), else as text",
+    )
+    group.addoption(
+        "--mockvoice-min",
+        metavar="PERCENT",
+        help="fail if the contract coverage is lower (ini: mockvoice_min)",
+    )
     parser.addini(
         "mockvoice_strict",
         "fail tests with unfired faults, unfinished sequences or internal errors of mockvoice",
@@ -47,11 +69,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type="linelist",
         default=[],
     )
+    parser.addini(
+        "mockvoice_report", "print the contract coverage of the tests", type="bool", default=False
+    )
+    parser.addini("mockvoice_min", "minimum contract coverage in percent", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and the report of the coverage if it is requested."""
     config.addinivalue_line("markers", MARKER)
+    minimum = config.getoption("mockvoice_min") or config.getini("mockvoice_min")
+    options = config.getoption("mockvoice_report"), config.getoption("mockvoice_report_file")
+    if minimum or any(options) or config.getini("mockvoice_report"):
+        from .pytest_coverage import CoverageReport
+
+        report = CoverageReport(config, _percentage(minimum) if minimum else None)
+        config.stash[_COVERAGE] = report
+        config.pluginmanager.register(report, "mockvoice coverage")
+
+
+def _percentage(text: str) -> float:
+    """Return the number. Raises UsageError unless it is from 0 to 100."""
+    with suppress(ValueError):
+        if 0 <= float(text) <= 100:
+            return float(text)
+    raise pytest.UsageError(f"mockvoice_min must be a number from 0 to 100; got {text!r}")
 
 
 @pytest.fixture(scope="session")
@@ -60,11 +102,16 @@ def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
     from . import connect, serve
 
     url = os.environ.get("MOCKVOICE_URL")
+    coverage = pytestconfig.stash.get(_COVERAGE, None)
     if url:
+        if coverage:
+            coverage.shared = True
         yield connect(url)
     else:
         with serve(providers=pytestconfig.getini("mockvoice_providers")) as control:
             yield control
+            if coverage:
+                coverage.add(control)
 
 
 @pytest.fixture
@@ -83,6 +130,9 @@ def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iter
     control.reset(**{"seed": crc32(node.nodeid.encode()), **settings})
     usage = node.stash[_USAGE] = _Usage(control)
     yield control
+    coverage = request.config.stash.get(_COVERAGE, None)
+    if coverage and coverage.shared:
+        coverage.add(control)
     problems = "" if usage.failed or not strict else _verify(control)
     if problems:
         usage.report = control.report()

@@ -79,6 +79,7 @@ LAYERS = [
     "http.app",
     "http.server",
     "asgi",
+    "pytest_coverage",
     "pytest_plugin",
     "cli.commands",
     "cli.serve",
