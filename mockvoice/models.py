@@ -168,7 +168,8 @@ class RecordedRequest(_Model):
     """A journal entry: one request and its response.
 
     `status` and `response` are None if no response was sent. `attempt` counts from 1 and is None
-    for clients that do not send a retry count. `early` is the seconds before Retry-After elapsed.
+    for clients that do not send a retry count. `early` is the seconds before Retry-After elapsed,
+    `client_closed` the seconds after which the client ended the connection; None if it did not.
     """
 
     id: str
@@ -192,6 +193,7 @@ class RecordedRequest(_Model):
     milliseconds: float | None
     attempt: int | None
     early: float | None
+    client_closed: float | None
     internal_error: str
 
 

@@ -82,6 +82,8 @@ async def handle_request(
         settings.max_body_mb * BYTES_PER_MB,
         settings.max_json_mb * BYTES_PER_MB,
     )
+    if not body.complete:
+        transport.disconnected()
     if target.problem and is_foreign(target.headers):
         await _reject_page(mock, provider, target, target.problem, transport)
         return
@@ -426,6 +428,7 @@ def _journal_entry(
         response=content[:_RESPONSE_BYTES],
         milliseconds=(perf_counter() - started) * 1000,
         early=None if begun.retry_at is None else max(begun.retry_at - begun.now, 0.0),
+        client_closed=transport.client_closed,
         internal_error=ctx.internal_error,
     )
 
@@ -498,10 +501,21 @@ async def _send(
     finally:
         entry = commit.entry
         if error or not commit.finished:
-            milliseconds = (perf_counter() - started) * 1000
-            entry = entry._replace(
-                milliseconds=milliseconds, internal_error=error or entry.internal_error
-            )
-            await mock.store.finish(commit._replace(entry=entry))
+            entry = _finished(entry, transport, error, started)
+            await mock.store.finish(commit, entry)
         if mock.log:
             mock.log(ctx.sandbox, entry)
+
+
+def _finished(
+    entry: JournalEntry, transport: ResponseTransport, error: str, started: float
+) -> JournalEntry:
+    """Return a journal entry with what is known once the response has ended."""
+    entry = entry._replace(
+        milliseconds=(perf_counter() - started) * 1000,
+        client_closed=transport.client_closed,
+        internal_error=error or entry.internal_error,
+    )
+    if transport.client_closed is None or transport.started:
+        return entry
+    return entry._replace(status=None, response_type="", response_headers={}, response=b"")

@@ -233,19 +233,23 @@ class MemoryStore:
                 entry.concurrency -= 1
         return None
 
-    async def finish(self, commit: Commit) -> None:
+    async def finish(self, commit: Commit, entry: JournalEntry) -> None:
         """Replace the journal entry of a request that was not finished at its commit."""
         sandbox = self._sandboxes.get(commit.sandbox)
+        if entry.status != commit.entry.status:
+            coverages = [self._coverage, *([sandbox.coverage] if sandbox else [])]
+            self._count(commit.entry, *coverages, by=-1)
+            self._count(entry, *coverages)
         if sandbox is None:
             return
         if sandbox.epochs[0] == commit.epochs[0]:
-            if sandbox.journal.find(commit.entry.number):
-                self._put_entry(sandbox, commit.entry, complete=True)
-            elif commit.entry.internal_error:
-                sandbox.journal.put_internal_error(commit.entry)
-        entry = sandbox.accounts.find(commit.provider, commit.account)
-        if entry and not commit.finished and sandbox.epochs[2] == commit.epochs[2]:
-            entry.concurrency -= 1
+            if sandbox.journal.find(entry.number):
+                self._put_entry(sandbox, entry, complete=True)
+            elif entry.internal_error:
+                sandbox.journal.put_internal_error(entry)
+        account = sandbox.accounts.find(commit.provider, commit.account)
+        if account and not commit.finished and sandbox.epochs[2] == commit.epochs[2]:
+            account.concurrency -= 1
 
     def _put_entry(self, sandbox: _Sandbox, entry: JournalEntry, *, complete: bool) -> None:
         event = NO_EVENT
@@ -420,7 +424,7 @@ class MemoryStore:
     async def count_entries(self, sandbox: str) -> Sequence[RequestCount]:
         """Return the number of requests by provider, operation and status."""
         counts = self._sandbox(sandbox).journal.counts
-        return [RequestCount(*key, number) for key, number in counts.items()]
+        return [RequestCount(*key, number) for key, number in counts.items() if number]
 
     async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
         """Return one journal entry."""
@@ -480,16 +484,16 @@ class MemoryStore:
 
     # --- coverage ---
 
-    def _count(self, entry: JournalEntry, *coverages: _Coverage) -> None:
+    def _count(self, entry: JournalEntry, *coverages: _Coverage, by: int = 1) -> None:
         count = count_of(entry)
         for counts in coverages:
             if count and (count in counts or len(counts) < _MAX_COVERAGE):
-                counts[count] += 1
+                counts[count] += by
 
     async def count_coverage(self, sandbox: str | None) -> Sequence[CoverageCount]:
         """Return the requests of a sandbox by operation, status and kinds of faults."""
         counts = self._coverage if sandbox is None else self._sandbox(sandbox).coverage
-        return [count._replace(total=total) for count, total in counts.items()]
+        return [count._replace(total=total) for count, total in counts.items() if total > 0]
 
     async def clear_coverage(self, sandbox: str | None) -> None:
         """Begin to count anew."""

@@ -164,8 +164,11 @@ class Store(Protocol):
     async def commit(self, commit: Commit) -> CommitConflict | None:
         """Apply all changes of a request and complete its journal entry, or neither."""
 
-    async def finish(self, commit: Commit) -> None:
-        """Replace the journal entry of a request that was not finished at its commit."""
+    async def finish(self, commit: Commit, entry: JournalEntry) -> None:
+        """Replace the journal entry of a request that was not finished at its commit.
+
+        All counts follow its status, which is None if the client left before the response.
+        """
 
     async def take_faults(
         self, begin: Begin, begun: Begun, version: int, rules: Sequence[str]

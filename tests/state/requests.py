@@ -79,8 +79,9 @@ class Request:
         return run(self.store.commit(commit))
 
     def finish(self, *, uploads: Sequence[Upload] = (), **entry: Any) -> None:
-        """Finish a request that was not finished at its commit."""
-        run(self.store.finish(self._commit(uploads, **entry)._replace(finished=False)))
+        """Finish a request that was not finished at its commit, which had the status 200."""
+        committed = self._commit(uploads, status=200)._replace(finished=False)
+        run(self.store.finish(committed, self._commit(uploads, **{"status": 200, **entry}).entry))
 
     def take_faults(self, *rules: str) -> Sequence[TakenFault]:
         """Take the faults that fire."""
