@@ -11,19 +11,7 @@ from .faults.kinds import Kind
 
 SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
 Part = Literal["faults", "requests", "voices", "accounts", "clock", "ids"]
-
-
-def expand_fault(fault: Any) -> Mapping[str, Any]:
-    """Return the fields of a fault given in shorthand.
-
-    The shorthand is a status (502), a kind ("reset"), or a list for a sequence, whose items are
-    shorthands, mappings of fields, or "ok" to let a request pass.
-    """
-    if isinstance(fault, Mapping):
-        return fault
-    if isinstance(fault, list):
-        return {"sequence": [item if item == "ok" else expand_fault(item) for item in fault]}
-    return {"kind" if isinstance(fault, str) else "status": fault}
+Outcome = int | Kind | Literal["ok"]  # of a request: a status, a kind of fault, or success
 
 
 class Match(TypedDict, total=False):

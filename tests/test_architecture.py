@@ -32,6 +32,7 @@ LAYERS = [
     "state.events",
     "state.journal",
     "http.transport",
+    "faults.shorthand",
     "faults.kinds",
     "faults.rules",
     "state.accounts",

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..config.settings import BYTES_PER_MB, Settings
 from ..faults.rules import FaultRule
+from ..types import JSON
 from .accounts import Account, AccountEntry, Accounts
 from .clock import Clock
 from .events import NO_EVENT, EventCounter, EventNumber
@@ -43,6 +44,7 @@ from .store import (
 from .uploads import Upload, UploadCache
 
 _EVENT_BYTES = 1024 * 1024  # of the entries that wait_for_entries returns, unless it is one
+_HEADER_RULES = 1_000  # of a sandbox whose counts are remembered
 _EVICTED_PART = 64  # one of so many parts of the journals is evicted at once
 _MAX_COVERAGE = 10_000  # counters of one sandbox: only injected statuses can make so many
 
@@ -75,10 +77,11 @@ class _Sandbox:
         now = self.clock.now()
         if "faults" in parts:
             self.rules: OrderedDict[str, FaultRule] = OrderedDict()
+            self.header_rules: OrderedDict[str, FaultRule] = OrderedDict()
             self._rule_numbers = count(1)
             self.rules_version = 0
-            for data in settings.faults:
-                self.add_rule(data, now, configured=True)
+            for fault in settings.faults:
+                self.add_rule(fault, now, configured=True)
         if "requests" in parts:
             self.journal = Journal(settings.max_requests)
             requests = next(self._versions)
@@ -93,16 +96,21 @@ class _Sandbox:
             self.counts: Counter[str] = Counter()
         self.epochs = (requests, voices, accounts)
 
-    def add_rule(
-        self, data: Mapping[str, Any], now: float, *, configured: bool = False
-    ) -> FaultRule:
+    def add_rule(self, fault: JSON, now: float, *, configured: bool = False) -> FaultRule:
         """Add a fault rule; beyond the limit the oldest is evicted."""
-        rule = FaultRule(f"fault_{next(self._rule_numbers)}", data, now, configured)
+        number = next(self._rule_numbers)
+        rule = FaultRule.of(f"fault_{number}", fault, now, configured=configured)
         self.rules[rule.id] = rule
         if len(self.rules) > self.settings.max_faults:
             self.rules.popitem(last=False)
         self.rules_changed()
         return rule
+
+    def add_header_rule(self, rule: FaultRule) -> None:
+        """Add a rule from the headers of a request, unless an equal one is there."""
+        self.header_rules.setdefault(rule.id, rule)
+        if len(self.header_rules) > _HEADER_RULES:
+            self.header_rules.popitem(last=False)
 
     def rules_changed(self) -> None:
         """Set another version of the rules."""
@@ -175,7 +183,12 @@ class MemoryStore:
         )
 
     async def take_faults(
-        self, begin: Begin, begun: Begun, version: int, rules: Sequence[str]
+        self,
+        begin: Begin,
+        begun: Begun,
+        version: int,
+        rules: Sequence[str],
+        from_headers: Sequence[FaultRule] = (),
     ) -> Sequence[TakenFault] | None:
         """Count a match of fault rules, and return the ones that fire."""
         sandbox = self._sandbox(begin.sandbox)
@@ -183,27 +196,26 @@ class MemoryStore:
             return None
         taken = []
         replaces_operation = False
-        for id in rules:
-            rule = sandbox.rules.get(id)
+        for header_rule in from_headers:
+            sandbox.add_header_rule(header_rule)
+        for id in (*(rule.id for rule in from_headers), *rules):
+            counted = sandbox.header_rules if id in sandbox.header_rules else sandbox.rules
+            rule = counted.get(id)
             if rule is None or rule.is_expired(begun.now):
                 continue
-            rule, step = rule.match(sandbox.seed)
-            sandbox.rules[id] = rule
+            counted[id], step = rule.match(sandbox.seed)
             if step is None:
+                if counted is sandbox.header_rules and rule.is_ok:
+                    break
                 continue
-            taken.append(TakenFault(id, step, rule.matched))
+            taken.append(TakenFault(id, step, counted[id].matched))
             replaces_operation = replaces_operation or rule.replaces_operation(step)
             if not rule.continues(step):
                 break
-        if replaces_operation:
-            await self.give_back(begin, begun)
-        return taken
-
-    async def give_back(self, begin: Begin, begun: Begun) -> None:
-        """Give back what a request used of its limits."""
-        entry = self._sandbox(begin.sandbox).accounts.find(begin.provider, begin.account)
-        if entry:
+        entry = sandbox.accounts.find(begin.provider, begin.account)
+        if entry and replaces_operation:
             entry.give_back(begun.limits, begun.now)
+        return taken
 
     async def commit(self, commit: Commit) -> CommitConflict | None:
         """Apply all changes of a request and complete its journal entry, or neither."""
@@ -396,10 +408,10 @@ class MemoryStore:
         state = self._sandbox(sandbox)
         return state.rules_version, [*state.rules.values()]
 
-    async def add_rule(self, sandbox: str, data: Mapping[str, Any]) -> FaultRule:
-        """Add a fault rule."""
+    async def add_rule(self, sandbox: str, fault: JSON) -> FaultRule:
+        """Add a fault rule for a valid fault."""
         state = self._sandbox(sandbox)
-        return state.add_rule(data, state.clock.now())
+        return state.add_rule(fault, state.clock.now())
 
     async def remove_rule(self, sandbox: str, id: str) -> bool:
         """Remove a fault rule."""
@@ -412,6 +424,7 @@ class MemoryStore:
         """Remove all fault rules."""
         state = self._sandbox(sandbox)
         state.rules.clear()
+        state.header_rules.clear()
         state.rules_changed()
 
     # --- journal ---
