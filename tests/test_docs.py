@@ -98,6 +98,7 @@ CHECKED_BLOCKS = [
     r"docs/your-own-provider\.md\S+ yaml acme\.yaml",
     r"docs/command-line\.md\S+ sh job\.sh",
     r"README\.md\S+ text report",
+    r"examples/README\.md\S+ text coverage",  # test_recipes.py
     r"docs/architecture\.md\S+ (text layout|mermaid)",
     r"docs/ci\.md\S+ (sh|yaml|js voices\.mjs)",  # test_recipes.py
     r"CONTRIBUTING\.md\S+ diff [\w ]+",  # test_contributing.py

@@ -32,6 +32,8 @@ IMAGE = "registry.example.com/mockvoice"
 MOCK = re.compile(r"http://(?:127\.0\.0\.1|mockvoice):4010\b")
 APPLICATION_COMMANDS = {"npm ci", "npm test"}
 
+REPORT = re.compile(r"docker exec .* mockvoice (report .*) >>|curl .*/__mockvoice/coverage")
+
 CLONE = """
 import Telnyx from 'telnyx';
 const audio_file = await fetch(`${process.env.MOCK}/__mockvoice/samples/wav?seconds=1`);
@@ -125,7 +127,11 @@ def test_recipe_points_the_sdk_at_the_mock(make: Callable[[], Recipe]) -> None:
 @recipes
 def test_recipe_checks_the_health_of_the_mock(make: Callable[[], Recipe]) -> None:
     recipe = make()
-    checks = {*recipe.commands} - APPLICATION_COMMANDS
+    checks = {
+        command
+        for command in {*recipe.commands} - APPLICATION_COMMANDS
+        if not REPORT.match(command)
+    }
     assert checks or recipe.paths
     with serving(**recipe.settings) as (_, url):
         for command in checks:
@@ -138,6 +144,29 @@ def test_recipe_checks_the_health_of_the_mock(make: Callable[[], Recipe]) -> Non
             assert (done.returncode, "retell" in done.stdout) == (0, True), done.stderr
         for path in recipe.paths:
             assert httpx.get(url + path).status_code == 200
+
+
+@pytest.mark.parametrize("make", [github, gitlab])
+def test_recipe_reports_the_contract_coverage(make: Callable[[], Recipe], tmp_path: Path) -> None:
+    recipe = make()
+    (match,) = filter(None, map(REPORT.match, recipe.commands))
+    with serving(**recipe.settings) as (_, url):
+        for key in ({}, {"authorization": "Bearer KEY"}):
+            httpx.get(f"{url}/telnyx/v2/voice_clones", headers=key)
+        if match[1]:
+            done = run(*match[1].split(), MOCKVOICE_URL=url)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "| `listVoiceClones` | 200 (1), 401 (1) | 422 |" in done.stdout
+        else:
+            subprocess.run(MOCK.sub(url, match[0]).split(), cwd=tmp_path, check=True)
+            assert json.loads((tmp_path / "coverage.json").read_text())["percent"] == 66.6
+
+
+def test_gitlab_extracts_the_percentage_from_the_log() -> None:
+    (pattern,) = re.findall(r"`coverage: '/(.*?)/'`", CI.text)
+    found = re.search(pattern, example_coverage())
+    assert found
+    assert float(found[1]) == 60
 
 
 def test_testcontainers_recipe_is_valid_javascript(tmp_path: Path) -> None:
@@ -163,18 +192,38 @@ def test_image_has_this_version_and_port() -> None:
 # --- examples ------------------------------------------------------------------------------------
 
 
-def test_python_example_passes(tmp_path: Path) -> None:
-    folder = shutil.copytree(EXAMPLES / "python", tmp_path / "python")
+def run_python_example(folder: Path, **environment: str) -> str:
+    """Run the tests of the example in a copy of it, and return what pytest prints."""
+    shutil.copytree(EXAMPLES / "python", folder)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:asyncio"],
+        [sys.executable, "-m", "pytest", "-p", "no:asyncio", "--mockvoice-report"],
         cwd=folder,
-        env=clean_environ(),
+        env=clean_environ(**environment),
         capture_output=True,
         text=True,
         check=False,
     )
     tests = (folder / "test_narrators.py").read_text().count("\ndef test_")
     assert f"{tests} passed" in done.stdout, done.stdout + done.stderr
+    return done.stdout
+
+
+def example_coverage() -> str:
+    """Return the documented contract coverage of the example."""
+    return page("examples/README.md").block("coverage").text
+
+
+def reported_coverage(folder: Path) -> str:
+    """Return what `mockvoice report` prints after the tests of the example."""
+    with serving() as (_, url):
+        run_python_example(folder, MOCKVOICE_URL=url)
+        return run("report", MOCKVOICE_URL=url).stdout
+
+
+def test_python_example_passes_and_prints_the_documented_coverage(tmp_path: Path) -> None:
+    assert example_coverage() in run_python_example(tmp_path / "own")
+    reported = reported_coverage(tmp_path / "shared")
+    assert reported == example_coverage(), "run `python -m tests.update_docs`"
 
 
 def test_node_example_passes(tmp_path: Path) -> None:
