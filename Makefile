@@ -75,7 +75,7 @@ nightly: image-test bench node fuzz  ## run everything that takes too long for e
 
 lock: $(VENV)/dev         ## write the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --group dev --output-file dev.lock
-	$(LOCK) pyproject.toml --constraint dev.lock --output-file image.lock
+	$(LOCK) pyproject.toml --extra redis --constraint dev.lock --output-file image.lock
 	$(LOCK) --group build --constraint dev.lock --output-file build.lock
 	$(LOCK) --group old-sdks --output-file $(OLD_SDKS)
 	$(LOCK) --group schemathesis --output-file $(SCHEMATHESIS)

@@ -53,13 +53,16 @@ def create_app(*, providers: Iterable[Provider | str] = (), **settings: Any) -> 
 
 def _mock(providers: Iterable[Provider | str], settings: Mapping[str, Any]) -> Mock:
     from .config.file import check
-    from .config.settings import load
+    from .config.settings import SettingsError, load
     from .mock import Mock
     from .providers import served
 
     all_providers = served(providers)
     check(settings, all_providers)
-    return Mock(load(settings), all_providers)
+    loaded = load(settings)
+    if loaded.workers > 1:
+        raise SettingsError("workers: only the command `mockvoice serve` starts several processes")
+    return Mock(loaded, all_providers)
 
 
 def __getattr__(name: str) -> Any:

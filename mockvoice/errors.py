@@ -241,3 +241,7 @@ class InternalError(Problem):
     """A defect of the mock itself."""
 
     statuses = (500,)
+
+
+class StoreUnavailable(ConnectionError):
+    """The server of a shared store cannot be reached, or refuses what it is asked for."""

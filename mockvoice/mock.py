@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from .config.settings import Settings
+from .errors import StoreUnavailable
 from .faults.rules import FaultRule
 from .openapi.document import Document
 from .provider import SPECS, Provider
@@ -27,6 +29,21 @@ def control_document() -> Document:
     return Document("mockvoice", (SPECS / "mockvoice.yaml").read_text(encoding="utf-8"))
 
 
+def open_store(settings: Settings) -> Store:
+    """Return the store that the settings select. Raises StoreUnavailable."""
+    if settings.store == "memory":
+        return MemoryStore(settings)
+    try:
+        from .state.redis import RedisStore
+    except ImportError:
+        raise StoreUnavailable(
+            "--store with a Redis URL needs a package: pip install 'mockvoice[redis]'"
+        ) from None
+    store = RedisStore(settings)
+    store.check(settings.store_wait)
+    return store
+
+
 class Mock:
     """The settings, contracts, providers and state of one server."""
 
@@ -34,10 +51,11 @@ class Mock:
         self, settings: Settings, providers: Iterable[Provider], store: Store | None = None
     ) -> None:
         self.settings = settings
-        self.store: Store = store or MemoryStore(settings)
+        self.store: Store = store or open_store(settings)
         self.providers: Mapping[str, Provider] = {provider.name: provider for provider in providers}
         self.control = control_document()
         self.log = access_log(settings.log)
+        self.retry_lock = asyncio.Lock()
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
         self._configured: OrderedDict[tuple[str, float], list[Record]] = OrderedDict()
 

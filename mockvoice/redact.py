@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 FAULT_HEADER = "x-mockvoice-fault"
 _SECRET = re.compile(
@@ -22,7 +22,6 @@ _SECRET = re.compile(
 )
 _MIN_SECRET = 8  # characters: a shorter one may be part of any word
 _MAX_SECRETS = 50  # that are masked by value
-_NAME = re.compile(r"[a-z_]{1,16}")  # of a kind of fault, in a header
 _SEPARATORS = re.compile(r"[\s,;=\"]+")  # in headers: a scheme and a key, names and values
 
 
@@ -30,6 +29,14 @@ def mask_key(key: str) -> str:
     """Return a masked key, which identifies an account but cannot be used: `sk_t…3f2a9c`."""
     shown = key[: min(4, len(key) // 3)]
     return f"{shown}…{blake2b(key.encode(errors='replace'), digest_size=3).hexdigest()}"
+
+
+def redact_url(url: str) -> str:
+    """Return the URL of a server without user, password and parameters."""
+    parts = urlsplit(url)
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":  # of a password that is not encoded
+        return f"{parts.scheme}://…"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def is_secret(name: str) -> bool:
@@ -108,9 +115,7 @@ def redact_fault(fault: Any) -> Any:
 
 
 def _load(text: str) -> Any:
-    """Return a fault parsed from JSON, or the name of a kind as it is; None for other texts."""
-    if _NAME.fullmatch(text):
-        return text
+    """Return a text parsed as JSON, or None."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -21,7 +21,8 @@ from mockvoice.state.records import Record
 from mockvoice.state.uploads import Upload
 
 from .contract.contracts import check
-from .state.serializing import make_mock
+from .redis_server import RedisServer
+from .state.serializing import make_mock, redis_stores
 
 # Every run uses the same examples; `--hypothesis-profile=search` looks for new ones, and
 # `make test-fast` uses fewer.
@@ -31,6 +32,33 @@ settings.register_profile("fast", settings.get_profile("repeatable"), max_exampl
 settings.load_profile("repeatable")
 
 Serve = Callable[..., Server]
+
+
+# The tests of these folders run once with the store in memory and once with a real Redis server.
+_BOTH_STORES = ("state", "control", "faults", "http", "journal", "providers")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    folder = metafunc.definition.path.parent.name
+    if folder in _BOTH_STORES and not metafunc.definition.get_closest_marker("memory"):
+        metafunc.parametrize("store_kind", ["memory", "redis"], indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Redis server that all tests share."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def store_kind(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Kind of the stores that tests make: `memory` or `redis`."""
+    kind: str = getattr(request, "param", "memory")
+    with ExitStack() as stack:
+        if kind == "redis":
+            stack.enter_context(redis_stores(request.getfixturevalue("redis_server").url))
+        yield kind
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +100,7 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="session")
-def _strict(servers: ExitStack) -> Server:
+def _strict(servers: ExitStack, store_kind: str) -> Server:
     return servers.enter_context(Server(make_mock(), bind("127.0.0.1", 0)))
 
 

@@ -17,7 +17,7 @@ GROUPS = PYPROJECT["dependency-groups"]
 LOCKS = {
     "build.lock": GROUPS["build"],
     "dev.lock": RUN + GROUPS["dev"],
-    "image.lock": RUN,
+    "image.lock": RUN + PYPROJECT["project"]["optional-dependencies"]["redis"],
     "tests/sdk/old_editions.lock": GROUPS["old-sdks"],
     "tests/fuzz/schemathesis.lock": GROUPS["schemathesis"],
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..config.settings import SettingsError
+from ..errors import StoreUnavailable
 from ..openapi.normalize import ContractError
 from . import contracts, faults, health, report, requests, samples, serve, validate
 from .commands import Command, UsageError
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    except StoreUnavailable as error:
+        print(f"mockvoice: {error}", file=sys.stderr)
+        return 1
     except (UsageError, SettingsError, ContractError, OSError) as error:
         for line in str(error).splitlines():
             print(f"mockvoice: {line}", file=sys.stderr)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..config.settings import FILE, file_in_use, is_flag, kinds, load, table, variable
+from ..config.settings import (
+    FILE,
+    Settings,
+    SettingsError,
+    file_in_use,
+    is_flag,
+    kinds,
+    load,
+    table,
+    variable,
+)
 from .commands import Command, add_provider_argument, providers
 
 if TYPE_CHECKING:
@@ -24,7 +35,7 @@ def serve(options: argparse.Namespace) -> int:
     """
     # First of all: the kernel drops signals to PID 1 of a container that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    from ..http.server import Server, bind
+    from ..http.server import Server, address, bind_all
     from ..mock import Mock
 
     arguments = vars(options)
@@ -32,17 +43,39 @@ def serve(options: argparse.Namespace) -> int:
     served = providers(options)
     file = _read_file(options.config, served)
     settings = load({name: arguments[name] for name in names}, file=file)
+    if settings.workers > 1:
+        _check_workers(settings)
     mock = Mock(settings, served)
-    server = Server(mock, bind(settings.host, settings.port))
+    listeners = bind_all(settings.host, settings.port, settings.workers)
+    url = address(listeners[0])
     if not options.quiet:
         for provider in mock.providers.values():
             operation = next(iter(provider.document.operations.values()))
             credential = operation.security.example if operation.security else ""
-            print(f"{provider.name:<10} {server.url}{provider.base_path:<14} {credential}".rstrip())
-        print(f"{'mockvoice':<10} {server.url}{mock.control.base_path}")
+            print(f"{provider.name:<10} {url}{provider.base_path:<14} {credential}".rstrip())
+        print(f"{'mockvoice':<10} {url}{mock.control.base_path}")
     sys.stdout.flush()
-    server.serve_forever()
+    worker = 0
+    if settings.workers > 1:
+        from ..http.workers import supervise
+
+        number = supervise(settings.workers)
+        if number is None:
+            return 0
+        worker = number
+    Server(mock, listeners[worker]).serve_forever()
     return 0
+
+
+def _check_workers(settings: Settings) -> None:
+    """Raise SettingsError if several processes would not be one mock."""
+    if not hasattr(os, "fork"):
+        raise SettingsError("workers must be 1 on this system, which cannot fork processes")
+    if settings.store == "memory":
+        raise SettingsError(
+            f"workers must be 1 with --store memory, which is the memory of one process; got"
+            f" {settings.workers}: add --store redis://HOST:6379/0, or remove --workers"
+        )
 
 
 def _read_file(path: str | None, providers: list[Provider]) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from ..provider import Provider
 from ..seeding import make_records
 from ..state.ids import Ids
 from ..types import JSON, Node
-from .settings import BEARER_SYNTAX, SECRET, Settings, SettingsError, is_flag, kinds, table
+from .settings import SECRET, Settings, SettingsError, is_flag, kinds, table
 from .yaml import Diagnostic, UnreadableFile, YAMLDocument
 
 
@@ -153,9 +153,11 @@ def _compiled(mock: Mock) -> Schema:
 
 def _without_secret(violation: Violation) -> Violation:
     """Return a violation without the value of a secret setting."""
-    if violation.pointer.removeprefix("/") not in SECRET:
+    name = violation.pointer.removeprefix("/")
+    if name not in SECRET:
         return violation
-    return violation._replace(message=f"must be {BEARER_SYNTAX}", received=None)
+    (setting,) = (setting for setting in table() if setting.name == name)
+    return violation._replace(message=f"must be {setting.metadata['syntax']}", received=None)
 
 
 def _violations(content: JSON, file_schema: Schema, mock: Mock) -> Iterator[Violation]:

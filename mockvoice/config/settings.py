@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
-SECRET = ("control_token",)  # settings that no message shows
+SECRET = ("control_token", "store")  # settings that no message shows
 BEARER_SYNTAX = "a bearer token: letters, digits, - . _ ~ + /, and = at the end"  # RFC 6750
 BYTES_PER_MB = 1024 * 1024
 FILE = "mockvoice.yaml"  # read in the working directory of `serve`
@@ -38,6 +38,7 @@ def _setting(
     min_value: int | None = None,
     max_value: int | None = None,
     pattern: str | None = None,
+    syntax: str = "",
 ) -> Any:
     metadata = {
         "help": help,
@@ -45,6 +46,7 @@ def _setting(
         "min": min_value,
         "max": max_value,
         "pattern": pattern,
+        "syntax": syntax,
     }
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
@@ -59,10 +61,14 @@ class Settings:
     port: int = _setting(
         4010, "port to listen on; 0 selects a free port and prints it", min_value=0, max_value=65535
     )
+    workers: int = _setting(
+        1, "number of processes; more than one needs a shared --store", min_value=1
+    )
     control_token: str = _setting(
         "",
         "bearer token that the control API requires; none by default",
         pattern=r"^([A-Za-z0-9._~+/-]+=*)?$",  # RFC 6750, section 2.1
+        syntax=BEARER_SYNTAX,
     )
     seed: int = _setting(0, "random seed for ids and probabilities")
     audio: str = _setting(
@@ -124,6 +130,25 @@ class Settings:
         "maximum number of sandboxes besides the default one; the oldest are evicted",
         min_value=1,
     )
+    store: str = _setting(
+        "memory",
+        "memory, or the URL of a Redis or Valkey server that several processes share:"
+        " redis://host:6379/0, rediss:// with TLS, unix:///path",
+        pattern=r"^(memory|(rediss?|unix)://.*)$",
+        syntax="memory, or a URL: redis://host:6379/0, rediss://..., unix:///path",
+    )
+    store_prefix: str = _setting(
+        "mockvoice",
+        "beginning of all keys in a shared store; separates deployments",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        syntax="1 to 64 letters, digits and . _ -",
+    )
+    store_wait: int = _setting(0, "seconds to wait for a shared store at startup", min_value=0)
+    sandbox_ttl: int = _setting(
+        86_400,
+        "seconds without requests after which a sandbox in a shared store is deleted; 0: never",
+        min_value=0,
+    )
     max_file_mb: Mapping[str, float] = _setting(
         {}, "maximum file size of a provider in MB, replaces the documented one: {telnyx: 2}"
     )
@@ -133,7 +158,7 @@ class Settings:
     voices: Sequence[Mapping[str, Any]] = _setting(
         (), "records in every new sandbox: [{provider: telnyx, data: {name: narrator}}]"
     )
-    faults: Sequence[Any] = _setting(
+    faults: Sequence[Mapping[str, Any]] = _setting(
         (), "faults in every new sandbox: [{provider: retell, status: 502, times: 2}]"
     )
 
@@ -212,4 +237,4 @@ def _check(setting: Field[Any], value: Any) -> None:
         raise SettingsError(f"{setting.name} must be at most {maximum}; got {value}")
     pattern = setting.metadata["pattern"]
     if pattern and not re.fullmatch(pattern, value):
-        raise SettingsError(f"{setting.name} must be {BEARER_SYNTAX}")
+        raise SettingsError(f"{setting.name} must be {setting.metadata['syntax']}")

@@ -17,7 +17,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from ..config.settings import BYTES_PER_MB
-from ..errors import InternalError, Problem
+from ..errors import InternalError, Problem, StoreUnavailable
 from ..http.body import Body, read_body
 from ..http.identify import control_path_hint, reject_unknown, sandbox_name
 from ..http.origin import check_origin
@@ -109,6 +109,8 @@ async def handle_control_request(
         response = _response(operation, result)
     except Problem as problem:
         response = _problem_response(mock, operation, problem)
+    except StoreUnavailable:
+        raise
     except Exception:
         log.exception("internal error of the control API")
         error = InternalError("mockvoice has an internal error; its log has the traceback")
@@ -146,7 +148,6 @@ def _decode(ctx: ControlContext, scope: Scope, body: Body) -> None:
     validate(ctx.operation, decoded, strict_audio=False, max_bytes=lambda limit: limit)
     defaults = decoded.media_type.defaults if decoded.media_type else {}
     ctx.parameters, ctx.fields = decoded.parameters, {**defaults, **decoded.fields}
-    ctx.body = decoded.body
 
 
 def _response(operation: Operation, result: Any) -> RawResponse:

@@ -10,11 +10,13 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..control.api import handle_control_request
+from ..errors import StoreUnavailable
 from ..mock import Mock
 from ..openapi.document import Document, Operation
 from .identify import NO_PROVIDER, SANDBOX
 from .params import ENCODED
 from .pipeline import handle_request
+from .responses import encode
 from .transport import RawResponse, ResponseTransport
 
 MAX_HEADER_BYTES = 8192  # of one value, so also of an API key
@@ -23,6 +25,8 @@ _HEADER_TOO_LARGE = RawResponse(
     "text/plain; charset=utf-8",
     b"the value of a request header has more than %d bytes" % MAX_HEADER_BYTES,
 )
+
+_RETRY_SECONDS = 1  # after which a client may try again while the store is not available
 
 Handle = Callable[[Mapping[str, Operation], Scope, Receive, Send], Awaitable[None]]
 
@@ -72,12 +76,22 @@ class App:
             if path.startswith("/~"):
                 name, _, rest = path[2:].partition("/")
                 scope[SANDBOX], scope["path"] = name, f"/{rest}"
-            await self._find(scope["path"])(scope, receive, send)
+            try:
+                await self._find(scope["path"])(scope, receive, send)
+            except StoreUnavailable as error:
+                await ResponseTransport(scope, receive, send).send(_unavailable(error))
 
     def _find(self, path: str) -> ASGIApp:
         if path in self._literal:
             return self._literal[path]
         return self._routers.get(path.partition("/")[2].partition("/")[0], self._not_found)
+
+
+def _unavailable(error: StoreUnavailable) -> RawResponse:
+    """Return the response to a request whose state cannot be read or written."""
+    body = {"title": "Service Unavailable", "status": 503, "detail": str(error)}
+    headers = {"retry-after": str(_RETRY_SECONDS)}
+    return RawResponse(503, "application/problem+json", encode(body).encode(), headers)
 
 
 def _to_origin_form(scope: Scope) -> None:

@@ -29,12 +29,27 @@ class PortTaken(OSError):
     """The server cannot listen on the port."""
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind_all(host: str, port: int, number: int) -> list[socket.socket]:
+    """Return listening sockets for one port, among which the kernel distributes connections.
+
+    Raises PortTaken with the reason and advice.
+    """
+    first = bind(host, port)
+    if number == 1:
+        return [first]
+    port = first.getsockname()[1]
+    first.close()  # which has found that no other program listens on the port
+    return [bind(host, port, shared=True) for _ in range(number)]
+
+
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """Return a listening socket. Raises PortTaken with the reason and advice."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio disables Nagle's algorithm (40 ms per response) only if the protocol is explicit.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
         listener.listen(1024)
@@ -74,7 +89,7 @@ def drop_unread(connections: Iterable[Connection], now: float) -> None:
         if total <= MAX_UNREAD_BYTES or connection.progress_at > now - _UNREAD_SECONDS:
             return
         total -= connection.unsent
-        connection.abort()
+        connection.transport.abort()
 
 
 class Server(uvicorn.Server):
@@ -154,11 +169,12 @@ class Server(uvicorn.Server):
         """Shut down as uvicorn does, but abort connections that are open after a grace period."""
 
         def abort() -> None:
-            for one in cast("list[ConnectionMixin]", [*self.server_state.connections]):
-                one.connection.abort()
+            for connection in self.server_state.connections:
+                connection.transport.abort()
 
         asyncio.get_running_loop().call_later(_GRACE, abort)
         await super().shutdown(sockets)
+        await self.mock.store.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at once and with exit code 0: uvicorn would raise the signal again."""

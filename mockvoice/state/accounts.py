@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 EVERY_KEY = "*"  # its configured state applies to all keys of a provider
 USAGE_ENTRIES = 10_000  # kept of each account
-_MAX_KEY_CHARACTERS = 4 * 1024 * 1024  # of all keys of a sandbox
+MAX_KEY_CHARACTERS = 4 * 1024 * 1024  # of all keys of a sandbox
 
 
 class Account(NamedTuple):
@@ -174,7 +174,7 @@ class Accounts:
             self._entries[provider, key] = entry
             self._key_characters += len(key)
             while (
-                len(self._entries) > self._capacity or self._key_characters > _MAX_KEY_CHARACTERS
+                len(self._entries) > self._capacity or self._key_characters > MAX_KEY_CHARACTERS
             ) and self._entries:
                 oldest = next(iter(self._entries))
                 del self._entries[oldest]

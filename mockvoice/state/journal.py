@@ -16,6 +16,8 @@ from .events import NO_EVENT, EventNumber
 _ENTRY_BYTES = 1100  # of an entry without its texts and values, measured
 _HEADER_BYTES = 140  # of the objects for one header besides its text, measured
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+EVENT_BYTES = 1024 * 1024  # of the entries that wait_for_entries returns, unless it is one
+MAX_COVERAGE = 10_000  # counters of one sandbox: only injected statuses can make so many
 _INTERNAL_ERRORS = 100  # entries with an internal error that outlast the journal
 
 
@@ -24,8 +26,7 @@ class JournalEntry(NamedTuple):
 
     `headers` and `query` are as sent; `fields` are the decoded members of the body without files;
     `uploads` are ids; `size` is in bytes. `status` is None when no response was sent: a reset, a
-    client that disconnected. `early` is the number of seconds before Retry-After elapsed,
-    `client_closed` the number after which the client ended the connection.
+    client that disconnected. `early` is the number of seconds before Retry-After elapsed.
     """
 
     number: int
@@ -51,7 +52,6 @@ class JournalEntry(NamedTuple):
     response: bytes = b""
     milliseconds: float | None = None
     early: float | None = None
-    client_closed: float | None = None
     internal_error: str = ""
 
     @property
@@ -181,10 +181,6 @@ def count_of(entry: JournalEntry) -> CoverageCount | None:
     return CoverageCount(entry.provider, entry.operation, entry.status, kinds, 1)
 
 
-def _counted(entry: JournalEntry) -> tuple[str, str, int | None]:
-    return entry.provider, entry.operation, entry.status
-
-
 class Journal:
     """The entries of one sandbox in memory, at most `capacity`; `bytes` is their weight.
 
@@ -216,8 +212,8 @@ class Journal:
         if before:
             self.bytes -= before.weight
             dropped.append(before.entry)
-            self.counts[_counted(before.entry)] -= 1
-        self.counts[_counted(entry)] += 1
+        else:
+            self.counts[entry.provider, entry.operation, entry.status] += 1
         self._entries[entry.number] = _StoredEntry(entry, weight, event)
         self.bytes += weight
         if entry.internal_error:

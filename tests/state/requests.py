@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from mockvoice.config.settings import Settings
-from mockvoice.faults.headers import header_rule
 from mockvoice.state.accounts import LimitRule
 from mockvoice.state.journal import JournalEntry
-from mockvoice.state.memory import MemoryStore
 from mockvoice.state.records import Record
 from mockvoice.state.store import Begin, Begun, Change, Commit, CommitConflict, Store, TakenFault
 from mockvoice.state.uploads import Upload
 
-from .serializing import SerializingStore
+from .serializing import SerializingStore, open_test_store
 
 Result = TypeVar("Result")
 
@@ -27,8 +25,8 @@ def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
 
 
 def make_store(**settings: Any) -> Store:
-    """Return a store in memory that serializes what crosses its interface."""
-    return cast("Store", SerializingStore(MemoryStore(Settings(**settings))))
+    """Return a store that serializes what crosses its interface."""
+    return cast("Store", SerializingStore(open_test_store(Settings(**settings))))
 
 
 def make_record(id: str, account: str = "K", **members: Any) -> Record:
@@ -80,17 +78,19 @@ class Request:
         return run(self.store.commit(commit))
 
     def finish(self, *, uploads: Sequence[Upload] = (), **entry: Any) -> None:
-        """Finish a request that was not finished at its commit, which had the status 200."""
-        committed = self._commit(uploads, status=200)._replace(finished=False)
-        run(self.store.finish(committed, self._commit(uploads, **{"status": 200, **entry}).entry))
+        """Finish a request that was not finished at its commit."""
+        run(self.store.finish(self._commit(uploads, **entry)._replace(finished=False)))
 
-    def take_faults(self, *rules: str, header: Any = None) -> Sequence[TakenFault]:
-        """Take the faults that fire: that of a header, then these."""
-        own = () if header is None else [header_rule(header, self.begun.now)]
+    def take_faults(self, *rules: str) -> Sequence[TakenFault]:
+        """Take the faults that fire."""
         version = self.begun.rules_version
-        taken = run(self.store.take_faults(self.begin, self.begun, version, rules, own))
+        taken = run(self.store.take_faults(self.begin, self.begun, version, rules))
         assert taken is not None
         return taken
+
+    def give_back(self) -> None:
+        """Give back what the request used of its limits."""
+        run(self.store.give_back(self.begin, self.begun))
 
     def _commit(self, uploads: Sequence[Upload], **entry: Any) -> Commit:
         begin, begun = self.begin, self.begun

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from itertools import count
 from typing import Any, cast
+from weakref import finalize
 
 from mockvoice.audio.detect import AudioInfo
 from mockvoice.config.settings import Settings
@@ -17,6 +24,7 @@ from mockvoice.provider import Provider
 from mockvoice.providers import built_in
 from mockvoice.state import accounts, journal, records, store, uploads
 from mockvoice.state.memory import MemoryStore
+from mockvoice.state.redis import RedisStore
 from mockvoice.state.store import Store
 
 PLAIN: dict[str, Any] = {
@@ -91,11 +99,72 @@ class SerializingStore:
         return call
 
 
+class LoopStore:
+    """A store in front of another one whose calls all run in one event loop of a thread.
+
+    Tests call the store of a server from other loops, and connections belong to one of them.
+    """
+
+    def __init__(self, behind: Store) -> None:
+        self.behind = behind
+        self.loop = _loop()
+        _open.append(finalize(self, _close, behind))
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.behind, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            future = asyncio.run_coroutine_threadsafe(method(*args, **kwargs), self.loop)
+            return await asyncio.wrap_future(future)
+
+        return call
+
+
+def _close(behind: Store) -> None:
+    _closing.append(asyncio.run_coroutine_threadsafe(behind.close(), _loop()))
+
+
+_open: list[finalize[Any, Any]] = []
+_closing: list[Future[None]] = []
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="stores", daemon=True).start()
+    return loop
+
+
+_urls: list[str] = []  # of the Redis server that new stores use; none for memory
+_prefixes = count(1)
+
+
+@contextmanager
+def redis_stores(url: str) -> Iterator[None]:
+    """Let all stores made within a block use a Redis server, each with a prefix of its own."""
+    _urls.append(url)
+    yield
+    _urls.pop()
+    for close in _open:  # those that are still in use, and do nothing for the others
+        close()
+    for future in _closing:
+        future.result()
+
+
+def open_test_store(settings: Settings) -> Store:
+    """Return a store in memory, or within `redis_stores` one of a Redis server."""
+    if not _urls:
+        return MemoryStore(settings)
+    prefix = f"test{next(_prefixes)}"
+    shared = RedisStore(replace(settings, store=_urls[-1], store_prefix=prefix))
+    return cast("Store", LoopStore(shared))
+
+
 def make_mock(providers: Iterable[Provider] | None = None, **settings: Any) -> Mock:
     """Return a mock whose state is behind a serializing store."""
+    providers = built_in() if providers is None else providers
     values = Settings(**settings)
-    store = cast("Store", SerializingStore(MemoryStore(values)))
-    return Mock(values, built_in() if providers is None else providers, store)
+    return Mock(values, providers, cast("Store", SerializingStore(open_test_store(values))))
 
 
 def memory_of(mock: Mock) -> MemoryStore:

@@ -17,11 +17,10 @@ from mockvoice.http.server import Server, bind
 from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.state.accounts import Account
-from mockvoice.state.memory import MemoryStore
 from mockvoice.state.store import CommitConflict, SandboxSettings, Store
 
 from ..conftest import Box, internal_errors
-from .serializing import SerializingStore, calls_of
+from .serializing import SerializingStore, calls_of, open_test_store
 
 REQUESTS = 64
 BEARER = {"Authorization": "Bearer K"}
@@ -38,7 +37,7 @@ class RendezvousStore(SerializingStore):
     """
 
     def __init__(self) -> None:
-        super().__init__(MemoryStore(Settings()))
+        super().__init__(open_test_store(Settings()))
         self._name = self._argument = ""
         self._missing = 0
         self._met = asyncio.Event()
@@ -170,7 +169,7 @@ class BusyStore(SerializingStore):
     """
 
     def __init__(self, name: str, times: int) -> None:
-        super().__init__(MemoryStore(Settings()))
+        super().__init__(open_test_store(Settings()))
         self._name = name
         self._times = times
 

@@ -98,7 +98,7 @@ def test_waiting_does_not_create_a_sandbox() -> None:
     store = make_store()
     before = newest(store, "box")
     begin(store, sandbox="other").commit()
-    assert after(store, before, "box") == JournalEvents(before)
+    assert after(store, before, "box") == JournalEvents(before, [])
     assert run(store.list_sandboxes()) == ["", "other"]
     begin(store, sandbox="box").commit()
     assert numbers(after(store, before, "box")) == [1]

@@ -209,6 +209,7 @@ def test_clearing_records_releases_their_files() -> None:
     assert contents(store, upload.id) == []
 
 
+@pytest.mark.memory  # elsewhere each sandbox has a limit of its own
 def test_all_sandboxes_share_the_size_limit() -> None:
     store = make_store(upload_cache_mb=1)
     half = bytes(BYTES_PER_MB // 2)

@@ -1,0 +1,6 @@
+#!lua flags=allow-oom
+--! sandbox uploads records
+-- Delete all records.
+open()
+clear_records()
+touch()

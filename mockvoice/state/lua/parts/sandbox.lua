@@ -1,0 +1,144 @@
+-- The sandbox in ARGV[1]: its keys, its clock, its fault rules, and its creation on first use.
+
+local sandbox = ARGV[1]
+
+-- A sandbox has a fixed set of keys, so that all of them expire together.
+local KINDS = {
+  'meta', 'ids', 'rules', 'entries', 'order', 'counts', 'errors', 'completed',
+  'records', 'index', 'lists', 'numbers', 'names', 'held',
+  'accounts', 'keys', 'hits', 'usage', 'uploads', 'contents', 'references', 'coverage',
+}
+
+local function key(kind)
+  return PREFIX .. 's:' .. sandbox .. ':' .. kind
+end
+
+local function keys_of(name)
+  local keys = {}
+  for i, kind in ipairs(KINDS) do keys[i] = PREFIX .. 's:' .. name .. ':' .. kind end
+  return keys
+end
+
+local META, SANDBOXES = key('meta'), PREFIX .. 'sandboxes'
+
+-- A number with all its digits: the conversion of Lua keeps 14 of them.
+local function exact(number)
+  return string.format('%.17g', number)
+end
+
+local function real_time()
+  local time = redis.call('TIME')
+  return time[1] + time[2] / 1e6
+end
+
+local function clock_time(frozen, offset)
+  return frozen and tonumber(frozen) or real_time() + tonumber(offset or 0)
+end
+
+local function now()
+  local clock = redis.call('HMGET', META, 'frozen', 'offset')
+  return clock_time(clock[1], clock[2])
+end
+
+-- A number that this deployment never had before, even if the server has lost its data since.
+local function next_version()
+  local versions = PREFIX .. 'versions'
+  if redis.call('EXISTS', versions) == 0 then
+    redis.call('SET', versions, string.format('%.0f', real_time() * 1e6))
+  end
+  return string.format('%.0f', redis.call('INCR', versions))
+end
+
+local EVENTS = PREFIX .. 'events'
+
+-- The number of the last event of all sandboxes. The first one is later than those of an earlier
+-- server, the last of which a client may have seen.
+local function last_event()
+  if redis.call('EXISTS', EVENTS) == 0 then
+    local first = string.format('%.0f', real_time() * 1000)
+    redis.call('HSET', EVENTS, 'first', first, 'last', first)
+  end
+  return redis.call('HGET', EVENTS, 'last')
+end
+
+-- Restart the period after which an idle sandbox expires.
+local function touch()
+  if SANDBOX_TTL > 0 then
+    for _, name in ipairs(keys_of(sandbox)) do redis.call('EXPIRE', name, SANDBOX_TTL) end
+  end
+end
+
+local function rules_changed()
+  local any = redis.call('EXISTS', key('rules')) == 1
+  redis.call('HSET', META, 'rules_version', any and next_version() or 0)
+end
+
+-- Add a fault rule; beyond the limit the oldest is evicted. `plan` is for take_faults.lua.
+local function add_rule(data, plan, created_at)
+  local number = redis.call('HINCRBY', META, 'rule', 1)
+  redis.call('HSET', key('rules'), number, cmsgpack.pack({data, plan, created_at}))
+  local oldest, total = number, 0
+  for _, field in ipairs(redis.call('HKEYS', key('rules'))) do
+    local other = tonumber(field)  -- the other fields are counters
+    if other then oldest, total = math.min(oldest, other), total + 1 end
+  end
+  if total > MAX_FAULTS then
+    redis.call('HDEL', key('rules'), oldest, oldest .. ' matched', oldest .. ' hits')
+  end
+  rules_changed()
+  return number
+end
+
+-- Replace all fault rules by the configured ones.
+local function reset_rules()
+  redis.call('DEL', key('rules'))
+  redis.call('HSET', META, 'rule', 0, 'rules_version', 0)
+  local created_at = exact(now())
+  for _, rule in ipairs(cjson.decode(FAULTS)) do add_rule(rule[1], rule[2], created_at) end
+end
+
+local function check_schema()
+  local schema = redis.call('GET', PREFIX .. 'schema')
+  if schema and schema ~= SCHEMA then error('MOCKVOICE-SCHEMA ' .. schema, 0) end
+  if not schema then redis.call('SET', PREFIX .. 'schema', SCHEMA) end
+end
+
+-- Evict the oldest sandboxes beyond the limit; the default one is not among them.
+local function evict_sandboxes()
+  local names = redis.call('ZRANGE', SANDBOXES, 0, -1)
+  local left = #names
+  for _, name in ipairs(names) do
+    if left <= MAX_SANDBOXES then return end
+    if redis.call('EXISTS', PREFIX .. 's:' .. name .. ':meta') == 0 then  -- expired
+      redis.call('ZREM', SANDBOXES, name)
+      left = left - 1
+    end
+  end
+  for _, name in ipairs(redis.call('ZRANGE', SANDBOXES, 0, left - MAX_SANDBOXES - 1)) do
+    redis.call('ZREM', SANDBOXES, name)
+    redis.call('UNLINK', unpack(keys_of(name)))
+  end
+end
+
+local function exists()
+  return redis.call('EXISTS', META) == 1
+end
+
+-- Create the sandbox unless it exists.
+local function open()
+  if exists() then return end
+  check_schema()
+  redis.call('UNLINK', unpack(keys_of(sandbox)))
+  local event = last_event()
+  redis.call('HSET', META, 'first_event', event, 'last_event', event)
+  redis.call(
+    'HSET', META, 'seed', SEED .. '/' .. sandbox, 'audio', AUDIO, 'limits', LIMITS,
+    'started_at', exact(real_time()), 'requests_epoch', next_version(),
+    'voices_epoch', next_version(), 'accounts_epoch', next_version()
+  )
+  reset_rules()
+  if sandbox ~= '' then
+    redis.call('ZADD', SANDBOXES, next_version(), sandbox)
+    if redis.call('ZCARD', SANDBOXES) > MAX_SANDBOXES then evict_sandboxes() end
+  end
+end

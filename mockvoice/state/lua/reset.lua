@@ -1,0 +1,30 @@
+#!lua flags=allow-oom
+--! sandbox uploads journal records
+-- Restore the initial state of parts of a sandbox.
+
+local parts = {}
+for _, part in ipairs(cjson.decode(ARGV[2])) do parts[part] = true end
+
+open()
+for i, name in ipairs({'seed', 'audio', 'limits'}) do
+  if ARGV[2 + i] ~= '' then redis.call('HSET', META, name, ARGV[2 + i]) end
+end
+if parts.requests and parts.voices then  -- then nothing refers to files
+  redis.call('UNLINK', key('entries'), key('records'), key('uploads'), key('contents'), key('references'))
+  redis.call('HDEL', META, 'upload_bytes')
+end
+if parts.requests then
+  clear_entries()
+  redis.call('HSET', META, 'number', 0, 'requests_epoch', next_version())
+end
+if parts.voices then clear_records() end
+if parts.clock then redis.call('HDEL', META, 'frozen', 'offset') end
+if parts.voices then redis.call('HSET', META, 'started_at', exact(now())) end
+if parts.faults then reset_rules() end
+if parts.accounts then
+  redis.call('UNLINK', key('accounts'), key('keys'), key('hits'), key('usage'))
+  redis.call('HDEL', META, 'key_bytes')
+  redis.call('HSET', META, 'accounts_epoch', next_version())
+end
+if parts.ids then redis.call('UNLINK', key('ids')) end
+touch()
