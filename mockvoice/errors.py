@@ -18,7 +18,9 @@ Problem                   statuses: the first one that the operation documents i
 ├── RateLimited           429
 ├── InvalidControlHeader  400            a header for the mock itself is invalid
 ├── InjectedError         any            injected by a fault
-└── InternalError         500            a defect of the mock
+├── InternalError         500            a defect of the mock
+├── UnknownHost           502            a proxy or TLS request to a host that is not served
+└── TLSUnavailable        501            the packages for TLS are not installed
 """
 
 from __future__ import annotations
@@ -245,3 +247,15 @@ class InternalError(Problem):
 
 class StoreUnavailable(ConnectionError):
     """The server of a shared store cannot be reached, or refuses what it is asked for."""
+
+
+class UnknownHost(Problem):
+    """A proxy or TLS request is for a host that the mock does not serve."""
+
+    statuses = (502,)
+
+
+class TLSUnavailable(Problem):
+    """The packages for TLS are not installed."""
+
+    statuses = (501,)

@@ -11,6 +11,7 @@ from typing import Any
 from .config.settings import Settings
 from .errors import StoreUnavailable
 from .faults.rules import FaultRule
+from .http.tls import CertificateAuthority
 from .openapi.document import Document
 from .provider import SPECS, Provider
 from .seeding import make_records
@@ -56,6 +57,7 @@ class Mock:
         self.control = control_document()
         self.log = access_log(settings.log)
         self.retry_lock = asyncio.Lock()
+        self.ca = CertificateAuthority(settings.tls_ca_cert, settings.tls_ca_key)
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
         self._configured: OrderedDict[tuple[str, float], list[Record]] = OrderedDict()
 

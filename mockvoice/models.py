@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypedDict, overload
 
 from .faults.kinds import Kind
 
+CAFormat = Literal["pem", "p12"]
 SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
 Part = Literal["faults", "requests", "voices", "accounts", "clock", "ids"]
 

@@ -13,11 +13,12 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUN = PYPROJECT["project"]["dependencies"]
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 GROUPS = PYPROJECT["dependency-groups"]
 LOCKS = {
     "build.lock": GROUPS["build"],
-    "dev.lock": RUN + GROUPS["dev"],
-    "image.lock": RUN + PYPROJECT["project"]["optional-dependencies"]["redis"],
+    "dev.lock": RUN + EXTRAS["tls"] + GROUPS["dev"],
+    "image.lock": RUN + EXTRAS["redis"] + EXTRAS["tls"],
     "tests/sdk/old_editions.lock": GROUPS["old-sdks"],
     "tests/fuzz/schemathesis.lock": GROUPS["schemathesis"],
 }

@@ -13,7 +13,7 @@ from .. import __version__
 from ..config.settings import SettingsError
 from ..errors import StoreUnavailable
 from ..openapi.normalize import ContractError
-from . import contracts, faults, health, report, requests, samples, serve, validate
+from . import ca, contracts, faults, health, report, requests, samples, serve, validate
 from .commands import Command, UsageError
 
 COMMANDS: tuple[Command, ...] = (
@@ -24,6 +24,7 @@ COMMANDS: tuple[Command, ...] = (
     *requests.COMMANDS,
     *report.COMMANDS,
     *samples.COMMANDS,
+    *ca.COMMANDS,
     *faults.COMMANDS,
 )
 

@@ -153,6 +153,17 @@ def fail(reason: object) -> int:
     return 1
 
 
+def write_output(path: str | None, content: bytes) -> None:
+    """Write to a file, or to standard output if there is no path. Raises UsageError."""
+    if path is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        Path(path).write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+
+
 def print_json(value: Any) -> None:
     """Print indented JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

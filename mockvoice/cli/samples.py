@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from ..models import SampleFormat
-from .commands import Command, UsageError, add_server_arguments, with_control
+from .commands import Command, UsageError, add_server_arguments, with_control, write_output
 
 if TYPE_CHECKING:
     from ..client.control import Control
@@ -20,13 +19,7 @@ def sample(control: Control, options: argparse.Namespace) -> None:
     if options.output is None and sys.stdout.isatty():
         raise UsageError("refusing to write audio to a terminal; use -o FILE or a pipe")
     audio = control.sample(options.format, seconds=options.seconds, voice=options.voice)
-    if options.output is None:
-        sys.stdout.buffer.write(audio)
-        return
-    try:
-        Path(options.output).write_bytes(audio)
-    except OSError as error:
-        raise UsageError(f"cannot write {options.output}: {error.strerror}") from None
+    write_output(options.output, audio)
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:

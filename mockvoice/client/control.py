@@ -17,6 +17,7 @@ from ..faults.kinds import Kind
 from ..models import (
     AccountInfo,
     AccountState,
+    CAFormat,
     Coverage,
     Failure,
     FaultFields,
@@ -538,6 +539,14 @@ class Control(ControlScope):
             "GET", f"/samples/{format}", seconds=seconds, voice=voice
         )
         return sample
+
+    def ca(self, format: CAFormat = "pem") -> bytes:
+        """Return the certificate of the CA, which clients that use https have to trust.
+
+        `p12` is a trust store for Java. Raises ControlError if the server cannot use TLS.
+        """
+        certificate: bytes = self._sandbox.request("GET", f"/ca.{format}")
+        return certificate
 
     def report(self) -> str:
         """Return the requests and faults so far as text."""

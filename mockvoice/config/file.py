@@ -128,7 +128,10 @@ def _shapes(providers: Mapping[str, Provider], state: Node) -> Mapping[str, Node
         for name, provider in providers.items()
     }
     megabytes = {"type": "number", "exclusiveMinimum": 0}
+    host = {"type": "string", "pattern": r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"}
+    hosts = {"type": "array", "items": host}
     return {
+        "hosts": by_provider(dict.fromkeys([*providers, "mockvoice"], hosts)),
         "max_file_mb": by_provider(dict.fromkeys(providers, megabytes)),
         "accounts": by_provider(accounts),
         "voices": {"type": "array", "items": {"$ref": f"{_WORDS}RecordSeed"}},

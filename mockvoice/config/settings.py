@@ -149,6 +149,17 @@ class Settings:
         "seconds without requests after which a sandbox in a shared store is deleted; 0: never",
         min_value=0,
     )
+    tls_ca_cert: str = _setting(
+        "",
+        "PEM file with the certificate of the CA that signs the certificates of TLS connections;"
+        " by default each server has a CA of its own",
+    )
+    tls_ca_key: str = _setting("", "PEM file with the private key of tls_ca_cert")
+    hosts: Mapping[str, Sequence[str]] = _setting(
+        {},
+        "more host names of a provider, or of the mock itself, in proxy and TLS requests:"
+        " {telnyx: [telnyx.internal], mockvoice: [mock.example.com]}",
+    )
     max_file_mb: Mapping[str, float] = _setting(
         {}, "maximum file size of a provider in MB, replaces the documented one: {telnyx: 2}"
     )
@@ -207,6 +218,8 @@ def load(
     for setting in filter(is_flag, table()):
         if setting.name in values:
             _check(setting, values[setting.name])
+    if bool(values.get("tls_ca_cert")) != bool(values.get("tls_ca_key")):
+        raise SettingsError("tls_ca_cert and tls_ca_key must be set together")
     return Settings(**values)
 
 

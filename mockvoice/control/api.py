@@ -31,6 +31,7 @@ from ..provider import NO_OPERATION, Headers, Response
 from ..state.clock import http_date
 from . import (
     accounts,
+    ca,
     clock,
     coverage,
     events,
@@ -56,10 +57,12 @@ OPEN: Mapping[str, Handler] = {
     "listProviders": providers.list_providers,
     "getSpec": providers.get_spec,
     "getSample": samples.get_sample,
+    "getCA": ca.get_ca,
+    "getTrustStore": ca.get_trust_store,
 }
 # Served without the control token: health checks send none, and neither do the players to which
-# applications pass the sample URLs of provider responses.
-PUBLIC = ("health", "getSample")
+# applications pass the sample URLs of provider responses. The certificate is no secret.
+PUBLIC = ("health", "getSample", "getCA", "getTrustStore")
 HANDLERS: Mapping[str, Handler] = {
     **OPEN,
     "listFaults": faults.list_faults,

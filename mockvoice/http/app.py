@@ -13,11 +13,12 @@ from ..control.api import handle_control_request
 from ..errors import StoreUnavailable
 from ..mock import Mock
 from ..openapi.document import Document, Operation
+from .hosts import PROBLEM, Hosts
 from .identify import NO_PROVIDER, SANDBOX
 from .params import ENCODED
 from .pipeline import handle_request
 from .responses import encode
-from .transport import RawResponse, ResponseTransport
+from .transport import TARGET, RawResponse, ResponseTransport
 
 MAX_HEADER_BYTES = 8192  # of one value, so also of an API key
 _HEADER_TOO_LARGE = RawResponse(
@@ -36,6 +37,7 @@ class App:
 
     def __init__(self, mock: Mock) -> None:
         self.mock = mock
+        self.hosts = Hosts(mock.providers.values(), mock.settings.hosts)
         self._routers = {
             provider.base_path.split("/")[1]: _router(
                 provider.document,
@@ -76,8 +78,10 @@ class App:
             if path.startswith("/~"):
                 name, _, rest = path[2:].partition("/")
                 scope[SANDBOX], scope["path"] = name, f"/{rest}"
+            self.hosts.route(scope)
+            handle = self._not_found if PROBLEM in scope else self._find(scope["path"])
             try:
-                await self._find(scope["path"])(scope, receive, send)
+                await handle(scope, receive, send)
             except StoreUnavailable as error:
                 await ResponseTransport(scope, receive, send).send(_unavailable(error))
 
@@ -95,7 +99,8 @@ def _unavailable(error: StoreUnavailable) -> RawResponse:
 
 
 def _to_origin_form(scope: Scope) -> None:
-    """Remove scheme and host of a request target in absolute form (RFC 9112, 3.2.2)."""
+    """Move a request target in absolute form (RFC 9112, 3.2.2) aside, and keep its path."""
+    scope[TARGET] = scope["path"]
     for name, separators in (("path", ("://", "/")), ("raw_path", (b"://", b"/"))):
         target = scope.get(name)
         if target:

@@ -15,6 +15,7 @@ from ..provider import NO_OPERATION, Headers, Provider, RequestContext
 from ..text import brief, closest_match
 from ..types import JSON
 from .auth import api_key
+from .hosts import HIDDEN, PROBLEM, PROXY_USER
 
 SANDBOX = "mockvoice.sandbox"  # the key in a scope of the sandbox that its path begins with
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -48,11 +49,11 @@ def identify(
     provider: Provider,
     operations: Mapping[str, Operation],
     scope: Scope,
-    hint: Callable[[str, str], str],
+    hint: Callable[[str, str, str], str],
 ) -> RequestTarget:
     """Return the target of a request to a path that has these operations, by method.
 
-    `hint` returns the hint for an unknown path at an origin.
+    `hint` returns the hint for an unknown path at an origin, where a prefix of paths is hidden.
     """
     headers = Headers(scope["headers"])
     operation = operations.get(scope["method"], NO_OPERATION)
@@ -63,7 +64,8 @@ def identify(
         if sandbox:  # URLs in responses lead back to the sandbox
             origin += f"/~{sandbox}"
         if operation is NO_OPERATION:
-            reject_unknown(scope, operations, lambda path: hint(path, origin))
+            hidden = scope.get(HIDDEN, "")
+            reject_unknown(scope, operations, lambda path: hint(path, origin, hidden))
         key = api_key(operation, headers)
     except Problem as raised:
         problem = raised
@@ -71,13 +73,18 @@ def identify(
 
 
 def sandbox_name(scope: Scope, headers: Headers) -> str:
-    """Return the name of the sandbox, "" for the default one. Raises InvalidControlHeader."""
+    """Return the name of the sandbox, "" for the default one. Raises InvalidControlHeader.
+
+    The path takes precedence over the header, which does over the user name of the proxy URL.
+    """
     name: str = scope.get(SANDBOX, "") or headers.get("x-mockvoice-sandbox")
+    pointer, subject = "/x-mockvoice-sandbox", "must be"
+    if not name and PROXY_USER in scope:
+        name, pointer, subject = scope[PROXY_USER], "/proxy-authorization", "must have a user of"
     if name and not _NAME.fullmatch(name):
         message = (
-            f"must be up to 64 letters, digits, dots, dashes and underscores; got {brief(name)}"
+            f"{subject} up to 64 letters, digits, dots, dashes and underscores; got {brief(name)}"
         )
-        pointer = "/x-mockvoice-sandbox"
         violation = Violation("header", pointer, "pattern", message, _NAME.pattern, name)
         raise InvalidControlHeader("", violation)
     return name
@@ -86,16 +93,19 @@ def sandbox_name(scope: Scope, headers: Headers) -> str:
 def reject_unknown(
     scope: Scope, operations: Mapping[str, Operation], hint: Callable[[str], str]
 ) -> NoReturn:
-    """Raise MethodNotAllowed, or UnknownPath for a path without operations.
+    """Raise MethodNotAllowed, UnknownPath for a path without operations, or a certain problem.
 
     `hint` returns the hint for a path.
     """
+    if PROBLEM in scope:
+        raise scope[PROBLEM]
     if operations:
         allowed = ", ".join(operations)
         detail = f"{scope['method']} is not allowed here; allowed: {allowed}"
         raise MethodNotAllowed(detail, headers={"allow": allowed})
-    path = scope["path"]
-    raise UnknownPath(f"no operation has the path {path}", hint=hint(path))
+    path: str = scope["path"]
+    shown = path.removeprefix(scope.get(HIDDEN, ""))
+    raise UnknownPath(f"no operation has the path {shown}", hint=hint(path))
 
 
 def control_path_hint(control: Document, path: str, origin: str) -> str:
@@ -117,10 +127,14 @@ def control_path_hint(control: Document, path: str, origin: str) -> str:
     return f"{hint}; did you mean {methods[closest]} {base}{closest}?" if closest else hint
 
 
-def path_hint(providers: list[Provider], path: str, origin: str) -> str:
-    """Return the base URLs, and the operation whose path is closest."""
+def path_hint(providers: list[Provider], path: str, origin: str, hidden: str = "") -> str:
+    """Return the base URLs, and the operation whose path is closest.
+
+    `hidden` is the prefix that the paths do not have for the client.
+    """
     hints = [
-        f"the base URL of {provider.title or provider.name} here is {origin}{provider.base_path}"
+        f"the base URL of {provider.title or provider.name} here is"
+        f" {origin}{provider.base_path.removeprefix(hidden)}"
         for provider in providers
     ]
     known = {
@@ -130,5 +144,5 @@ def path_hint(providers: list[Provider], path: str, origin: str) -> str:
     }
     closest = closest_match(path, known)
     if closest:
-        hints.append(f"did you mean {known[closest]} {closest}?")
+        hints.append(f"did you mean {known[closest]} {closest.removeprefix(hidden)}?")
     return "; ".join(hints)

@@ -123,10 +123,10 @@ async def _attempt(
     return None
 
 
-def _path_hint(mock: Mock, provider: Provider, path: str, origin: str) -> str:
+def _path_hint(mock: Mock, provider: Provider, path: str, origin: str, hidden: str) -> str:
     """Return the hint for an unknown path of a provider, or for one that no provider serves."""
     if provider is not NO_PROVIDER:
-        return path_hint([provider], path, origin)
+        return path_hint([provider], path, origin, hidden)
     control = f"the control API is {origin}{mock.control.base_path}"
     return f"{path_hint([*mock.providers.values()], path, origin)}; {control}"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import h11
 
-from .transport import CONNECTION, Connection
+from .transport import CONNECTION, TARGET, Connection
 
 try:
     import httptools
@@ -114,6 +114,7 @@ class HttpToolsMixin(ConnectionMixin):
     parser: Any
     send_400_response: Any
     url: bytes
+    scope: Any
     headers: list[tuple[bytes, bytes]]
 
     _in_head = False
@@ -160,7 +161,7 @@ class HttpToolsMixin(ConnectionMixin):
         Java's HttpClient and `curl --http2` offer HTTP/2 with each request (RFC 7540, 3.2).
         """
         if self.parser.get_method() == b"CONNECT":
-            self.send_400_response("CONNECT is not supported.")
+            self.send_400_response("CONNECT must be the first request of a connection.")
             return
         version = self.parser.get_http_version().encode()
         lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
@@ -198,4 +199,6 @@ class HttpToolsMixin(ConnectionMixin):
     def on_headers_complete(self) -> None:
         """Begin the body."""
         self._in_head = False
+        if self.url[:1] != b"/":  # uvicorn keeps only its path
+            self.scope[TARGET] = self.url.decode("latin-1")
         super().on_headers_complete()  # type: ignore[misc]

@@ -8,8 +8,9 @@ import gc
 import socket
 import threading
 from collections.abc import Iterable
+from functools import partial
 from types import FrameType, TracebackType
-from typing import Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 import uvicorn
 
@@ -17,6 +18,7 @@ from ..config.settings import BYTES_PER_MB
 from ..mock import Mock
 from .app import App
 from .protocols import ConnectionMixin, protocol
+from .proxy import EntryProtocol
 from .transport import Connection
 
 _GRACE = 0.5  # seconds for requests in progress when the server stops
@@ -101,10 +103,13 @@ class Server(uvicorn.Server):
         listener: socket.socket,
         http: Literal["auto", "h11", "httptools"] = "auto",
     ) -> None:
+        mock.ca.check()
+        app = App(mock)
+        entry: Any = partial(EntryProtocol, mock, app.hosts, protocol(http))
         super().__init__(
             uvicorn.Config(
-                App(mock),
-                http=protocol(http),
+                app,
+                http=entry,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -156,7 +161,9 @@ class Server(uvicorn.Server):
         while not await self.on_tick(ticks):
             ticks += 10  # uvicorn renews the Date header at every tenth tick
             since = self._loop.time() - self.mock.settings.read_timeout
-            protocols = cast("list[ConnectionMixin]", [*self.server_state.connections])
+            protocols = cast(
+                "list[ConnectionMixin | EntryProtocol]", [*self.server_state.connections]
+            )
             for one in protocols:
                 one.close_if_stalled(since)
             drop_unread([one.connection for one in protocols], self._loop.time())

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 CONNECTION = "mockvoice.connection"  # the key of the Connection in a request's scope
+TARGET = "mockvoice.target"  # the key of a request target in absolute form
 _DRIP_PIECES = 20
 _PIECE_BYTES = 64 * 1024
 

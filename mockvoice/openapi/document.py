@@ -103,6 +103,13 @@ class SecurityScheme(NamedTuple):
         return f"{self.header}: {'Bearer KEY' if self.kind == 'bearer' else 'KEY'}"
 
 
+class APIServer(NamedTuple):
+    """A server of a contract: its host, "" for the one that serves the contract, and base path."""
+
+    host: str
+    path: str
+
+
 class Operation(NamedTuple):
     """One method at one path."""
 
@@ -143,8 +150,9 @@ class Document:
         loaded = _load(name, text)
         self.schemas = SchemaStore(name, loaded)
         self.title: str = loaded.get("info", {}).get("title", name)
-        servers = loaded.get("servers") or [{"url": ""}]
-        self.base_path = urlsplit(servers[0]["url"]).path.rstrip("/")
+        servers = [*map(_server, loaded.get("servers") or [{"url": ""}])]
+        self.servers = [server for server in servers if server.host]
+        self.base_path = servers[0].path
         self._security: list[Node] = loaded.get("security", [])
         self.operations: Mapping[str, Operation] = {
             operation.id: operation for operation in self._read()
@@ -282,6 +290,15 @@ class Document:
                     f"{self.name}: security scheme {name!r} is of an unsupported type"
                 )
         return None
+
+
+def _server(node: Node) -> APIServer:
+    """Return a server with the default values of its variables."""
+    url: str = node["url"]
+    for name, variable in node.get("variables", {}).items():
+        url = url.replace(f"{{{name}}}", str(variable["default"]))
+    parts = urlsplit(url)
+    return APIServer(parts.hostname or "", parts.path.rstrip("/"))
 
 
 def _load(name: str, text: str) -> Node:

@@ -344,6 +344,9 @@ store: memory
 store_prefix: team
 store_wait: 0
 sandbox_ttl: 3600
+hosts: {{telnyx: [telnyx.internal], mockvoice: [mock.test]}}
+tls_ca_cert: ""
+tls_ca_key: ""
 max_file_mb: {{telnyx: 0.5}}
 
 accounts:

@@ -60,7 +60,8 @@ def test_unknown_control_path_hint_lists_read_only_entry_points(
     response = box.http.get(f"/__mockvoice{path}")
     assert response.status_code == 404
     assert response.headers["x-mockvoice-hint"] == (
-        f"read-only entry points below {box.url}/__mockvoice: {READ_ONLY}, GET /voices, GET /clock"
+        f"read-only entry points below {box.url}/__mockvoice: {READ_ONLY}, GET /voices, GET /clock,"
+        " GET /ca.pem, GET /ca.p12"
         f"{suggestion}"
     )
 
