@@ -12,19 +12,7 @@ from .faults.kinds import Kind
 CAFormat = Literal["pem", "p12"]
 SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
 Part = Literal["faults", "requests", "voices", "accounts", "clock", "ids"]
-
-
-def expand_fault(fault: Any) -> Mapping[str, Any]:
-    """Return the fields of a fault given in shorthand.
-
-    The shorthand is a status (502), a kind ("reset"), or a list for a sequence, whose items are
-    shorthands, mappings of fields, or "ok" to let a request pass.
-    """
-    if isinstance(fault, Mapping):
-        return fault
-    if isinstance(fault, list):
-        return {"sequence": [item if item == "ok" else expand_fault(item) for item in fault]}
-    return {"kind" if isinstance(fault, str) else "status": fault}
+Outcome = int | Kind | Literal["ok"]  # of a request: a status, a kind of fault, or success
 
 
 class Match(TypedDict, total=False):
@@ -169,7 +157,8 @@ class RecordedRequest(_Model):
     """A journal entry: one request and its response.
 
     `status` and `response` are None if no response was sent. `attempt` counts from 1 and is None
-    for clients that do not send a retry count. `early` is the seconds before Retry-After elapsed.
+    for clients that do not send a retry count. `early` is the seconds before Retry-After elapsed,
+    `client_closed` the seconds after which the client ended the connection; None if it did not.
     """
 
     id: str
@@ -193,6 +182,7 @@ class RecordedRequest(_Model):
     milliseconds: float | None
     attempt: int | None
     early: float | None
+    client_closed: float | None
     internal_error: str
 
 

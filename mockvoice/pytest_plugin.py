@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 # The fixtures import the rest, so that test runs that do not use them are not slowed down.
 
 MARKER = (
-    "mockvoice(seed=..., audio='any', limits='documented', strict=False):"
+    "mockvoice(seed=..., audio='any', limits='documented', faults=[502], strict=False):"
     " settings of this test's mockvoice sandbox"
 )
-_ARGUMENTS = ("seed", "audio", "limits", "strict")
+_ARGUMENTS = ("seed", "audio", "limits", "faults", "strict")
 
 
 @dataclass
@@ -124,10 +124,13 @@ def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iter
     node: pytest.Item = request.node
     settings = _marker_arguments(node)
     strict = settings.pop("strict", request.config.getini("mockvoice_strict"))
+    faults = settings.pop("faults", ())
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", node.name)[:48]
     control = mockvoice_server.sandbox(f"{name}-{uuid4().hex[:8]}")
     # The sandbox name differs in each run; the random seed does not.
     control.reset(**{"seed": crc32(node.nodeid.encode()), **settings})
+    for fault in faults:
+        control.request("POST", "/faults", fault)
     usage = node.stash[_USAGE] = _Usage(control)
     yield control
     coverage = request.config.stash.get(_COVERAGE, None)

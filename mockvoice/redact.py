@@ -22,6 +22,7 @@ _SECRET = re.compile(
 )
 _MIN_SECRET = 8  # characters: a shorter one may be part of any word
 _MAX_SECRETS = 50  # that are masked by value
+_NAME = re.compile(r"[a-z_]{1,16}")  # of a kind of fault, in a header
 _SEPARATORS = re.compile(r"[\s,;=\"]+")  # in headers: a scheme and a key, names and values
 
 
@@ -115,7 +116,9 @@ def redact_fault(fault: Any) -> Any:
 
 
 def _load(text: str) -> Any:
-    """Return a text parsed as JSON, or None."""
+    """Return a fault parsed from JSON, or the name of a kind as it is; None for other texts."""
+    if _NAME.fullmatch(text):
+        return text
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -46,6 +46,7 @@ def _line(request: RecordedRequest) -> str:
         status=request.status,
         fault=f"{fault.kind} ({fault.id})" if fault else "",
         attempt=request.attempt,
+        client_closed=request.client_closed,
     )
 
 

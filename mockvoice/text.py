@@ -61,6 +61,7 @@ def request_line(
     status: int | None,
     fault: str = "",
     attempt: int | None = None,
+    client_closed: float | None = None,
 ) -> str:
     """Return a request and its outcome in one line; `fault` has the kinds and ids of faults."""
     target = f"{provider or '(no provider)'} {operation or '(no operation)'}"
@@ -70,6 +71,8 @@ def request_line(
         outcome += f", {fault}"
     if attempt:
         outcome += f", attempt {attempt}"
+    if client_closed is not None:
+        outcome += f", client closed the connection after {client_closed:.2g} s"
     return f"{id}  {target}  {method} {shown}  -> {outcome}"
 
 

@@ -33,6 +33,7 @@ LAYERS = [
     "state.journal",
     "http.transport",
     "http.tls",
+    "faults.shorthand",
     "faults.kinds",
     "faults.rules",
     "state.accounts",

@@ -25,6 +25,7 @@ from mockvoice import provider as provider_api
 from mockvoice.cli import COMMANDS
 from mockvoice.config.settings import Settings, is_flag, table, variable
 from mockvoice.faults.kinds import KINDS
+from mockvoice.faults.shorthand import expand_fault
 from mockvoice.providers import built_in
 from mockvoice.pytest_plugin import MARKER
 from mockvoice.redact import mask_key
@@ -553,6 +554,16 @@ def _fault_fields(table: str) -> None:
     for name in ("skip", "every", "probability"):
         assert re.search(rf"`{name}`[^|]*\|[^|]*\b{defaults[name]}\b", table)
     assert f"up to {SCHEMAS['Seconds']['maximum']}" in table
+
+
+@describes("docs/faults.md", "shorthand | short for")
+def _fault_shorthand(table: str) -> None:
+    for shorthand, meaning in rows(table):
+        expanded = expand_fault(json.loads(shorthand.strip("`")))
+        if meaning.startswith("`"):
+            assert expanded == json.loads(meaning.strip("`"))
+        else:
+            assert expanded == {"sequence": ["ok"]}
 
 
 def test_sequence_fields_are_documented() -> None:

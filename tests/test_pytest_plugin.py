@@ -277,6 +277,26 @@ async def add_song(ctx: RequestContext):
 """
 
 
+def test_marker_adds_faults(pytester: pytest.Pytester) -> None:
+    """Each item is one fault; a list in the list is a sequence."""
+    pytester.makepyfile(
+        CLONE
+        + """
+@pytest.mark.mockvoice(faults=[{"provider": "telnyx", "status": 503}, [502, "ok"]], strict=False)
+def test_clone(mockvoice):
+    assert [clone(mockvoice).status_code for _ in range(3)] == [502, 201, 201]
+    assert [fault.hits for fault in mockvoice.faults] == [0, 1]
+
+@pytest.mark.mockvoice(faults=["rset"])
+def test_unknown_name(mockvoice):
+    pass
+"""
+    )
+    result = pytester.runpytest()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*must be one of ok, status, delay*did you mean reset?"])
+
+
 FAILURES = {
     "rejected_request": """
 def test_clone(mockvoice):

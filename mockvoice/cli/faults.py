@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from string import digits
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import quote
 
-from ..models import FaultFields, expand_fault
+from ..faults.shorthand import is_name, shorthand_fields
+from ..models import FaultFields
 from .commands import Command, add_json_argument, add_server_arguments, print_json, with_control
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
 def faults_add(options: argparse.Namespace) -> int:
     """Add a fault: make requests fail.
 
-    FAULT is a status (502), a kind (reset), a JSON object with the fields of a fault, or a JSON
-    list for a sequence ('[502, "reset", "ok"]'). Flags override fields of the JSON object.
+    FAULT is a status (502), a kind (reset), ok, a JSON object with the fields of a fault, or a
+    JSON list for a sequence ('[502, "reset", "ok"]'). Flags override fields of the JSON object.
     """
     arguments = vars(options)
     options.fields = {name: arguments[name] for name in FIELDS if name in arguments}
@@ -75,7 +75,9 @@ def faults_add(options: argparse.Namespace) -> int:
 def _add(control: Control, options: argparse.Namespace) -> None:
     from .. import report
 
-    fault = {**expand_fault({} if options.fault is None else options.fault), **options.fields}
+    fault = options.fault
+    if options.fields:
+        fault = {**shorthand_fields({} if fault is None else fault), **options.fields}
     added = control.request("POST", "/faults", fault)
     if "json" in options:
         print_json(added)
@@ -98,8 +100,8 @@ def _json_or_text(text: str) -> Any:
 
 
 def _fault(text: str) -> Any:
-    """Parse FAULT: a status, object or list as JSON; anything else is the name of a kind."""
-    return _json(text) if text.startswith(("{", "[", *digits)) else text
+    """Parse FAULT: JSON, or the name of a kind."""
+    return text if is_name(text) else _json(text)
 
 
 def _add_add_arguments(parser: argparse.ArgumentParser) -> None:

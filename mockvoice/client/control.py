@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack, cast
 from urllib.parse import quote, urlencode
 
 from .. import report
-from ..faults.kinds import Kind
+from ..faults.shorthand import shorthand_fields
 from ..models import (
     AccountInfo,
     AccountState,
@@ -21,6 +21,7 @@ from ..models import (
     Coverage,
     Failure,
     FaultFields,
+    Outcome,
     Part,
     RecordedRequest,
     RecordedRequests,
@@ -28,7 +29,6 @@ from ..models import (
     Target,
     Voice,
     Voices,
-    expand_fault,
 )
 from .transports import TIMEOUT, HTTPTransport, Transport, sandbox_path, split_url
 
@@ -156,21 +156,25 @@ class ControlScope:
 
     # --- faults ---
 
-    def fail(self, failure: int | Kind | None = None, /, **fault: Unpack[FaultFields]) -> Fault:
+    def fail(
+        self,
+        failure: Outcome | Sequence[Outcome | Failure] | None = None,
+        /,
+        **fault: Unpack[FaultFields],
+    ) -> Fault:
         """Make requests fail with a status (502), or with another kind of fault ("reset").
 
-        The body is the error that the contract documents for the status, unless `body` is passed.
+        A list is a sequence, as in `sequence`. The body is the error that the contract documents
+        for the status, unless `body` is passed.
         Raises ControlError for an unknown operation or field.
         """
         __tracebackhide__ = True
-        return self._add({**({} if failure is None else expand_fault(failure)), **fault})
+        return self._add({**({} if failure is None else shorthand_fields(failure)), **fault})
 
-    def sequence(
-        self, items: Sequence[int | Kind | str | Failure], /, **target: Unpack[Target]
-    ) -> Fault:
+    def sequence(self, items: Sequence[Outcome | Failure], /, **target: Unpack[Target]) -> Fault:
         """Use one item per request, in order; "ok" lets the request pass."""
         __tracebackhide__ = True
-        return self._add({**expand_fault([*items]), **target})
+        return self._add({**shorthand_fields([*items]), **target})
 
     def delay(self, seconds: float, /, **fault: Unpack[FaultFields]) -> Fault:
         """Delay requests. Another fault can still fire for a delayed request."""

@@ -169,7 +169,7 @@ class Settings:
     voices: Sequence[Mapping[str, Any]] = _setting(
         (), "records in every new sandbox: [{provider: telnyx, data: {name: narrator}}]"
     )
-    faults: Sequence[Mapping[str, Any]] = _setting(
+    faults: Sequence[Any] = _setting(
         (), "faults in every new sandbox: [{provider: retell, status: 502, times: 2}]"
     )
 

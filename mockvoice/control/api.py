@@ -151,6 +151,7 @@ def _decode(ctx: ControlContext, scope: Scope, body: Body) -> None:
     validate(ctx.operation, decoded, strict_audio=False, max_bytes=lambda limit: limit)
     defaults = decoded.media_type.defaults if decoded.media_type else {}
     ctx.parameters, ctx.fields = decoded.parameters, {**defaults, **decoded.fields}
+    ctx.body = decoded.body
 
 
 def _response(operation: Operation, result: Any) -> RawResponse:

@@ -18,7 +18,8 @@ class ControlContext:
     """One request to the control API of a sandbox.
 
     `parameters` are those of path and query, `fields` the members of the body, in the types that
-    the contract declares. `origin` is the address at which the client reaches the sandbox.
+    the contract declares; `body` is the whole of it. `origin` is the address at which the client
+    reaches the sandbox.
     """
 
     mock: Mock
@@ -28,6 +29,7 @@ class ControlContext:
     origin: str
     parameters: dict[str, JSON] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
+    body: JSON = None
 
     @property
     def store(self) -> Store:

@@ -145,6 +145,7 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
         "milliseconds": entry.milliseconds,
         "attempt": int(retries[0]) + 1 if retries else None,
         "early": entry.early,
+        "client_closed": entry.client_closed,
         "internal_error": entry.internal_error,
     }
     return entry.redactor().redact(recorded)

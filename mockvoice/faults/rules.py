@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from ..state.ids import draw
 from .kinds import continues, replaces_operation
-
-OK = "ok"  # in a sequence: this request succeeds
+from .shorthand import OK, expand_fault
 
 
 class RequestFacts(NamedTuple):
@@ -43,6 +42,11 @@ class FaultRule(NamedTuple):
     configured: bool = False
     matched: int = 0
     hits: int = 0
+
+    @classmethod
+    def of(cls, id: str, fault: Any, created_at: float, *, configured: bool = False) -> FaultRule:
+        """Return the rule for a valid fault, as JSON or in shorthand."""
+        return cls(id, expand_fault(fault), created_at, configured)
 
     @property
     def steps(self) -> Sequence[Any]:
@@ -75,6 +79,11 @@ class FaultRule(NamedTuple):
             return self.matched < len(self.steps)
         by_chance = self.data.get("probability", 1.0) < 1.0
         return not (self.hits or (by_chance and self.matched))
+
+    @property
+    def is_ok(self) -> bool:
+        """True if the next item of its sequence lets the request pass."""
+        return "sequence" in self.data and not self.is_used_up and self.steps[self.matched] == OK
 
     def match(self, seed: str) -> tuple[FaultRule, int | None]:
         """Count a request that matches; return the rule, and the step that fires, if any."""

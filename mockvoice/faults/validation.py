@@ -25,24 +25,35 @@ def fault_violations(
 ) -> list[Violation]:
     """Return the violations of JSON that is not a fault, or a fault that can never fire.
 
-    `control` is the contract of the control API. A header holds a single fault, no sequence.
+    `control` is the contract of the control API.
     """
-    schema = "Fault" if location == "header" else "FaultOrSequence"
-    compiled = control.schemas.compile(f"#/components/schemas/{schema}")
+    compiled = control.schemas.compile("#/components/schemas/FaultOrSequence")
     violations = compiled.violations(data, location, pointer)
     if isinstance(data, dict):
         violations += target_violations(providers, data, location, pointer)
     if violations:
         return violations
-    violations += pattern_violations(data.get("match", {}), location, f"{pointer}/match")
-    steps = {f"{pointer}/sequence/{i}": step for i, step in enumerate(data.get("sequence", ()))}
+    match = data.get("match", {}) if isinstance(data, dict) else {}
+    violations += pattern_violations(match, location, f"{pointer}/match")
     return violations + [
         _framing_violation(location, f"{at}/headers/{name}", name)
-        for at, step in (steps or {pointer: data}).items()
+        for at, step in _steps(data, pointer)
         if isinstance(step, dict)
         for name in step.get("headers", ())
         if name.lower() in _FRAMING
     ]
+
+
+def _steps(fault: JSON, pointer: str) -> Iterator[tuple[str, JSON]]:
+    """Yield the items of a sequence, or a single fault, with their pointers."""
+    items, at = fault, pointer
+    if isinstance(fault, dict) and "sequence" in fault:
+        items, at = fault["sequence"], f"{pointer}/sequence"
+    if not isinstance(items, list | tuple):
+        yield pointer, fault
+        return
+    for i, item in enumerate(items):
+        yield f"{at}/{i}", item
 
 
 def target_violations(

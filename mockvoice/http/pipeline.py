@@ -16,7 +16,7 @@ was changed by another request in the meantime, `commit` refuses and the request
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -28,9 +28,10 @@ from starlette.types import Receive, Scope, Send
 
 from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem, StoreUnavailable
-from ..faults.headers import FAULT_HEADERS, HEADER_RULE, header_faults
+from ..faults.headers import FAULT_HEADERS, HEADER_RULE, header_faults, header_rule
 from ..faults.kinds import InjectedFault, make_fault
 from ..faults.rules import FaultRule, RequestFacts, matches
+from ..faults.shorthand import OK
 from ..faults.validation import fault_violations
 from ..mock import Mock
 from ..openapi.document import Operation
@@ -39,8 +40,9 @@ from ..state.accounts import Account
 from ..state.clock import http_date
 from ..state.ids import draw
 from ..state.journal import JournalEntry
-from ..state.store import Begin, Begun, Commit
+from ..state.store import Begin, Begun, Commit, TakenFault
 from ..state.uploads import Upload
+from ..types import JSON
 from .body import Body, parse, read_body
 from .identify import NO_PROVIDER, RequestTarget, identify, path_hint
 from .origin import is_foreign
@@ -82,6 +84,8 @@ async def handle_request(
         settings.max_body_mb * BYTES_PER_MB,
         settings.max_json_mb * BYTES_PER_MB,
     )
+    if not body.complete:
+        transport.disconnected()
     if target.problem and is_foreign(target.headers):
         await _reject_page(mock, provider, target, target.problem, transport)
         return
@@ -210,67 +214,57 @@ async def take_faults(
         lambda name: ctx.headers.find(name.lower()),
         cache(body.members),
     )
-    faults: list[InjectedFault] = []
     try:
-        if has_headers:
-            faults += _header_faults(mock, ctx, facts)
-            if faults and not faults[-1].continues:
-                if faults[-1].replaces:
-                    await mock.store.give_back(begin, ctx.begun)
-                return faults, problem
-        if ctx.begun.rules_version:
-            faults += await _sandbox_faults(mock, ctx, begin, facts)
+        sent = _faults_in_headers(mock, ctx) if has_headers else []
+        if OK in sent:
+            return (), problem
+        own = _matching([header_rule(fault, ctx.begun.now) for fault in sent], facts)
+        return await _take_matching(mock, ctx, begin, facts, own), problem
     except Problem as raised:
         return (), raised
-    return faults, problem
 
 
-def _header_faults(mock: Mock, ctx: RequestContext, facts: RequestFacts) -> list[InjectedFault]:
-    """Return the faults in the headers of the request that fire, up to the last that may.
-
-    Raises InvalidControlHeader.
-    """
-    begun = ctx.begun
-    schema = mock.control.schemas.compile("#/components/schemas/Fault")
+def _faults_in_headers(mock: Mock, ctx: RequestContext) -> list[JSON]:
+    """Return the faults in the headers of the request. Raises InvalidControlHeader."""
+    schema = mock.control.schemas.compile("#/components/schemas/FaultOrSequence")
     violations = partial(fault_violations, mock.control, mock.providers, location="header")
-    sent = header_faults(
+    return header_faults(
         ctx.headers.get,
         lambda text: schema.coerce(parse(text)),
         lambda data, at: violations(data=data, pointer=at),
     )
-    faults: list[InjectedFault] = []
-    for data in sent:
-        rule = FaultRule(f"{HEADER_RULE}/{begun.number}", data, begun.now)
-        if matches(data, facts) and rule.match(begun.seed)[1] is not None:
-            faults.append(make_fault(HEADER_RULE, data, _chance(begun.seed, rule.id, 1)))
-            if not faults[-1].continues:
-                break
-    return faults
 
 
-async def _sandbox_faults(
-    mock: Mock, ctx: RequestContext, begin: Begin, facts: RequestFacts
+async def _take_matching(
+    mock: Mock,
+    ctx: RequestContext,
+    begin: Begin,
+    facts: RequestFacts,
+    own: Mapping[str, FaultRule],
 ) -> list[InjectedFault]:
-    """Return the faults of the sandbox that fire; rules that change meanwhile are read again."""
+    """Return the faults that fire: of the request's own rules, then of those of the sandbox.
+
+    Rules of the sandbox that change meanwhile are read again.
+    """
     begun = ctx.begun
     version: int | None = begun.rules_version
     for _ in range(_ATTEMPTS):
-        version, listed = await mock.fault_rules(ctx.sandbox, version)
-        rules = {rule.id: rule for rule in listed if matches(rule.data, facts)}
-        if not rules:
+        listed: Sequence[FaultRule] = ()
+        if version is None or version:
+            version, listed = await mock.fault_rules(ctx.sandbox, version)
+        stored = _matching(listed, facts)
+        if not (own or stored):
             return []
-        taken = await mock.store.take_faults(begin, begun, version, [*rules])
+        taken = await mock.store.take_faults(begin, begun, version, [*stored], [*own.values()])
         if taken is not None:
-            return [
-                make_fault(
-                    fault.id,
-                    rules[fault.id].steps[fault.step],
-                    _chance(begun.seed, fault.id, fault.matched),
-                )
-                for fault in taken
-            ]
+            return [_fired({**stored, **own}[fault.id], fault, begun.seed) for fault in taken]
         version = None
     raise _too_many_changes(ctx)
+
+
+def _fired(rule: FaultRule, taken: TakenFault, seed: str) -> InjectedFault:
+    id = HEADER_RULE if rule.id.startswith(HEADER_RULE) else rule.id
+    return make_fault(id, rule.steps[taken.step], _chance(seed, rule.id, taken.matched))
 
 
 def _too_many_changes(ctx: RequestContext) -> InternalError:
@@ -278,6 +272,11 @@ def _too_many_changes(ctx: RequestContext) -> InternalError:
     message = f"the state changed in each of {_ATTEMPTS} attempts to respond; send it again"
     ctx.record_internal_error(message)
     return InternalError(message)
+
+
+def _matching(rules: Iterable[FaultRule], facts: RequestFacts) -> dict[str, FaultRule]:
+    """Return the rules that match a request, by id."""
+    return {rule.id: rule for rule in rules if matches(rule.data, facts)}
 
 
 def _chance(seed: str, id: str, matched: int) -> Callable[[str], float]:
@@ -449,6 +448,7 @@ def _journal_entry(
         response=content[:_RESPONSE_BYTES],
         milliseconds=(perf_counter() - started) * 1000,
         early=None if begun.retry_at is None else max(begun.retry_at - begun.now, 0.0),
+        client_closed=transport.client_closed,
         internal_error=ctx.internal_error,
     )
 
@@ -521,13 +521,22 @@ async def _send(
     finally:
         entry = commit.entry
         if error or not commit.finished:
-            milliseconds = (perf_counter() - started) * 1000
-            entry = entry._replace(
-                milliseconds=milliseconds, internal_error=error or entry.internal_error
-            )
-            with suppress(
-                StoreUnavailable
-            ):  # the response is sent already; the store logs the error
-                await mock.store.finish(commit._replace(entry=entry))
+            entry = _finished(entry, transport, error, started)
+            with suppress(StoreUnavailable):  # logged by the store; the response is sent already
+                await mock.store.finish(commit, entry)
         if mock.log:
             mock.log(ctx.sandbox, entry)
+
+
+def _finished(
+    entry: JournalEntry, transport: ResponseTransport, error: str, started: float
+) -> JournalEntry:
+    """Return a journal entry with what is known once the response has ended."""
+    entry = entry._replace(
+        milliseconds=(perf_counter() - started) * 1000,
+        client_closed=transport.client_closed,
+        internal_error=error or entry.internal_error,
+    )
+    if transport.client_closed is None or transport.started:
+        return entry
+    return entry._replace(status=None, response_type="", response_headers={}, response=b"")

@@ -85,13 +85,13 @@ class ConnectionMixin:
         if self._waiting_since > since or self.timeout_keep_alive_task is not None:
             return
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
-            self.transport.close()
+            self.connection.close()
 
     def shutdown(self) -> None:
         """Close a connection whose client waits because of a fault: uvicorn would wait for it."""
         super().shutdown()  # type: ignore[misc]  # of uvicorn
         if self.connection.waiting:
-            self.connection.transport.close()
+            self.connection.close()
 
 
 class H11Mixin(ConnectionMixin):

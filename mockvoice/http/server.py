@@ -91,7 +91,7 @@ def drop_unread(connections: Iterable[Connection], now: float) -> None:
         if total <= MAX_UNREAD_BYTES or connection.progress_at > now - _UNREAD_SECONDS:
             return
         total -= connection.unsent
-        connection.transport.abort()
+        connection.abort()
 
 
 class Server(uvicorn.Server):
@@ -176,8 +176,8 @@ class Server(uvicorn.Server):
         """Shut down as uvicorn does, but abort connections that are open after a grace period."""
 
         def abort() -> None:
-            for connection in self.server_state.connections:
-                connection.transport.abort()
+            for one in cast("list[ConnectionMixin]", [*self.server_state.connections]):
+                one.connection.abort()
 
         asyncio.get_running_loop().call_later(_GRACE, abort)
         await super().shutdown(sockets)

@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -41,22 +42,41 @@ class Connection:
     """The connection of a request; `waiting` while a fault keeps its client waiting.
 
     `unsent` bytes of a response wait for a client that last read some of it at `progress_at`.
+    `closed_by_server` is True if the client did not end the connection.
     """
 
     transport: Any = None
     waiting: bool = False
     unsent: int = 0
     progress_at: float = 0.0
+    closed_by_server: bool = False
+
+    def close(self) -> None:
+        """Close the connection once the client has got what was sent."""
+        self.closed_by_server = True
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.closed_by_server = True
+        self.transport.abort()
 
 
 class ResponseTransport:
-    """Sends the response to one request; `closed` is True once the client has disconnected."""
+    """Sends the response to one request.
+
+    `started` is True once the client was sent a status, `closed` once the connection has ended.
+    `client_closed` is the number of seconds after which the client ended it, None if it did not.
+    """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._connection: Connection = scope.get(CONNECTION) or Connection()
         self._receive = receive
         self._send = send
+        self._created_at = perf_counter()
+        self.started = False
         self.closed = False
+        self.client_closed: float | None = None
 
     async def send(self, response: RawResponse) -> None:
         """Send a response."""
@@ -138,7 +158,7 @@ class ResponseTransport:
             return
         if self._connection.transport is None:
             raise ConnectionResetError("mockvoice: connection closed by a fault")
-        self._connection.transport.close()
+        self._connection.close()
         await self._wait_for_disconnect()
 
     async def reset(self) -> None:
@@ -150,7 +170,7 @@ class ResponseTransport:
         linger = struct.pack("ii", 1, 0)  # discard unsent data, and send RST instead of FIN
         sock = self._connection.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self._connection.transport.abort()
+        self._connection.abort()
         await self._wait_for_disconnect()
 
     async def pause(self, seconds: float) -> None:
@@ -164,9 +184,16 @@ class ResponseTransport:
     async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self.disconnected()
+
+    def disconnected(self) -> None:
+        """Note that the connection has ended."""
         self.closed = True
+        if not self._connection.closed_by_server:
+            self.client_closed = perf_counter() - self._created_at
 
     async def _start(self, response: RawResponse, length: int | None) -> None:
+        self.started = True
         headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in response.headers.items()]
         if response.media_type:
             headers.append((b"content-type", response.media_type.encode("latin-1")))

@@ -154,7 +154,7 @@ class Schema:
                 for inner in chosen[0]:
                     yield from self._explain(inner, location, at)
                 return
-            expected = None
+            rule, expected = _merged_choices(error, expected or [])
         parent = self._parent(error)
         if rule == "propertyNames":
             expected = expected.kind.value
@@ -215,6 +215,22 @@ def _is_chosen(
         error.kind.name in ("type", "const", "enum") and error.instance_path == choice.instance_path
         for error in branch
     )
+
+
+def _merged_choices(
+    error: jsonschema_rs.ValidationError, branches: list[list[jsonschema_rs.ValidationError]]
+) -> tuple[str, list[JSON] | None]:
+    """Return the rule and the choices of several lists of constants as if they were one list."""
+    choices: list[JSON] = []
+    for branch in branches:
+        for inner in branch:
+            if inner.kind.name not in ("const", "enum") or (
+                inner.instance_path != error.instance_path
+            ):
+                return error.kind.name, None
+            value = inner.kind.value
+            choices += value if inner.kind.name == "enum" else [value]
+    return ("enum", choices) if choices else (error.kind.name, None)
 
 
 def _offenders(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str | None, JSON]]:

@@ -92,6 +92,7 @@ def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
         "account": mask_key(entry.account) if entry.account else "",
         "status": entry.status,
         "fault": {"id": entry.fault, "kind": entry.kind} if entry.fault else None,
+        "client_closed": entry.client_closed,
         "milliseconds": round(entry.milliseconds or 0.0, 3),
     }
 
@@ -107,5 +108,6 @@ def _text(entry: Mapping[str, Any]) -> str:
         path=entry["path"],
         status=entry["status"],
         fault=f"{fault['kind']} ({fault['id']})" if fault else "",
+        client_closed=entry["client_closed"],
     )
     return f"{entry['at']}  {sandbox}{line}  {entry['milliseconds']:.1f} ms"

@@ -26,7 +26,8 @@ class JournalEntry(NamedTuple):
 
     `headers` and `query` are as sent; `fields` are the decoded members of the body without files;
     `uploads` are ids; `size` is in bytes. `status` is None when no response was sent: a reset, a
-    client that disconnected. `early` is the number of seconds before Retry-After elapsed.
+    client that disconnected. `early` is the number of seconds before Retry-After elapsed,
+    `client_closed` the number after which the client ended the connection.
     """
 
     number: int
@@ -52,6 +53,7 @@ class JournalEntry(NamedTuple):
     response: bytes = b""
     milliseconds: float | None = None
     early: float | None = None
+    client_closed: float | None = None
     internal_error: str = ""
 
     @property
@@ -181,6 +183,10 @@ def count_of(entry: JournalEntry) -> CoverageCount | None:
     return CoverageCount(entry.provider, entry.operation, entry.status, kinds, 1)
 
 
+def _counted(entry: JournalEntry) -> tuple[str, str, int | None]:
+    return entry.provider, entry.operation, entry.status
+
+
 class Journal:
     """The entries of one sandbox in memory, at most `capacity`; `bytes` is their weight.
 
@@ -212,8 +218,8 @@ class Journal:
         if before:
             self.bytes -= before.weight
             dropped.append(before.entry)
-        else:
-            self.counts[entry.provider, entry.operation, entry.status] += 1
+            self.counts[_counted(before.entry)] -= 1
+        self.counts[_counted(entry)] += 1
         self._entries[entry.number] = _StoredEntry(entry, weight, event)
         self.bytes += weight
         if entry.internal_error:

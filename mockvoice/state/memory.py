@@ -10,6 +10,7 @@ from typing import Any
 
 from ..config.settings import BYTES_PER_MB, Settings
 from ..faults.rules import FaultRule
+from ..types import JSON
 from .accounts import Account, AccountEntry, Accounts
 from .clock import Clock
 from .events import NO_EVENT, EventCounter, EventNumber
@@ -44,6 +45,7 @@ from .store import (
 )
 from .uploads import Upload, UploadCache
 
+_HEADER_RULES = 1_000  # of a sandbox whose counts are remembered
 _EVICTED_PART = 64  # one of so many parts of the journals is evicted at once
 
 _Coverage = Counter[CoverageCount]  # by counts with a total of 1
@@ -75,10 +77,11 @@ class _Sandbox:
         now = self.clock.now()
         if "faults" in parts:
             self.rules: OrderedDict[str, FaultRule] = OrderedDict()
+            self.header_rules: OrderedDict[str, FaultRule] = OrderedDict()
             self._rule_numbers = count(1)
             self.rules_version = 0
-            for data in settings.faults:
-                self.add_rule(data, now, configured=True)
+            for fault in settings.faults:
+                self.add_rule(fault, now, configured=True)
         if "requests" in parts:
             self.journal = Journal(settings.max_requests)
             requests = next(self._versions)
@@ -93,16 +96,21 @@ class _Sandbox:
             self.counts: Counter[str] = Counter()
         self.epochs = (requests, voices, accounts)
 
-    def add_rule(
-        self, data: Mapping[str, Any], now: float, *, configured: bool = False
-    ) -> FaultRule:
+    def add_rule(self, fault: JSON, now: float, *, configured: bool = False) -> FaultRule:
         """Add a fault rule; beyond the limit the oldest is evicted."""
-        rule = FaultRule(f"fault_{next(self._rule_numbers)}", data, now, configured)
+        number = next(self._rule_numbers)
+        rule = FaultRule.of(f"fault_{number}", fault, now, configured=configured)
         self.rules[rule.id] = rule
         if len(self.rules) > self.settings.max_faults:
             self.rules.popitem(last=False)
         self.rules_changed()
         return rule
+
+    def add_header_rule(self, rule: FaultRule) -> None:
+        """Add a rule from the headers of a request, unless an equal one is there."""
+        self.header_rules.setdefault(rule.id, rule)
+        if len(self.header_rules) > _HEADER_RULES:
+            self.header_rules.popitem(last=False)
 
     def rules_changed(self) -> None:
         """Set another version of the rules."""
@@ -175,7 +183,12 @@ class MemoryStore:
         )
 
     async def take_faults(
-        self, begin: Begin, begun: Begun, version: int, rules: Sequence[str]
+        self,
+        begin: Begin,
+        begun: Begun,
+        version: int,
+        rules: Sequence[str],
+        from_headers: Sequence[FaultRule] = (),
     ) -> Sequence[TakenFault] | None:
         """Count a match of fault rules, and return the ones that fire."""
         sandbox = self._sandbox(begin.sandbox)
@@ -183,27 +196,26 @@ class MemoryStore:
             return None
         taken = []
         replaces_operation = False
-        for id in rules:
-            rule = sandbox.rules.get(id)
+        for header_rule in from_headers:
+            sandbox.add_header_rule(header_rule)
+        for id in (*(rule.id for rule in from_headers), *rules):
+            counted = sandbox.header_rules if id in sandbox.header_rules else sandbox.rules
+            rule = counted.get(id)
             if rule is None or rule.is_expired(begun.now):
                 continue
-            rule, step = rule.match(sandbox.seed)
-            sandbox.rules[id] = rule
+            counted[id], step = rule.match(sandbox.seed)
             if step is None:
+                if counted is sandbox.header_rules and rule.is_ok:
+                    break
                 continue
-            taken.append(TakenFault(id, step, rule.matched))
+            taken.append(TakenFault(id, step, counted[id].matched))
             replaces_operation = replaces_operation or rule.replaces_operation(step)
             if not rule.continues(step):
                 break
-        if replaces_operation:
-            await self.give_back(begin, begun)
-        return taken
-
-    async def give_back(self, begin: Begin, begun: Begun) -> None:
-        """Give back what a request used of its limits."""
-        entry = self._sandbox(begin.sandbox).accounts.find(begin.provider, begin.account)
-        if entry:
+        entry = sandbox.accounts.find(begin.provider, begin.account)
+        if entry and replaces_operation:
             entry.give_back(begun.limits, begun.now)
+        return taken
 
     async def commit(self, commit: Commit) -> CommitConflict | None:
         """Apply all changes of a request and complete its journal entry, or neither."""
@@ -233,19 +245,23 @@ class MemoryStore:
                 entry.concurrency -= 1
         return None
 
-    async def finish(self, commit: Commit) -> None:
+    async def finish(self, commit: Commit, entry: JournalEntry) -> None:
         """Replace the journal entry of a request that was not finished at its commit."""
         sandbox = self._sandboxes.get(commit.sandbox)
+        if entry.status != commit.entry.status:
+            coverages = [self._coverage, *([sandbox.coverage] if sandbox else [])]
+            self._count(commit.entry, *coverages, by=-1)
+            self._count(entry, *coverages)
         if sandbox is None:
             return
         if sandbox.epochs[0] == commit.epochs[0]:
-            if sandbox.journal.find(commit.entry.number):
-                self._put_entry(sandbox, commit.entry, complete=True)
-            elif commit.entry.internal_error:
-                sandbox.journal.put_internal_error(commit.entry)
-        entry = sandbox.accounts.find(commit.provider, commit.account)
-        if entry and not commit.finished and sandbox.epochs[2] == commit.epochs[2]:
-            entry.concurrency -= 1
+            if sandbox.journal.find(entry.number):
+                self._put_entry(sandbox, entry, complete=True)
+            elif entry.internal_error:
+                sandbox.journal.put_internal_error(entry)
+        account = sandbox.accounts.find(commit.provider, commit.account)
+        if account and not commit.finished and sandbox.epochs[2] == commit.epochs[2]:
+            account.concurrency -= 1
 
     def _put_entry(self, sandbox: _Sandbox, entry: JournalEntry, *, complete: bool) -> None:
         event = NO_EVENT
@@ -392,10 +408,10 @@ class MemoryStore:
         state = self._sandbox(sandbox)
         return state.rules_version, [*state.rules.values()]
 
-    async def add_rule(self, sandbox: str, data: Mapping[str, Any]) -> FaultRule:
-        """Add a fault rule."""
+    async def add_rule(self, sandbox: str, fault: JSON) -> FaultRule:
+        """Add a fault rule for a valid fault."""
         state = self._sandbox(sandbox)
-        return state.add_rule(data, state.clock.now())
+        return state.add_rule(fault, state.clock.now())
 
     async def remove_rule(self, sandbox: str, id: str) -> bool:
         """Remove a fault rule."""
@@ -408,6 +424,7 @@ class MemoryStore:
         """Remove all fault rules."""
         state = self._sandbox(sandbox)
         state.rules.clear()
+        state.header_rules.clear()
         state.rules_changed()
 
     # --- journal ---
@@ -420,7 +437,7 @@ class MemoryStore:
     async def count_entries(self, sandbox: str) -> Sequence[RequestCount]:
         """Return the number of requests by provider, operation and status."""
         counts = self._sandbox(sandbox).journal.counts
-        return [RequestCount(*key, number) for key, number in counts.items()]
+        return [RequestCount(*key, number) for key, number in counts.items() if number]
 
     async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
         """Return one journal entry."""
@@ -480,16 +497,16 @@ class MemoryStore:
 
     # --- coverage ---
 
-    def _count(self, entry: JournalEntry, *coverages: _Coverage) -> None:
+    def _count(self, entry: JournalEntry, *coverages: _Coverage, by: int = 1) -> None:
         count = count_of(entry)
         for counts in coverages:
             if count and (count in counts or len(counts) < MAX_COVERAGE):
-                counts[count] += 1
+                counts[count] += by
 
     async def count_coverage(self, sandbox: str | None) -> Sequence[CoverageCount]:
         """Return the requests of a sandbox by operation, status and kinds of faults."""
         counts = self._coverage if sandbox is None else self._sandbox(sandbox).coverage
-        return [count._replace(total=total) for count, total in counts.items()]
+        return [count._replace(total=total) for count, total in counts.items() if total > 0]
 
     async def clear_coverage(self, sandbox: str | None) -> None:
         """Begin to count anew."""

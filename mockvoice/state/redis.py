@@ -16,7 +16,9 @@ from uuid import uuid4
 
 from ..config.settings import BYTES_PER_MB, Settings
 from ..errors import StoreUnavailable
-from ..faults.rules import OK, FaultRule
+from ..faults.rules import FaultRule
+from ..faults.shorthand import OK
+from ..types import JSON
 from .accounts import (
     EVERY_KEY,
     MAX_KEY_CHARACTERS,
@@ -135,19 +137,28 @@ class RedisStore:
         return begun
 
     async def take_faults(
-        self, begin: Begin, begun: Begun, version: int, rules: Sequence[str]
+        self,
+        begin: Begin,
+        begun: Begun,
+        version: int,
+        rules: Sequence[str],
+        from_headers: Sequence[FaultRule] = (),
     ) -> Sequence[TakenFault] | None:
         """Count a match of fault rules, and return the ones that fire."""
-        used = _used_limits(begin, begun)
-        taken = await self._client.run("take_faults", begin.sandbox, *used, version, *rules)
+        used = [r.name for r in begun.limits if r.per is not None and not r.exceeded]
+        taken = await self._client.run(
+            "take_faults",
+            begin.sandbox,
+            _account_id(begin.provider, begin.account),
+            repr(begun.now),
+            dump(used),
+            version,
+            dump([[rule.id, _plan(rule)] for rule in from_headers]),
+            *rules,
+        )
         if taken is None:
             return None
         return [TakenFault(id.decode(), step, matched) for id, step, matched in taken]
-
-    async def give_back(self, begin: Begin, begun: Begun) -> None:
-        """Give back what a request used of its limits."""
-        if begun.limits:
-            await self._client.run("give_back", begin.sandbox, *_used_limits(begin, begun))
 
     async def commit(self, commit: Commit) -> CommitConflict | None:
         """Apply all changes of a request and complete its journal entry, or neither."""
@@ -180,7 +191,7 @@ class RedisStore:
             return None
         return CommitConflict(_account(commit.provider, commit.account, account))
 
-    async def finish(self, commit: Commit) -> None:
+    async def finish(self, commit: Commit, entry: JournalEntry) -> None:
         """Replace the journal entry of a request that was not finished at its commit."""
         token = _token(commit.sandbox, commit.epochs[0], commit.entry.number)
         await self._end(
@@ -191,7 +202,8 @@ class RedisStore:
             token,
             commit.epochs[0],
             int(commit.finished),
-            *_entry_arguments(commit.entry),
+            *_counted(commit.entry),
+            *_entry_arguments(entry),
         )
         self._running.discard(token)
 
@@ -276,10 +288,10 @@ class RedisStore:
         version, rules = await self._client.run("list_rules", sandbox)
         return version, [_rule(*rule) for rule in sorted(rules)]
 
-    async def add_rule(self, sandbox: str, data: Mapping[str, Any]) -> FaultRule:
-        """Add a fault rule."""
-        number, created_at = await self._client.run("add_rule", sandbox, *_rule_json(data))
-        return FaultRule(f"fault_{number}", data, float(created_at))
+    async def add_rule(self, sandbox: str, fault: JSON) -> FaultRule:
+        """Add a fault rule for a valid fault."""
+        number, created_at = await self._client.run("add_rule", sandbox, *_rule_json(fault))
+        return FaultRule.of(f"fault_{number}", fault, float(created_at))
 
     async def remove_rule(self, sandbox: str, id: str) -> bool:
         """Remove a fault rule."""
@@ -460,7 +472,7 @@ def _constants(settings: Settings) -> Constants:
         "SEED": str(settings.seed),
         "AUDIO": settings.audio,
         "LIMITS": settings.limits,
-        "FAULTS": dump([_rule_json(data, configured=True) for data in settings.faults]),
+        "FAULTS": dump([_rule_json(fault, configured=True) for fault in settings.faults]),
         "MAX_FAULTS": settings.max_faults,
         "MAX_SANDBOXES": settings.max_sandboxes,
         "MAX_VOICES": settings.max_voices,
@@ -536,19 +548,18 @@ def _limit_result(
     return LimitResult(name.decode(), maximum, period, used, float(reset), float(wait))
 
 
-def _used_limits(begin: Begin, begun: Begun) -> tuple[str, str, str]:
-    """Return account, time and names of the limits that count a request."""
-    used = [r.name for r in begun.limits if r.per is not None and not r.exceeded]
-    return _account_id(begin.provider, begin.account), repr(begun.now), dump(used)
+def _counted(entry: JournalEntry) -> tuple[str, str]:
+    """Return the names of the request counts and of the coverage of an entry."""
+    covered = count_of(entry)
+    name = dump([entry.provider, entry.operation, entry.status])
+    return name, dump(covered[:-1]) if covered else ""
 
 
 def _entry_arguments(entry: JournalEntry) -> tuple[Argument, ...]:
     """Return a journal entry, and what the scripts need of it."""
-    counted = count_of(entry)
     return (
         entry.number,
-        dump([entry.provider, entry.operation, entry.status]),
-        dump(counted[:-1]) if counted else "",
+        *_counted(entry),
         int(bool(entry.internal_error)),
         encode_entry(entry),
         dump(entry.uploads) if entry.uploads else "",
@@ -629,9 +640,15 @@ def _change_json(commit: Commit, change: Change, data: list[str]) -> dict[str, A
 # --- fault rules ---------------------------------------------------------------------------------
 
 
-def _rule_json(data: Mapping[str, Any], *, configured: bool = False) -> tuple[str, str]:
-    """Return a new rule, and its plan: see lua/take_faults.lua."""
-    rule = FaultRule("", data, 0.0, configured)
+def _rule_json(fault: JSON, *, configured: bool = False) -> tuple[str, str]:
+    """Return a new rule, and its plan."""
+    rule = FaultRule.of("", fault, 0.0)
+    return dump([rule.data, configured]), _plan(rule)
+
+
+def _plan(rule: FaultRule) -> str:
+    """Return what decides for which matches a rule fires: see lua/take_faults.lua."""
+    data = rule.data
     steps = [
         "-" if fault == OK else str(rule.replaces_operation(i) + 2 * rule.continues(i))
         for i, fault in enumerate(rule.steps)
@@ -644,7 +661,7 @@ def _rule_json(data: Mapping[str, Any], *, configured: bool = False) -> tuple[st
         "probability": data.get("probability", 1.0),
     }
     plan |= {name: data[name] for name in ("times", "expires_in") if data.get(name) is not None}
-    return dump([data, configured]), dump(plan)
+    return dump(plan)
 
 
 def _rule(number: int, stored: bytes, created_at: bytes, matched: int, hits: int) -> FaultRule:

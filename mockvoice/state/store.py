@@ -16,6 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..faults.rules import FaultRule
+from ..types import JSON
 from .accounts import Account, LimitResult, LimitRule
 from .journal import CoverageCount, JournalEntry, JournalEvents, RequestCount
 from .records import Record
@@ -164,20 +165,27 @@ class Store(Protocol):
     async def commit(self, commit: Commit) -> CommitConflict | None:
         """Apply all changes of a request and complete its journal entry, or neither."""
 
-    async def finish(self, commit: Commit) -> None:
-        """Replace the journal entry of a request that was not finished at its commit."""
+    async def finish(self, commit: Commit, entry: JournalEntry) -> None:
+        """Replace the journal entry of a request that was not finished at its commit.
+
+        All counts follow its status, which is None if the client left before the response.
+        """
 
     async def take_faults(
-        self, begin: Begin, begun: Begun, version: int, rules: Sequence[str]
+        self,
+        begin: Begin,
+        begun: Begun,
+        version: int,
+        rules: Sequence[str],
+        from_headers: Sequence[FaultRule] = (),
     ) -> Sequence[TakenFault] | None:
         """Count a match of these fault rules, in their order, and return the ones that fire.
 
-        None, and nothing is counted, if the rules have changed since this version of them. A fault
-        that replaces the operation gives back what the request used of its limits.
+        The rules in the headers of the request come first, and are counted by their ids; an "ok"
+        in one of them lets the request pass. None, and nothing is counted, if the rules of the
+        sandbox have changed since this version of them. A fault that replaces the operation gives
+        back what the request used of its limits.
         """
-
-    async def give_back(self, begin: Begin, begun: Begun) -> None:
-        """Give back what a request used of its limits."""
 
     async def get_record(
         self, sandbox: str, provider: str, collection: str, account: str, id: str
@@ -205,8 +213,8 @@ class Store(Protocol):
     async def list_rules(self, sandbox: str) -> tuple[int, Sequence[FaultRule]]:
         """Return the version of the fault rules, and the rules, oldest first."""
 
-    async def add_rule(self, sandbox: str, data: Mapping[str, Any]) -> FaultRule:
-        """Add a fault rule."""
+    async def add_rule(self, sandbox: str, fault: JSON) -> FaultRule:
+        """Add a fault rule for a valid fault, as JSON or in shorthand."""
 
     async def remove_rule(self, sandbox: str, id: str) -> bool:
         """Remove a fault rule; False if there is none."""

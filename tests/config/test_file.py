@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import mockvoice
 from mockvoice.config.file import read, schema
 from mockvoice.config.settings import Settings, SettingsError, table
+from mockvoice.faults.shorthand import expand_fault
 from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.redact import mask_key
@@ -137,7 +138,10 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     ),
     "a turn that is none": (
         "faults:\n- sequence:\n  - okay",
-        '3: faults[0].sequence[0] must be ok; got "okay"',
+        (
+            "3: faults[0].sequence[0] must be one of ok, status, delay, timeout, reset, disconnect,"
+            ' truncate, malformed, empty, wrong_type, drip; got "okay"; did you mean ok?'
+        ),
     ),
     "a sequence and more": (
         "faults:\n- sequence: [ok]\n  times: 2",
@@ -146,7 +150,13 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
             " known fields: provider, operation, match, expires_in, sequence"
         ),
     ),
-    "a fault that is none": ("faults: [reset]", '1: faults[0] must be an object; got "reset"'),
+    "a fault that is none": (
+        "faults: [true]",
+        (
+            "1: faults[0] must be a status such as 502, a kind such as reset, ok, an object, or a"
+            " list; got true"
+        ),
+    ),
     "a key twice": (
         "seed: 1\nfaults:\n- kind: reset\n  when: after\n  kind: delay\nseed: 2",
         (
@@ -454,18 +464,17 @@ SOMEWHERE = {"provider": "retell", "operation": "cloneVoice"}
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(values(CONTROL, FAULT), max_size=5))
-def test_file_accepts_every_fault_of_the_control_api(
-    tmp_path: Path, faults: list[dict[str, Any]]
-) -> None:
-    for fault in faults:
+def test_file_accepts_every_fault_of_the_control_api(tmp_path: Path, faults: list[Any]) -> None:
+    for fault in filter(lambda fault: isinstance(fault, dict), faults):
         fault |= {name: SOMEWHERE[name] for name in SOMEWHERE if name in fault}
     file = tmp_path / "mockvoice.yaml"
     file.write_text(to_yaml({"faults": faults}))
     control = mockvoice.create_app(**read(str(file), built_in())).control
-    for fault in faults:
+    expected = [*map(expand_fault, faults)]
+    for fault in expected:
         if "account" in fault.get("match", {}):
             fault["match"]["account"] = mask_key(fault["match"]["account"])
-    assert [fault.data for fault in control.faults] == faults
+    assert [fault.data for fault in control.faults] == expected
 
 
 # --- in Python, and in editors -------------------------------------------------------------------

@@ -57,6 +57,13 @@ class Contract:
             node = target
         return node
 
+    def object_schema(self, node: Any) -> Any:
+        """Return the schema of the objects that a schema accepts, by `if`, `then` and `else`."""
+        while "properties" not in node and "else" in node:
+            is_object = node["if"].get("type") == "object"
+            node = self.resolve(node["then" if is_object else "else"])
+        return node
+
     def errors(self, schema: Any, value: Any) -> list[str]:
         """Return the errors of a value against a schema."""
         old = self.document["openapi"].startswith("3.0")
@@ -103,8 +110,7 @@ class Operation:
     def closed(self) -> bool:
         """True if the body may have no members besides those of the schema."""
         schema = self.body[1] if self.body else {"additionalProperties": False}
-        if "properties" not in schema:
-            schema = self.contract.resolve(schema.get("else", schema))
+        schema = self.contract.object_schema(schema)
         closed: bool = schema.get("additionalProperties") is False
         return closed
 

@@ -197,9 +197,7 @@ def requests(operation: Operation, known: Mapping[str, Any]) -> st.SearchStrateg
         names = {parameter["name"] for parameter in operation.parameters}
         fixed = {name: value for name, value in known.items() if name not in names}
         members = values(operation.contract, operation.body[1]).map(
-            lambda made: {
-                k: v for k, v in {**made, **fixed}.items() if v is not None or k not in fixed
-            }
+            lambda made: _with_known(made, fixed)
         )
     return st.builds(
         Request,
@@ -208,6 +206,13 @@ def requests(operation: Operation, known: Mapping[str, Any]) -> st.SearchStrateg
         members,
         headers=st.just(operation.credential),
     )
+
+
+def _with_known(members: Any, known: Mapping[str, Any]) -> Any:
+    """Return the members of a body with known values; other bodies, such as 502, as they are."""
+    if not isinstance(members, dict):
+        return members
+    return {k: v for k, v in {**members, **known}.items() if v is not None or k not in known}
 
 
 # --- one rule broken ---------------------------------------------------------------------------
@@ -233,8 +238,7 @@ def breaks(operation: Operation) -> Iterator[tuple[str, Break]]:
 
 
 def _body_breaks(operation: Operation, media_type: str, schema: Any) -> Iterator[tuple[str, Break]]:
-    if "properties" not in schema:
-        schema = operation.contract.resolve(schema.get("else", schema))
+    schema = operation.contract.object_schema(schema)
     form = media_type == "multipart/form-data"
     yield "wrong media type", lambda request: replace(request, content=b"x", media_type="text/css")
     yield "no media type", lambda request: replace(request, content=b"x")
@@ -320,7 +324,11 @@ def _wrong_files(node: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _with_member(name: str, value: Any) -> Break:
-    return lambda request: replace(request, members={**request.members, name: value})
+    return lambda request: replace(request, members={**_members(request), name: value})
+
+
+def _members(request: Request) -> Mapping[str, Any]:
+    return request.members if isinstance(request.members, dict) else {}
 
 
 def _conditional(schema: Any) -> list[str]:
@@ -332,7 +340,7 @@ def _conditional(schema: Any) -> list[str]:
 
 def _without_members(*names: str) -> Break:
     def without(request: Request) -> Request:
-        members = {name: value for name, value in request.members.items() if name not in names}
+        members = {k: v for k, v in _members(request).items() if k not in names}
         return replace(request, members=deepcopy(members))
 
     return without

@@ -107,11 +107,15 @@ def test_header_fault_can_be_utf_8(box: Box) -> None:
         ('{"body": "\\ud800"}', "", "has text with half of a surrogate pair"),
         ("[" * 5000, "", "JSON"),  # too deep for some versions of Python, incomplete for others
         ('{"body": ' + "[" * 100 + "]" * 100 + "}", "", "is nested more than 64 deep"),
-        ('"reset"', "", 'must be an object; got "reset"'),
+        ("rest", "", 'got "rest"'),
+        ('["rest"]', "/0", "must be one of ok, status, delay"),
+        ("200", "", "must be at least 400; got 200"),
+        ("true", "", "must be one of ok, status, delay"),
+        ("[true]", "/0", "must be a status such as 502, a kind such as reset, ok, or an object"),
         ('{"kind": "rest"}', "/kind", 'got "rest"'),
         ('{"status": 200}', "/status", "must be at least 400; got 200"),
         ('{"sttus": 502}', "/sttus", "is not a known field"),
-        ('{"sequence": ["ok"]}', "/sequence", "is not a known field"),
+        ('{"sequence": ["ok"], "times": 1}', "/times", "is not a known field"),
         ('{"operation": "cloneVoise"}', "/operation", "must be an operation; got cloneVoise"),
         ('{"headers": {"a b": "x"}}', "/headers/a b", "is not an allowed name"),
         ('{"headers": {"a": "x\\ny"}}', "/headers/a", "must match"),
@@ -168,7 +172,15 @@ def test_invalid_header_fault_returns_400_in_the_providers_error_format(
         ({"retry-after": 1}, "/retry-after", "did you mean retry_after?"),
         ({"match": {"field": {}}}, "/match/field", "did you mean fields?"),
         ({"sequence": [{"sttus": 502}]}, "/sequence/0/sttus", "did you mean status?"),
-        ({"sequence": ["ok", "okay"]}, "/sequence/1", ""),
+        ({"sequence": ["ok", "okay"]}, "/sequence/1", "did you mean ok?"),
+        (["ok", "resett"], "/1", "did you mean reset?"),
+        (["ok", ["reset"]], "/1", ""),
+        ("rset", "", "did you mean reset?"),
+        (399, "", ""),
+        ([600], "/0", ""),
+        (450.5, "", ""),
+        ([], "", ""),
+        ([{"headers": {"content-length": "1"}}], "/0/headers/content-length", ""),
         ({"sequence": [{"times": 1}]}, "/sequence/0/times", ""),
         ({"sequence": ["ok"], "times": 1}, "/times", ""),
         ({"sequence": []}, "/sequence", ""),
@@ -185,7 +197,7 @@ def test_invalid_header_fault_returns_400_in_the_providers_error_format(
     ],
 )
 def test_invalid_fault_returns_400_with_a_suggestion(
-    box: Box, fault: dict[str, Any], pointer: str, hint: str
+    box: Box, fault: Any, pointer: str, hint: str
 ) -> None:
     response = box.control.post("/faults", json=fault)
     assert response.status_code == 400

@@ -66,6 +66,7 @@ def test_entry_contains_request_and_response(box: Box) -> None:
         "status": 201,
         "attempt": 2,
         "early": None,
+        "client_closed": None,
         "internal_error": "",
     }
     assert account

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from mockvoice.config.settings import Settings
+from mockvoice.faults.headers import header_rule
 from mockvoice.state.accounts import LimitRule
 from mockvoice.state.journal import JournalEntry
 from mockvoice.state.records import Record
@@ -78,19 +79,17 @@ class Request:
         return run(self.store.commit(commit))
 
     def finish(self, *, uploads: Sequence[Upload] = (), **entry: Any) -> None:
-        """Finish a request that was not finished at its commit."""
-        run(self.store.finish(self._commit(uploads, **entry)._replace(finished=False)))
+        """Finish a request that was not finished at its commit, which had the status 200."""
+        committed = self._commit(uploads, status=200)._replace(finished=False)
+        run(self.store.finish(committed, self._commit(uploads, **{"status": 200, **entry}).entry))
 
-    def take_faults(self, *rules: str) -> Sequence[TakenFault]:
-        """Take the faults that fire."""
+    def take_faults(self, *rules: str, header: Any = None) -> Sequence[TakenFault]:
+        """Take the faults that fire: that of a header, then these."""
+        own = () if header is None else [header_rule(header, self.begun.now)]
         version = self.begun.rules_version
-        taken = run(self.store.take_faults(self.begin, self.begun, version, rules))
+        taken = run(self.store.take_faults(self.begin, self.begun, version, rules, own))
         assert taken is not None
         return taken
-
-    def give_back(self) -> None:
-        """Give back what the request used of its limits."""
-        run(self.store.give_back(self.begin, self.begun))
 
     def _commit(self, uploads: Sequence[Upload], **entry: Any) -> Commit:
         begin, begun = self.begin, self.begun

@@ -14,6 +14,7 @@ from .requests import make_entry
 
 ENTRY = make_entry(7, status=201, milliseconds=1.25)
 FAULTY = make_entry(8, fault="fault_1", kind="reset", milliseconds=0.5)
+GONE = make_entry(9, fault="fault_2", kind="delay", client_closed=0.2, milliseconds=200.0)
 
 
 def lines(format: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -21,6 +22,7 @@ def lines(format: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     assert print_line
     print_line("", ENTRY)
     print_line("box", FAULTY)
+    print_line("", GONE)
     print_line.close(10)
     return capsys.readouterr().out.splitlines()
 
@@ -30,16 +32,19 @@ def test_off_prints_nothing() -> None:
 
 
 def test_text_has_sandbox_operation_status_and_fault(capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = lines("text", capsys)
+    first, second, third = lines("text", capsys)
     assert first == "1970-01-01T00:00:00Z  request_7  acme clone  POST /clone  -> 201  1.2 ms"
     assert second == (
         "1970-01-01T00:00:00Z  ~box  request_8  acme clone  POST /clone"
         "  -> no response, reset (fault_1)  0.5 ms"
     )
+    assert third.endswith(
+        "-> no response, delay (fault_2), client closed the connection after 0.2 s  200.0 ms"
+    )
 
 
 def test_json_has_the_names_of_the_journal(capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = map(json.loads, lines("json", capsys))
+    first, second, third = map(json.loads, lines("json", capsys))
     assert first == {
         "at": "1970-01-01T00:00:00Z",
         "id": "request_7",
@@ -51,10 +56,12 @@ def test_json_has_the_names_of_the_journal(capsys: pytest.CaptureFixture[str]) -
         "account": first["account"],
         "status": 201,
         "fault": None,
+        "client_closed": None,
         "milliseconds": 1.25,
     }
     assert second["sandbox"] == "box"
     assert second["fault"] == {"id": "fault_1", "kind": "reset"}
+    assert third["client_closed"] == 0.2
 
 
 def test_unprintable_paths_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:

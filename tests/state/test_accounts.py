@@ -213,13 +213,13 @@ def test_fault_that_runs_the_operation_gives_nothing_back() -> None:
     assert [result.used for result in limited(store, 0, CLONES).begun.limits] == [2]
 
 
-def test_fault_of_a_header_gives_back_limits_on_request() -> None:
+def test_fault_of_a_header_gives_back_limits_if_it_replaces_the_operation() -> None:
     store = make_store(limits="documented")
-    limited(store, 0, CLONES).give_back()
+    limited(store, 0, CLONES).take_faults(header=500)
     exceeded = [limited(store, 0, CLONES).begun.limits[-1].exceeded for _ in range(3)]
     assert exceeded == [False, False, True]
     # A rejected request used nothing, so there is nothing to give back.
-    limited(store, 0, CLONES).give_back()
+    limited(store, 0, CLONES).take_faults(header=500)
     assert limited(store, 0, CLONES).begun.limits[0].exceeded
 
 

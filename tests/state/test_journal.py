@@ -83,6 +83,18 @@ def test_finish_replaces_the_entry_in_place() -> None:
     ]
 
 
+def test_counts_follow_the_status_of_a_finished_request() -> None:
+    store = make_store()
+    slow = begin(store)
+    slow.commit(finished=False, status=200)
+    assert [(count.status, count.total) for count in run(store.count_entries(""))] == [(200, 1)]
+    slow.finish(status=None)
+    assert [(count.status, count.total) for count in run(store.count_entries(""))] == [(None, 1)]
+    for sandbox in ("", None):
+        counts = run(store.count_coverage(sandbox))
+        assert [(count.status, count.total) for count in counts] == [(None, 1)]
+
+
 def test_finish_does_not_restore_an_evicted_or_deleted_entry() -> None:
     store = make_store(max_requests=1)
     slow = begin(store)

@@ -521,5 +521,5 @@ def test_finish_of_a_finished_request_keeps_concurrency() -> None:
     request, _ = begin(store), begin(store)
     request.commit()
     commit = Commit("", request.begun.epochs, "acme", "clone", "K", run(store.get_entry("", 1)))  # type: ignore[arg-type]
-    run(store.finish(commit))
+    run(store.finish(commit, commit.entry))
     assert run(store.get_account("", "acme", "K", {})).concurrency == 1

@@ -2,6 +2,6 @@
 --! sandbox
 -- Remove all fault rules.
 open()
-redis.call('UNLINK', key('rules'))
+redis.call('UNLINK', key('rules'), key('header_rules'), key('header_order'))
 rules_changed()
 touch()

@@ -11,15 +11,8 @@ local changes = ARGV[17] == '' and {} or cjson.decode(ARGV[17])
 local files = tonumber(ARGV[18])
 local FIRST_FILE, FIRST_DATA = 19, 19 + 3 * files  -- data of records, after the files
 
--- Count what the request adds to the coverage of the sandbox, and of all sandboxes.
-local function cover(counts)
-  if redis.call('HEXISTS', counts, covered) == 1 or redis.call('HLEN', counts) < MAX_COVERAGE then
-    redis.call('HINCRBY', counts, covered, 1)
-  end
-end
-
 if not exists() then  -- evicted while the request was in progress
-  if covered ~= '' then cover(PREFIX .. 'coverage') end
+  cover(covered)
   end_request(process, token)
   return false
 end
@@ -89,10 +82,7 @@ end
 if epochs[1] == requests_epoch then
   put_entry(number, entry, entry_files, counted_as, is_error, finished)
 end
-if covered ~= '' then
-  cover(PREFIX .. 'coverage')
-  cover(key('coverage'))
-end
+cover(covered)
 for i = 0, files - 1 do
   local first = FIRST_FILE + 3 * i
   put_upload(ARGV[first], ARGV[first + 1], ARGV[first + 2])

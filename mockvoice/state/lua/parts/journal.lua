@@ -11,6 +11,23 @@ end
 
 local MAX_EVENTS = 10000  -- over all sandboxes
 
+-- Count one less.
+local function subtract(counts, name)
+  if redis.call('HINCRBY', counts, name, -1) <= 0 then redis.call('HDEL', counts, name) end
+end
+
+-- Count what a request adds to the coverage of the sandbox, and of all sandboxes; "" is nothing.
+-- `before` is what the same request has added until now.
+local function cover(name, before)
+  for _, counts in ipairs({PREFIX .. 'coverage', exists() and key('coverage') or nil}) do
+    if before and before ~= '' then subtract(counts, before) end
+    local known = name ~= '' and redis.call('HEXISTS', counts, name) == 1
+    if known or name ~= '' and redis.call('HLEN', counts) < MAX_COVERAGE then
+      redis.call('HINCRBY', counts, name, 1)
+    end
+  end
+end
+
 -- Number the completion of an entry, and wake the processes that wait for one.
 local function complete(number)
   last_event()
@@ -45,14 +62,15 @@ local function put_error(number, entry)
 end
 
 -- Store an entry, and evict the oldest ones; `count` says what it is counted as.
-local function put_entry(number, entry, ids, count, is_error, is_complete)
+-- `count_before` is for an entry that is replaced.
+local function put_entry(number, entry, ids, count, is_error, is_complete, count_before)
   local entries, order = key('entries'), key('order')
   retain(ids)
   if redis.call('HEXISTS', entries, number) == 1 then
     release(drop_entry(number))
-  else
-    redis.call('HINCRBY', key('counts'), count, 1)
+    subtract(key('counts'), count_before or count)
   end
+  redis.call('HINCRBY', key('counts'), count, 1)
   redis.call('HSET', entries, number, entry)
   if #ids > 0 then redis.call('HSET', entries, 'uploads ' .. number, cmsgpack.pack(ids)) end
   redis.call('ZADD', order, redis.call('HINCRBY', META, 'entry', 1), number)

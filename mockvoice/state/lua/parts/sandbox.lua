@@ -4,7 +4,7 @@ local sandbox = ARGV[1]
 
 -- A sandbox has a fixed set of keys, so that all of them expire together.
 local KINDS = {
-  'meta', 'ids', 'rules', 'entries', 'order', 'counts', 'errors', 'completed',
+  'meta', 'ids', 'rules', 'header_rules', 'header_order', 'entries', 'order', 'counts', 'errors', 'completed',
   'records', 'index', 'lists', 'numbers', 'names', 'held',
   'accounts', 'keys', 'hits', 'usage', 'uploads', 'contents', 'references', 'coverage',
 }
@@ -91,7 +91,7 @@ end
 
 -- Replace all fault rules by the configured ones.
 local function reset_rules()
-  redis.call('DEL', key('rules'))
+  redis.call('DEL', key('rules'), key('header_rules'), key('header_order'))
   redis.call('HSET', META, 'rule', 0, 'rules_version', 0)
   local created_at = exact(now())
   for _, rule in ipairs(cjson.decode(FAULTS)) do add_rule(rule[1], rule[2], created_at) end
