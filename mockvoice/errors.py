@@ -39,7 +39,7 @@ class Violation(NamedTuple):
     `pointer` is a JSON Pointer (RFC 6901) inside the location, "" for the whole of it. `rule` is a
     keyword of JSON Schema or a similar name. `message` has no subject if the pointer names one.
     `source` is the location of the rule in the contract, such as
-    `telnyx.yaml#/components/schemas/VoiceCloneRequest/required`.
+    `retell/2026-08.yaml#/components/schemas/CloneVoiceRequest/required`.
     """
 
     location: RequestLocation

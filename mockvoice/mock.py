@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from .config.settings import Settings
@@ -13,6 +15,7 @@ from .errors import StoreUnavailable
 from .faults.rules import FaultRule
 from .http.tls import CertificateAuthority
 from .openapi.document import Document
+from .openapi.normalize import ContractError
 from .provider import SPECS, Provider
 from .seeding import make_records
 from .state.access_log import access_log
@@ -20,8 +23,11 @@ from .state.ids import Ids
 from .state.memory import MemoryStore
 from .state.records import Record
 from .state.store import Store
+from .text import did_you_mean
 
-_CACHED = 256  # sandboxes whose fault rules and configured records are remembered
+_CACHED = 256  # sandboxes whose fault rules, records and editions are remembered
+
+Editions = Mapping[str, str]  # a name of an edition, or "latest", by provider
 
 
 @cache
@@ -52,14 +58,52 @@ class Mock:
         self, settings: Settings, providers: Iterable[Provider], store: Store | None = None
     ) -> None:
         self.settings = settings
+        self._served = {provider.name: provider for provider in providers}
+        self._by_edition: dict[tuple[str, str], Provider] = {}
+        self._editions: OrderedDict[str, Editions] = OrderedDict()
+        _check_names(settings, self._served)
+        self.providers = self.select(settings.edition)
         self.store: Store = store or open_store(settings)
-        self.providers: Mapping[str, Provider] = {provider.name: provider for provider in providers}
         self.control = control_document()
         self.log = access_log(settings.log)
         self.retry_lock = asyncio.Lock()
         self.ca = CertificateAuthority(settings.tls_ca_cert, settings.tls_ca_key)
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
-        self._configured: OrderedDict[tuple[str, float], list[Record]] = OrderedDict()
+        self._configured: OrderedDict[Any, list[Record]] = OrderedDict()
+
+    def select(self, editions: Editions) -> Mapping[str, Provider]:
+        """Return the served providers by name, each in the edition that is selected for it."""
+        return {name: self.select_one(name, editions.get(name, "")) for name in self._served}
+
+    def select_one(self, name: str, edition: str) -> Provider:
+        """Return a served provider in an edition, always the same object."""
+        provider = self._served[name]
+        key = name, provider.resolve(edition)
+        if key not in self._by_edition:
+            contract = self.settings.contracts.get(name)
+            selected = provider.select(edition)
+            if contract:
+                selected = replace(selected, contract=Path(contract))
+            self._by_edition[key] = selected
+        return self._by_edition[key]
+
+    def editions(self, sandbox: str) -> Editions:
+        """Return the editions that a sandbox selects, as far as this process knows.
+
+        The store refuses a request that was routed with another edition, see `WrongEdition`.
+        """
+        return self._editions.get(sandbox, self.settings.edition)
+
+    @property
+    def has_other_editions(self) -> bool:
+        """True if a sandbox is known to select other editions than the settings."""
+        return bool(self._editions)
+
+    def remember_editions(self, sandbox: str, editions: Editions) -> None:
+        """Remember the editions that a sandbox selects."""
+        self._editions.pop(sandbox, None)
+        if editions != self.settings.edition:
+            _remember(self._editions, sandbox, editions)
 
     async def fault_rules(
         self, sandbox: str, version: int | None
@@ -80,9 +124,8 @@ class Mock:
         """Return the presets of an account, and the configured records that it sees."""
         configured = [
             record
-            for record in self.configured_records(seed, started_at)
-            if (record.provider, record.collection) == (provider.name, collection)
-            and record.account in ("*", account)
+            for record in self.configured_records(provider, seed, started_at)
+            if record.collection == collection and record.account in ("*", account)
         ]
         if provider.presets is None:
             return configured
@@ -94,11 +137,21 @@ class Mock:
         ]
         return [*presets, *configured]
 
-    def configured_records(self, seed: str, started_at: float | None) -> list[Record]:
-        """Return the records of the settings as a sandbox has them at its start."""
+    def configured_records(
+        self, provider: Provider, seed: str, started_at: float | None
+    ) -> list[Record]:
+        """Return the provider's records of the settings as a sandbox has them at its start."""
+        providers = {**self.providers, provider.name: provider}
+        records = self.all_configured_records(providers, seed, started_at)
+        return [record for record in records if record.provider == provider.name]
+
+    def all_configured_records(
+        self, providers: Mapping[str, Provider], seed: str, started_at: float | None
+    ) -> list[Record]:
+        """Return the records of the settings as a sandbox with these editions has them."""
         if not self.settings.voices or started_at is None:
             return []
-        key = seed, started_at
+        key = seed, started_at, *(provider.edition for provider in providers.values())
         records = self._configured.get(key)
         if records is None:
             # Ids of their own: the same after every reset, and different from all later ones.
@@ -106,12 +159,24 @@ class Mock:
             made = [
                 record
                 for voice in self.settings.voices
-                for record in make_records(self.providers, voice, ids, started_at)
+                for record in make_records(providers, voice, ids, started_at)
             ]
             unique = {(record.partition, record.id): record for record in made}
             records = [record._replace(base=True) for record in unique.values()]
             _remember(self._configured, key, records)
         return records
+
+
+def _check_names(settings: Settings, served: Mapping[str, Provider]) -> None:
+    """Raise ContractError for an edition or a contract of something that is not served."""
+    for setting in ("edition", "contracts"):
+        for name in getattr(settings, setting):
+            if name not in served:
+                hint = did_you_mean(name, served) or f"available: {', '.join(served)}"
+                raise ContractError(f"{setting} names the unknown provider {name}; {hint}")
+    for name, path in settings.contracts.items():
+        if not Path(path).is_file():
+            raise ContractError(f"the contract of {name} does not exist: {path}")
 
 
 def _remember(cache: OrderedDict[Any, Any], key: object, value: object) -> None:

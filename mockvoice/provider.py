@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -29,6 +29,7 @@ SPECS = next(  # inside an installed package, beside the package in a checkout
     folder for folder in (_HERE / "specs", _HERE.parent / "specs") if folder.is_dir()
 )
 
+LATEST = "latest"  # the newest bundled edition of a contract
 NO_OPERATION = Operation(id="", method="", path="")
 PRESET_CREATED = 1_704_067_200.0  # 2024-01-01, in seconds since 1970
 
@@ -75,8 +76,10 @@ class Services(Protocol):
     ) -> list[Record]:
         """Return the presets of an account, and the configured records that it sees."""
 
-    def configured_records(self, seed: str, started_at: float | None) -> Sequence[Record]:
-        """Return the records of the settings as a sandbox has them at its start."""
+    def configured_records(
+        self, provider: Provider, seed: str, started_at: float | None
+    ) -> Sequence[Record]:
+        """Return the provider's records of the settings as a sandbox has them at its start."""
 
 
 @dataclass(slots=True, eq=False)
@@ -154,8 +157,9 @@ class RequestContext:
         store, name = self.mock.store, self.provider.name
         if await store.has_record(self.sandbox, name, collection, id):
             return True
-        for base in self.mock.configured_records(self.begun.seed, self.begun.started_at):
-            if (base.provider, base.collection, base.id) == (name, collection, id):
+        seed, started_at = self.begun.seed, self.begun.started_at
+        for base in self.mock.configured_records(self.provider, seed, started_at):
+            if (base.collection, base.id) == (collection, id):
                 stored = await store.get_record(self.sandbox, name, collection, base.account, id)
                 if stored is None:  # neither replaced nor removed
                     return True
@@ -290,6 +294,21 @@ class Collection(NamedTuple):
     extra: tuple[str, ...] = ()
 
 
+class Edition(NamedTuple):
+    """One edition of a provider's contract, and what differs in it besides the contract.
+
+    `sdks` are the first versions of official SDKs that were generated from it, by language, in
+    lower case: {"python": "4.100.0"}. `presets`, `limits` and `collections` replace those of the
+    provider; `raises` are further errors of operations, by id.
+    """
+
+    sdks: Mapping[str, str] = {}
+    presets: Callable[[str], list[Record]] | None = None
+    limits: Mapping[str, RateLimit] | None = None
+    collections: Mapping[str, Collection] | None = None
+    raises: Mapping[str, Sequence[Problem]] = {}
+
+
 @dataclass(frozen=True, eq=False)
 class Provider:
     """A contract with a name, and plain functions for what the contract leaves open.
@@ -308,6 +327,10 @@ class Provider:
 
     `raises` are the errors that `admit` may raise for every operation; `declared_errors` are those
     of the operations, by id.
+
+    `editions` are the bundled editions of the contract by name, oldest first; the first one is the
+    default. `select` returns the provider in one of them, which `edition` then names. `contract` is
+    the file of a contract that is not bundled.
     """
 
     name: str
@@ -324,6 +347,8 @@ class Provider:
     rate_headers: Callable[[int, int, float], dict[str, str]] | None = None
     collections: Mapping[str, Collection] = field(default_factory=dict)
     error_type: str = "application/json"
+    editions: Mapping[str, Edition] = field(default_factory=dict)
+    edition: str = ""
     contract: Path | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
     declared_errors: dict[str, Sequence[Problem]] = field(default_factory=dict)
@@ -353,19 +378,62 @@ class Provider:
         """Return the errors that `admit` and the handler of an operation may raise."""
         return [*self.raises, *self.declared_errors.get(operation_id, ())]
 
+    def select(self, edition: str = "") -> Provider:
+        """Return the provider in a bundled edition: a name, "latest", or "" for the default.
+
+        Handlers are shared by all editions. Nothing is read until the contract is used. Raises
+        ContractError for an unknown edition.
+        """
+        name = self.resolve(edition)
+        if not name:
+            return self
+        if name not in self.editions:
+            known = ", ".join(self.editions) or "none"
+            raise ContractError(f"{self.name} has no edition {name}; available: {known}")
+        selected = self.editions[name]
+        raises = {
+            operation: [*self.declared_errors.get(operation, ()), *errors]
+            for operation, errors in selected.raises.items()
+        }
+        return replace(
+            self,
+            edition=name,
+            presets=selected.presets or self.presets,
+            limits=self.limits if selected.limits is None else selected.limits,
+            collections=self.collections if selected.collections is None else selected.collections,
+            declared_errors={**self.declared_errors, **raises},
+        )
+
+    def resolve(self, edition: str) -> str:
+        """Return the name of an edition, which may be given as "latest", or "" for the default."""
+        names = [*self.editions]
+        return {LATEST: names[-1], "": names[0]}.get(edition, edition) if names else edition
+
     @cached_property
     def document(self) -> Document:
-        """The contract, read on first use.
+        """The contract, read on first use. Raises ContractError for an unreadable contract.
 
-        Raises ContractError for an unreadable contract, or one that lacks an operation that has a
-        handler.
+        Handlers of operations that it lacks are not used; only a bundled edition may lack some
+        without a warning.
         """
-        path = self.contract or SPECS / f"{self.name}.yaml"
-        document = Document(self.name, path.read_text(encoding="utf-8"))
-        for operation_id in self.handlers:
-            if operation_id not in document.operations:
-                raise ContractError(f"{self.name}: {path} has no operation {operation_id}")
+        if self.contract is None:
+            file = f"{self.name}/{self.resolve(self.edition)}.yaml"
+            return Document(self.name, (SPECS / file).read_text(encoding="utf-8"), file)
+        text = self.contract.read_text(encoding="utf-8")
+        document = Document(self.name, text, self.contract.name)
+        missing = [name for name in self.handlers if name not in document.operations]
+        if missing:
+            operations = f"operation{'s' * (len(missing) > 1)} {', '.join(missing)}"
+            log.warning("%s: %s has no %s; skipped", self.name, self.contract, operations)
         return document
+
+    @property
+    def contract_title(self) -> str:
+        """The contract in use: `edition 2026-08`, or `contract acme.yaml (1.0.0)`."""
+        document = self.document
+        if self.contract is None:
+            return f"edition {document.edition}"
+        return f"contract {document.file} ({document.edition})"
 
     @property
     def env_variables(self) -> Mapping[str, str]:

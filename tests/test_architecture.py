@@ -67,6 +67,7 @@ LAYERS = [
     "http.params",
     "http.validation",
     "http.responses",
+    "http.sdk",
     "http.pipeline",
     "control.context",
     "control.token",

@@ -23,7 +23,7 @@ import mockvoice
 from mockvoice import Control, __version__, errors
 from mockvoice import provider as provider_api
 from mockvoice.cli import COMMANDS
-from mockvoice.config.settings import Settings, is_flag, table, variable
+from mockvoice.config.settings import Settings, is_flag, is_scalar, table, variable
 from mockvoice.faults.kinds import KINDS
 from mockvoice.faults.shorthand import expand_fault
 from mockvoice.providers import built_in
@@ -31,7 +31,7 @@ from mockvoice.pytest_plugin import MARKER
 from mockvoice.redact import mask_key
 
 from .cli.processes import MOCKVOICE, clean_environ, free_port, run, serving
-from .contract.contracts import CONTRACTS, OPERATIONS, Contract, Operation
+from .contract.contracts import CONTRACTS, NAMES, OPERATIONS, Contract, Operation, editions
 from .markdown import ROOT, Block, Page, names, page, pages, rows
 from .sdk.test_node import node
 
@@ -377,7 +377,8 @@ def test_environment_variables_exist(page: Page) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths_exist(page: Page) -> None:
-    examples = {"specs/acme.yaml", "mockvoice/specs/"}  # to be written, or in a wheel
+    # To be written, a pattern, and in a wheel.
+    examples = {"specs/acme/1.0.0.yaml", "specs/PROVIDER/EDITION.yaml", "mockvoice/specs/"}
     for code in page.inline_code:
         if re.match(r"(mockvoice|specs|tests|docs|examples)/", code) and code not in examples:
             assert (ROOT / code).exists(), code
@@ -498,6 +499,19 @@ def _base_urls(table: str) -> None:
 def _pages(table: str) -> None:
     linked = re.findall(r"\((\S+)\)", table)
     assert {*linked} == {p.name for p in PAGES if p.path.parent == ROOT / "docs"}
+
+
+@describes("docs/editions.md", "provider | default edition | other editions")
+def _editions(table: str) -> None:
+    documented = [
+        (page[0].rpartition("/")[2].removesuffix(".md)"), names(default), names(others))
+        for *page, default, others in rows(table)
+    ]
+    assert sorted(documented) == [
+        (name, [default.edition], [contract.edition for contract in newer])
+        for name in NAMES
+        for default, *newer in [editions(name)]
+    ]
 
 
 @describes("docs/testing.md", "marker argument | default")
@@ -675,7 +689,7 @@ def settings() -> str:
     for setting in table():
         name = f"`{variable(setting)}`" if is_flag(setting) else "file only"
         value = getattr(Settings(), setting.name)
-        default = str(value).lower() if is_flag(setting) else json.dumps(value)
+        default = str(value).lower() if is_scalar(setting) else json.dumps(value)
         lines.append(f"| `{setting.name}` | {name} | `{default}` | {setting.metadata['help']} |")
     return table_text("| setting | environment | default | |", "|---|---|---|---|", *lines)
 

@@ -40,7 +40,7 @@ def create_environment(folder: Path, *packages: str | Path) -> Path:
 def test_wheel_contains_contracts_and_serves_them(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    specs = {f"mockvoice/specs/{path.name}" for path in (ROOT / "specs").iterdir()}
+    specs = {f"mockvoice/{path.relative_to(ROOT)}" for path in (ROOT / "specs").rglob("*.*")}
     assert specs | {"mockvoice/py.typed"} <= names
     assert not [name for name in names if name.startswith("tests")]
     script = """

@@ -12,7 +12,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..config.settings import file_in_use, load
+from ..config.settings import file_in_use, flag, is_pairs, load, pair, table, variable
 
 if TYPE_CHECKING:
     from ..client.control import Control
@@ -85,6 +85,28 @@ def add_provider_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_contract_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--edition` and `--contract`, which `serve` has as settings."""
+    for setting in filter(is_pairs, table()):
+        parser.add_argument(
+            flag(setting),
+            dest=setting.name,
+            metavar="NAME=VALUE",
+            type=name_and_value,
+            action="append",
+            default=argparse.SUPPRESS,
+            help=f"{setting.metadata['help']} ({variable(setting)})",
+        )
+
+
+def name_and_value(text: str) -> tuple[str, str]:
+    """Return the parts of `NAME=VALUE`."""
+    try:
+        return pair(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be NAME=VALUE; got {text!r}") from None
+
+
 def sandbox_url(options: argparse.Namespace) -> str:
     """Return the URL of the selected sandbox: `http://127.0.0.1:4010/~name`.
 
@@ -113,6 +135,18 @@ def _port_from_file() -> dict[str, Any]:
     if isinstance(settings, dict) and "port" in settings:
         return {"port": settings["port"]}
     return {}
+
+
+def selected_providers(options: argparse.Namespace) -> list[Provider]:
+    """Return all providers, each in the edition that flags and variables select.
+
+    Raises SettingsError or ContractError.
+    """
+    from ..mock import Mock
+
+    names = [setting.name for setting in table() if is_pairs(setting) and setting.name in options]
+    settings = load({name: getattr(options, name) for name in names})
+    return [*Mock(settings, providers(options)).providers.values()]
 
 
 def providers(options: argparse.Namespace) -> list[Provider]:

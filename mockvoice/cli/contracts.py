@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from .commands import (
     Command,
     UsageError,
+    add_contract_arguments,
     add_json_argument,
     add_provider_argument,
     add_server_arguments,
     print_json,
-    providers,
     sandbox_url,
+    selected_providers,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def env(options: argparse.Namespace) -> int:
     from ..client.control import environment
 
     url = sandbox_url(options)
-    served = providers(options)
+    served = selected_providers(options)
     for provider in served:
         if "base_url" not in provider.env_variables.values():
             print(
@@ -61,6 +62,7 @@ def env(options: argparse.Namespace) -> int:
 def _add_env_arguments(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
     add_provider_argument(parser)
+    add_contract_arguments(parser)
     parser.add_argument(
         "--format",
         choices=_FORMATS,
@@ -79,7 +81,7 @@ def routes(options: argparse.Namespace) -> int:
     if options.name != control.name:
         operations = [
             _route(provider.name, provider.base_path, operation, provider.stateful_operations)
-            for provider, operation in _operations(options, providers(options))
+            for provider, operation in _operations(options, selected_providers(options))
         ]
     if options.name in (None, control.name):
         changing = control.operations.keys() - OPEN.keys()
@@ -115,7 +117,7 @@ def errors(options: argparse.Namespace) -> int:
     """
     from ..documented_errors import documented_errors
 
-    served = providers(options)
+    served = selected_providers(options)
     listed = [
         {
             **_identify(provider.name, provider.base_path, operation),
@@ -170,6 +172,7 @@ def _identify(name: str, base_path: str, operation: Operation) -> dict[str, Any]
 def _add_list_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="PROVIDER", nargs="?", help="only this provider")
     add_provider_argument(parser)
+    add_contract_arguments(parser)
     add_json_argument(parser)
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import Field
 from typing import TYPE_CHECKING, Any
 
 from ..config.settings import (
@@ -14,13 +15,15 @@ from ..config.settings import (
     Settings,
     SettingsError,
     file_in_use,
+    flag,
     is_flag,
+    is_pairs,
     kinds,
     load,
     table,
     variable,
 )
-from .commands import Command, add_provider_argument, providers
+from .commands import Command, add_provider_argument, name_and_value, providers
 
 if TYPE_CHECKING:
     from ..provider import Provider
@@ -51,8 +54,9 @@ def serve(options: argparse.Namespace) -> int:
     if not options.quiet:
         for provider in mock.providers.values():
             operation = next(iter(provider.document.operations.values()))
-            credential = operation.security.example if operation.security else ""
-            print(f"{provider.name:<10} {url}{provider.base_path:<14} {credential}".rstrip())
+            key = operation.security.example if operation.security else ""
+            line = f"{provider.name:<10} {url}{provider.base_path:<14} {key:<30}"
+            print(f"{line} {provider.contract_title}")
         print(f"{'mockvoice':<10} {url}{mock.control.base_path}")
     sys.stdout.flush()
     worker = 0
@@ -100,19 +104,25 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_provider_argument(parser)
     for setting in filter(is_flag, table()):
         options: dict[str, Any] = {"type": kinds()[setting.name]}
-        if kinds()[setting.name] is bool:
+        if is_pairs(setting):
+            options = {"type": name_and_value, "action": "append", "metavar": "NAME=VALUE"}
+        elif kinds()[setting.name] is bool:
             options = {"action": argparse.BooleanOptionalAction}
         elif setting.metadata["choices"]:
             options["choices"] = setting.metadata["choices"]
         else:
             options["metavar"] = setting.name.upper()
         parser.add_argument(
-            "--" + setting.name.replace("_", "-"),
+            flag(setting),
             dest=setting.name,
             default=argparse.SUPPRESS,
-            help=f"{setting.metadata['help']} (default: {setting.default}; {variable(setting)})",
+            help=f"{setting.metadata['help']} ({_default(setting)}{variable(setting)})",
             **options,
         )
+
+
+def _default(setting: Field[Any]) -> str:
+    return "" if is_pairs(setting) else f"default: {setting.default}; "
 
 
 COMMANDS = (Command(serve, _add_arguments, "mockvoice serve --port 0 --log text"),)

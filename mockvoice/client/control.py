@@ -65,6 +65,17 @@ class SandboxClient:
         self.server = server
         self.url = f"{server.transport.url}{prefix}"
         self._prefix = prefix
+        self._providers: dict[str, dict[str, Any]] | None = None
+
+    @property
+    def providers(self) -> dict[str, dict[str, Any]]:
+        """Providers by name, those of the server unless this sandbox selects other editions."""
+        return self.server.providers if self._providers is None else self._providers
+
+    def refresh_providers(self) -> None:
+        """Fetch the providers of this sandbox, each in the edition that it selects."""
+        listed = self.request("GET", "/providers")["providers"]
+        self._providers = {provider["name"]: provider for provider in listed}
 
     def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """Return the response body: parsed JSON, or bytes if it is not JSON.
@@ -224,7 +235,7 @@ class ControlScope:
 
     def _count(self, operation: str | None, status: int | None = None) -> int:
         """Return the number of requests, including those that were evicted from the journal."""
-        served = self._sandbox.server.providers
+        served = self._sandbox.providers
         counts = self._sandbox.request("GET", "/requests/counts")["counts"]
         return sum(
             item["count"]
@@ -237,14 +248,21 @@ class ControlScope:
     def check_operation(self, operation: str) -> None:
         """Raise ControlError, with the closest match, for an operation that is not served."""
         __tracebackhide__ = True
-        served = self._sandbox.server.providers
-        providers = [served[self._name]] if self._name else [*served.values()]
-        operations = [item for provider in providers for item in provider["operations"]]
-        ids = [item["id"] for item in operations]
-        paths = [f"{item['method']} {item['path']}" for item in operations]
+        ids, paths = self._operations()
+        if operation not in (*ids, *paths):  # perhaps of an edition that somebody else selected
+            self._sandbox.refresh_providers()
+            ids, paths = self._operations()
         if operation not in (*ids, *paths):
             candidates = paths if " " in operation else ids
             raise ControlError(unknown_name("operation", operation, candidates))
+
+    def _operations(self) -> tuple[list[str], list[str]]:
+        """Return the ids of all operations, and their methods with paths."""
+        served = self._sandbox.providers
+        providers = [served[self._name]] if self._name else [*served.values()]
+        operations = [item for provider in providers for item in provider["operations"]]
+        ids = [item["id"] for item in operations]
+        return ids, [f"{item['method']} {item['path']}" for item in operations]
 
     def assert_called(
         self,
@@ -344,16 +362,21 @@ class ProviderControl(ControlScope):
 
     def __init__(self, sandbox: SandboxClient, name: str) -> None:
         super().__init__(sandbox, name)
-        served = sandbox.server.providers
+        served = sandbox.providers
         if name not in served:
             raise ControlError(unknown_name("provider", name, served))
         self.name = name
         self.base_url: str = f"{sandbox.url}{served[name]['base_path']}"
 
     @property
+    def edition(self) -> str:
+        """Edition of the contract in use."""
+        return str(self._sandbox.providers[self.name]["edition"])
+
+    @property
     def operations(self) -> dict[str, str]:
         """Operations as `operationId: "METHOD /path"`."""
-        operations = self._sandbox.server.providers[self.name]["operations"]
+        operations = self._sandbox.providers[self.name]["operations"]
         return {item["id"]: f"{item['method']} {item['path']}" for item in operations}
 
     def add_voice(
@@ -511,7 +534,7 @@ class Control(ControlScope):
         return {n: self.provider(n).limit(max, per=per, key=key) for n in self._served()}
 
     def _served(self) -> list[str]:
-        return [*self._sandbox.server.providers]
+        return [*self._sandbox.providers]
 
     def env(self, monkeypatch: Environment | None = None) -> dict[str, str]:
         """Return environment variables that point official SDKs to this sandbox, with API keys.
@@ -520,7 +543,7 @@ class Control(ControlScope):
         variable for the base URL: without `server_url=mock.supertone.base_url` or
         `base_url=mock.faseeh.base_url` they send requests to the real API.
         """
-        served = self._sandbox.server.providers.values()
+        served = self._sandbox.providers.values()
         variables = environment(self.url, [(item["env"], item["base_path"]) for item in served])
         if monkeypatch:
             for name, value in variables.items():
@@ -530,10 +553,12 @@ class Control(ControlScope):
     def reset(self, *only: Part, **settings: Any) -> None:
         """Restore the initial state, or parts: faults, requests, voices, accounts, clock, ids.
 
-        `seed`, `audio` and `limits` change the settings of this sandbox.
+        `seed`, `audio`, `limits` and `edition` change the settings of this sandbox.
         """
         body = {**settings, **({"only": only} if only else {})}
         self._sandbox.request("POST", "/reset", body or None)
+        if "edition" in settings:
+            self._sandbox.refresh_providers()
 
     def sample(
         self, format: SampleFormat = "wav", *, seconds: float = 6.0, voice: str | None = None

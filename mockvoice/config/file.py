@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import Field
 from functools import partial
 from typing import Any
@@ -13,12 +14,13 @@ from ..control.accounts import account_schema
 from ..errors import ValidationFailed, Violation
 from ..faults.validation import fault_violations
 from ..mock import Mock
+from ..openapi.normalize import ContractError
 from ..openapi.schema import Schema, SchemaStore
-from ..provider import Provider
+from ..provider import LATEST, Provider
 from ..seeding import make_records
 from ..state.ids import Ids
 from ..types import JSON, Node
-from .settings import SECRET, Settings, SettingsError, is_flag, kinds, table
+from .settings import SECRET, Settings, SettingsError, is_scalar, kinds, table
 from .yaml import Diagnostic, UnreadableFile, YAMLDocument
 
 
@@ -32,7 +34,7 @@ def read(path: str, providers: Iterable[Provider]) -> Mapping[str, Any]:
         document = YAMLDocument.read(path)
     except UnreadableFile as error:
         raise SettingsError(f"{path}:{error}") from None
-    mock = Mock(Settings(), providers)
+    mock = _mock(document.value, providers)
     file_schema = _compiled(mock)
     content: Any = file_schema.coerce(document.value)
     diagnostics = document.diagnostics + [
@@ -52,13 +54,22 @@ def read(path: str, providers: Iterable[Provider]) -> Mapping[str, Any]:
 
 def check(settings: Mapping[str, Any], providers: Iterable[Provider]) -> None:
     """Raise SettingsError for initial state given in Python that a file could not have either."""
-    flags = {setting.name for setting in table() if is_flag(setting)}
-    content = {name: value for name, value in settings.items() if name not in flags}
+    scalars = {setting.name for setting in table() if is_scalar(setting)}
+    content = {name: value for name, value in settings.items() if name not in scalars}
     if content:
-        mock = Mock(Settings(), providers)
+        mock = _mock(content, providers)
         violations = _violations(content, _compiled(mock), mock)
         if lines := dict.fromkeys(_with_hint(broken.sentence, broken) for broken in violations):
             raise SettingsError("\n".join(lines))
+
+
+def _mock(content: Any, providers: Iterable[Provider]) -> Mock:
+    """Return a mock with the editions and contracts of a file, as far as they can be used."""
+    served = [*providers]
+    with suppress(ContractError, AttributeError, TypeError, ValueError):
+        edition, contracts = content.get("edition", {}), content.get("contracts", {})
+        return Mock(Settings(edition=dict(edition), contracts=dict(contracts)), served)
+    return Mock(Settings(), served)
 
 
 def _with_hint(message: str, violation: Violation) -> str:
@@ -88,7 +99,7 @@ def schema(mock: Mock) -> Node:
     members = {
         setting.name: {
             "description": setting.metadata["help"],
-            **(_plain(setting) if is_flag(setting) else shapes[setting.name]),
+            **(_plain(setting) if is_scalar(setting) else shapes[setting.name]),
         }
         for setting in table()
     }
@@ -123,15 +134,22 @@ def _shapes(providers: Mapping[str, Provider], state: Node) -> Mapping[str, Node
     def by_provider(members: Mapping[str, Node]) -> Node:
         return {"type": "object", "additionalProperties": False, "properties": {**members}}
 
+    editions = {
+        name: {"enum": [*provider.editions, LATEST]}
+        for name, provider in providers.items()
+        if provider.editions
+    }
     accounts = {
         name: {"type": "object", "additionalProperties": account_schema(provider, state)}
         for name, provider in providers.items()
     }
-    megabytes = {"type": "number", "exclusiveMinimum": 0}
+    path, megabytes = {"type": "string", "minLength": 1}, {"type": "number", "exclusiveMinimum": 0}
     host = {"type": "string", "pattern": r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"}
     hosts = {"type": "array", "items": host}
     return {
         "hosts": by_provider(dict.fromkeys([*providers, "mockvoice"], hosts)),
+        "edition": by_provider(editions),
+        "contracts": by_provider(dict.fromkeys(providers, path)),
         "max_file_mb": by_provider(dict.fromkeys(providers, megabytes)),
         "accounts": by_provider(accounts),
         "voices": {"type": "array", "items": {"$ref": f"{_WORDS}RecordSeed"}},

@@ -39,6 +39,7 @@ def _setting(
     max_value: int | None = None,
     pattern: str | None = None,
     syntax: str = "",
+    flag: str = "",
 ) -> Any:
     metadata = {
         "help": help,
@@ -47,6 +48,7 @@ def _setting(
         "max": max_value,
         "pattern": pattern,
         "syntax": syntax,
+        "flag": flag,
     }
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
@@ -160,6 +162,14 @@ class Settings:
         "more host names of a provider, or of the mock itself, in proxy and TLS requests:"
         " {telnyx: [telnyx.internal], mockvoice: [mock.example.com]}",
     )
+    edition: Mapping[str, str] = _setting(
+        {}, "edition of the contract of a provider, or latest: {telnyx: latest}", flag="edition"
+    )
+    contracts: Mapping[str, str] = _setting(
+        {},
+        "OpenAPI document that replaces the contract of a provider: {telnyx: telnyx.json}",
+        flag="contract",
+    )
     max_file_mb: Mapping[str, float] = _setting(
         {}, "maximum file size of a provider in MB, replaces the documented one: {telnyx: 2}"
     )
@@ -174,6 +184,9 @@ class Settings:
     )
 
 
+_PAIRS = frozenset(setting.name for setting in fields(Settings) if setting.metadata["flag"])
+
+
 def table() -> list[Field[Any]]:
     """Return all settings in the order of the documentation."""
     return list(fields(Settings))
@@ -185,9 +198,35 @@ def kinds() -> Mapping[str, Any]:
     return get_type_hints(Settings)
 
 
-def is_flag(setting: Field[Any]) -> bool:
-    """Return True for a setting with a scalar value, which has a flag and a variable."""
+def is_scalar(setting: Field[Any]) -> bool:
+    """Return True for a setting with a scalar value."""
     return get_origin(kinds()[setting.name]) is None
+
+
+def is_pairs(setting: Field[Any]) -> bool:
+    """Return True for a setting that is a text for each provider.
+
+    Its flag is repeated (`--edition telnyx=latest`); its variable separates them with commas.
+    """
+    return setting.name in _PAIRS
+
+
+def is_flag(setting: Field[Any]) -> bool:
+    """Return True for a setting that has a flag and a variable."""
+    return is_scalar(setting) or is_pairs(setting)
+
+
+def flag(setting: Field[Any]) -> str:
+    """Return the flag of a setting: `--max-voices`."""
+    return "--" + (setting.metadata["flag"] or setting.name).replace("_", "-")
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Return the parts of `NAME=VALUE`. Raises ValueError."""
+    name, equals, value = text.strip().partition("=")
+    if not (name and equals and value):
+        raise ValueError(text)
+    return name, value
 
 
 def variable(setting: Field[Any]) -> str:
@@ -210,17 +249,28 @@ def load(
     Raises SettingsError, which names the setting, for an invalid value.
     """
     values = dict(file or {})
-    for setting in filter(is_flag, table()):
+    for setting in filter(is_scalar, table()):
         text = environ.get(variable(setting))
         if text is not None and not text.startswith(_SERVICE_URL):
             values[setting.name] = _from_text(setting, text, variable(setting))
-    values.update(flags)
-    for setting in filter(is_flag, table()):
+    for setting in filter(is_pairs, table()):
+        pairs = _pairs(environ.get(variable(setting), ""), variable(setting))
+        values[setting.name] = {**values.get(setting.name, {}), **pairs}
+    for name, value in flags.items():
+        values[name] = {**values[name], **dict(value)} if name in _PAIRS else value
+    for setting in filter(is_scalar, table()):
         if setting.name in values:
             _check(setting, values[setting.name])
     if bool(values.get("tls_ca_cert")) != bool(values.get("tls_ca_key")):
         raise SettingsError("tls_ca_cert and tls_ca_key must be set together")
     return Settings(**values)
+
+
+def _pairs(text: str, name: str) -> dict[str, str]:
+    try:
+        return dict(pair(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise SettingsError(f"{name} must be NAME=VALUE,NAME=VALUE; got {error}") from None
 
 
 def _from_text(setting: Field[Any], text: str, name: str) -> Any:

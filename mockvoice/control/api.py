@@ -103,7 +103,7 @@ async def handle_control_request(
     sandbox = ""
     pieces: AsyncIterator[bytes] | None = None
     try:
-        ctx = _context(mock, operations, operation, scope, headers)
+        ctx = await _context(mock, operations, operation, scope, headers)
         sandbox = ctx.sandbox
         _decode(ctx, scope, body)
         result = await HANDLERS[operation.id](ctx)
@@ -123,7 +123,7 @@ async def handle_control_request(
     await (transport.send(response) if pieces is None else transport.stream(response, pieces))
 
 
-def _context(
+async def _context(
     mock: Mock,
     operations: Mapping[str, Operation],
     operation: Operation,
@@ -142,7 +142,8 @@ def _context(
         check_origin(headers)
     if operation.id not in PUBLIC:
         check_token(headers, mock.settings.control_token)
-    return ControlContext(mock, operation, sandbox, headers, origin)
+    providers = mock.select(await mock.store.get_editions(sandbox))
+    return ControlContext(mock, operation, sandbox, headers, origin, providers)
 
 
 def _decode(ctx: ControlContext, scope: Scope, body: Body) -> None:

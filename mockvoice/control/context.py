@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,8 @@ class ControlContext:
 
     `parameters` are those of path and query, `fields` the members of the body, in the types that
     the contract declares; `body` is the whole of it. `origin` is the address at which the client
-    reaches the sandbox.
+    reaches the sandbox. `providers` are the served ones by name, each in the edition that the
+    sandbox selects.
     """
 
     mock: Mock
@@ -27,6 +29,7 @@ class ControlContext:
     sandbox: str
     headers: Headers
     origin: str
+    providers: Mapping[str, Provider]
     parameters: dict[str, JSON] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     body: JSON = None
@@ -38,10 +41,9 @@ class ControlContext:
 
     def find_provider(self, name: str) -> Provider:
         """Return the served provider with a name. Raises NotFound."""
-        providers = self.mock.providers
-        if name not in providers:
-            raise NotFound(f"unknown provider {name}; available: {', '.join(providers)}")
-        return providers[name]
+        if name not in self.providers:
+            raise NotFound(f"unknown provider {name}; available: {', '.join(self.providers)}")
+        return self.providers[name]
 
     def sample_url(self, voice: str) -> str:
         """Return the URL at which the mock serves a sample of a voice."""

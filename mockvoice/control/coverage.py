@@ -21,7 +21,7 @@ async def get_coverage(ctx: ControlContext) -> JSON:
     used = {provider for provider, _ in counts}
     operations = [
         _operation_coverage(provider, operation, counts.get((provider.name, operation.id), ()))
-        for provider in ctx.mock.providers.values()
+        for provider in ctx.providers.values()
         if ctx.parameters["all"] or provider.name in used
         for operation in provider.document.operations.values()
     ]

@@ -16,8 +16,7 @@ async def list_faults(ctx: ControlContext) -> JSON:
 
 
 async def add_fault(ctx: ControlContext) -> JSON:
-    mock = ctx.mock
-    if violations := fault_violations(mock.control, mock.providers, ctx.body, "body"):
+    if violations := fault_violations(ctx.mock.control, ctx.providers, ctx.body, "body"):
         raise ValidationFailed("", *violations)
     return fault_json(await ctx.store.add_rule(ctx.sandbox, ctx.body))
 

@@ -13,9 +13,7 @@ async def health(ctx: ControlContext) -> JSON:
 
 
 async def list_providers(ctx: ControlContext) -> JSON:
-    return {
-        "providers": [_provider_json(ctx, provider) for provider in ctx.mock.providers.values()]
-    }
+    return {"providers": [_provider_json(ctx, provider) for provider in ctx.providers.values()]}
 
 
 def _provider_json(ctx: ControlContext, provider: Provider) -> JSON:
@@ -24,6 +22,9 @@ def _provider_json(ctx: ControlContext, provider: Provider) -> JSON:
     return {
         "name": provider.name,
         "title": provider.title or provider.name,
+        "edition": provider.document.edition,
+        "editions": [*provider.editions],
+        "contract": provider.document.file,
         "env": {**provider.env_variables},
         "base_path": provider.base_path,
         "base_url": f"{ctx.origin}{provider.base_path}",

@@ -64,7 +64,7 @@ def entry_filters(ctx: ControlContext) -> list[Filter]:
     target = dict(parameters)
     if " " in target.get("operation", ""):  # a method and a path, which need not be in a contract
         del target["operation"]
-    if violations := [*target_violations(ctx.mock.providers, target, "query")]:
+    if violations := [*target_violations(ctx.providers, target, "query")]:
         raise ValidationFailed("", *violations)
     filters: list[Filter] = []
     if "provider" in parameters:
@@ -89,7 +89,7 @@ def _status(text: str) -> Filter:
 
 def _operation_names(ctx: ControlContext, entry: JournalEntry) -> tuple[str, str]:
     """Return the operationId of a request, and its method with the path from the contract."""
-    provider = ctx.mock.providers.get(entry.provider)
+    provider = ctx.providers.get(entry.provider)
     operation = provider.document.operations.get(entry.operation) if provider else None
     path = operation.path if operation else entry.path
     return entry.operation, f"{entry.method} {path}"

@@ -16,7 +16,7 @@ from .context import ControlContext
 
 async def list_voices(ctx: ControlContext) -> JSON:
     parameters = ctx.parameters
-    if violations := [*target_violations(ctx.mock.providers, parameters, "query")]:
+    if violations := [*target_violations(ctx.providers, parameters, "query")]:
         raise ValidationFailed("", *violations)
     stored, evicted = await ctx.store.all_records(ctx.sandbox)
     replaced = {(record.partition, record.id) for record in stored}
@@ -36,16 +36,15 @@ async def list_voices(ctx: ControlContext) -> JSON:
 async def _base_records(ctx: ControlContext) -> list[Record]:
     """Return the presets, which belong to every account, and the records of the settings."""
     seed, started_at = await ctx.store.get_sandbox(ctx.sandbox)
-    providers = ctx.mock.providers
     presets = [
         record
-        for provider in providers.values()
+        for provider in ctx.providers.values()
         if provider.presets
         for record in provider.presets(EVERY_ACCOUNT)
     ]
-    records = [*presets, *ctx.mock.configured_records(seed, started_at)]
+    records = [*presets, *ctx.mock.all_configured_records(ctx.providers, seed, started_at)]
     unique = {(record.partition, record.id): record for record in records}
-    return [with_sample(providers[r.provider], r, ctx.sample_url) for r in unique.values()]
+    return [with_sample(ctx.providers[r.provider], r, ctx.sample_url) for r in unique.values()]
 
 
 async def add_voice(ctx: ControlContext) -> JSON:
@@ -53,7 +52,7 @@ async def add_voice(ctx: ControlContext) -> JSON:
     seed, _ = await store.get_sandbox(sandbox)
     ids = Ids(seed, "seeded", await store.next_count(sandbox, "seeded"))
     now = (await store.get_clock(sandbox)).now
-    records = make_records(ctx.mock.providers, ctx.fields, ids, now, ctx.sample_url)
+    records = make_records(ctx.providers, ctx.fields, ids, now, ctx.sample_url)
     stored = await store.put_records(sandbox, records)
     return await _record_json(ctx, stored[-1])  # preceded by the records it depends on
 

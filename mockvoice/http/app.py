@@ -11,12 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..control.api import handle_control_request
 from ..errors import StoreUnavailable
-from ..mock import Mock
+from ..mock import Editions, Mock
 from ..openapi.document import Document, Operation
+from ..provider import Provider
 from .hosts import PROBLEM, Hosts
-from .identify import NO_PROVIDER, SANDBOX
+from .identify import NO_PROVIDER, SANDBOX, requested_sandbox
 from .params import ENCODED
-from .pipeline import handle_request
+from .pipeline import EDITION, RouteAgain, handle_request
 from .responses import encode
 from .transport import TARGET, RawResponse, ResponseTransport
 
@@ -33,31 +34,22 @@ Handle = Callable[[Mapping[str, Operation], Scope, Receive, Send], Awaitable[Non
 
 
 class App:
-    """The ASGI application that serves a mock: the first segment of a path selects the provider."""
+    """The ASGI application that serves a mock: the first segment of a path selects the provider.
+
+    Each provider has a router for each edition in use. That of another edition than the server's is
+    built when the first sandbox that selects it gets a request.
+    """
 
     def __init__(self, mock: Mock) -> None:
         self.mock = mock
         self.hosts = Hosts(mock.providers.values(), mock.settings.hosts)
-        self._routers = {
-            provider.base_path.split("/")[1]: _router(
-                provider.document,
-                provider.base_path,
-                partial(handle_request, mock, provider),
-            )
-            for provider in mock.providers.values()
-        }
+        self._routers: dict[Provider, _Router] = {}
+        for provider in mock.providers.values():
+            self._router(provider)
         control = mock.control
-        self._routers[control.base_path.strip("/")] = _router(
-            control, control.base_path, partial(handle_control_request, mock)
-        )
-        # Paths without parameters are looked up; only the others are matched by patterns.
-        self._literal: dict[str, ASGIApp] = {
-            route.path: route.app
-            for router in self._routers.values()
-            for route in router.routes
-            if isinstance(route, Route) and not route.param_convertors
-        }
-        self._literal["/health"] = self._literal["/__mockvoice/health"]
+        handle = partial(handle_control_request, mock)
+        self._control = _Router(control, control.base_path, handle)
+        self._control_name = control.base_path.strip("/")
         self._not_found = partial(handle_request, mock, NO_PROVIDER, {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,16 +71,44 @@ class App:
                 name, _, rest = path[2:].partition("/")
                 scope[SANDBOX], scope["path"] = name, f"/{rest}"
             self.hosts.route(scope)
-            handle = self._not_found if PROBLEM in scope else self._find(scope["path"])
             try:
-                await handle(scope, receive, send)
+                await self._route(scope, receive, send)
             except StoreUnavailable as error:
                 await ResponseTransport(scope, receive, send).send(_unavailable(error))
 
-    def _find(self, path: str) -> ASGIApp:
-        if path in self._literal:
-            return self._literal[path]
-        return self._routers.get(path.partition("/")[2].partition("/")[0], self._not_found)
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route a request with the editions of its sandbox; again if they have changed."""
+        editions = self.mock.settings.edition
+        if self.mock.has_other_editions:
+            editions = self.mock.editions(requested_sandbox(scope))
+        while True:
+            try:
+                await self._find(scope, editions)(scope, receive, send)
+            except RouteAgain as changed:
+                editions = changed.editions
+                self.mock.remember_editions(changed.sandbox, editions)
+            else:
+                return
+
+    def _find(self, scope: Scope, editions: Editions) -> ASGIApp:
+        path: str = scope["path"]
+        name = path.partition("/")[2].partition("/")[0]
+        if PROBLEM in scope:
+            return self._not_found
+        if name in self.mock.providers:
+            scope[EDITION] = editions.get(name, "")
+            return self._router(self.mock.select_one(name, scope[EDITION]))
+        if path == "/health":
+            scope["path"], name = f"{self.mock.control.base_path}/health", self._control_name
+        return self._control if name == self._control_name else self._not_found
+
+    def _router(self, provider: Provider) -> _Router:
+        router = self._routers.get(provider)
+        if router is None:
+            handle = partial(handle_request, self.mock, provider)
+            router = _Router(provider.document, provider.base_path, handle)
+            self._routers[provider] = router
+        return router
 
 
 def _unavailable(error: StoreUnavailable) -> RawResponse:
@@ -128,15 +148,24 @@ class _Endpoint:
         return self._handle(self._operations, scope, receive, send)
 
 
-def _router(document: Document, base_path: str, handle: Handle) -> Router:
-    """Return a router of the contract's paths; all other paths are handled as unknown."""
-    by_path: dict[str, dict[str, Operation]] = {}
-    for operation in document.operations.values():
-        by_path.setdefault(operation.path, {})[operation.method] = operation
-    # Literal paths take precedence: /voices/search before /voices/{voice_id}.
-    ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
-    return Router(
-        [Route(base_path + path, _Endpoint(handle, operations)) for path, operations in ordered],
-        default=_Endpoint(handle, {}),
-        redirect_slashes=False,
-    )
+class _Router:
+    """Routes the paths of a contract; all other paths are handled as unknown.
+
+    Paths without parameters are looked up; only the others are matched by patterns.
+    """
+
+    def __init__(self, document: Document, base_path: str, handle: Handle) -> None:
+        by_path: dict[str, dict[str, Operation]] = {}
+        for operation in document.operations.values():
+            by_path.setdefault(operation.path, {})[operation.method] = operation
+        # Literal paths take precedence: /voices/search before /voices/{voice_id}.
+        ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
+        routes = [
+            Route(base_path + path, _Endpoint(handle, operations)) for path, operations in ordered
+        ]
+        self._literal = {route.path: route.app for route in routes if not route.param_convertors}
+        self._patterns = Router(routes, default=_Endpoint(handle, {}), redirect_slashes=False)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        app: ASGIApp = self._literal.get(scope["path"], self._patterns)
+        return app(scope, receive, send)

@@ -18,6 +18,7 @@ from .auth import api_key
 from .hosts import HIDDEN, PROBLEM, PROXY_USER
 
 SANDBOX = "mockvoice.sandbox"  # the key in a scope of the sandbox that its path begins with
+_SANDBOX_HEADER = b"x-mockvoice-sandbox"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -70,6 +71,17 @@ def identify(
     except Problem as raised:
         problem = raised
     return RequestTarget(sandbox, operation, key, headers, origin, problem)
+
+
+def requested_sandbox(scope: Scope) -> str:
+    """Return the name of the sandbox, valid or not, without decoding the other headers."""
+    name: str = scope.get(SANDBOX, "")
+    if name:
+        return name
+    for header, value in scope["headers"]:
+        if header == _SANDBOX_HEADER:
+            return str(value.decode("latin-1"))
+    return str(scope.get(PROXY_USER, ""))
 
 
 def sandbox_name(scope: Scope, headers: Headers) -> str:

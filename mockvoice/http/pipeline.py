@@ -40,7 +40,7 @@ from ..state.accounts import Account
 from ..state.clock import http_date
 from ..state.ids import draw
 from ..state.journal import JournalEntry
-from ..state.store import Begin, Begun, Commit, TakenFault
+from ..state.store import Begin, Begun, Commit, TakenFault, WrongEdition
 from ..state.uploads import Upload
 from ..types import JSON
 from .body import Body, parse, read_body
@@ -49,11 +49,26 @@ from .origin import is_foreign
 from .params import Decoded, decode
 from .ratelimit import limit_rules, rate_limit, retry_at
 from .responses import render, render_example, render_problem
+from .sdk import add_edition_hint
 from .transport import RawResponse, ResponseTransport
 from .validation import validate
 
+EDITION = "mockvoice.edition"  # the key in a scope of the edition it was routed with
+_BODY = "mockvoice.body"  # the key in a scope of a body that was read before it is routed again
 _RESPONSE_BYTES = 64 * 1024  # of a response body that the journal keeps
 _ATTEMPTS = 50  # to commit one request
+
+
+class RouteAgain(Exception):
+    """The sandbox selects other editions than those that the request was routed with.
+
+    Somebody has changed them since, perhaps through another process. Nothing was begun.
+    """
+
+    def __init__(self, sandbox: str, editions: Mapping[str, str]) -> None:
+        super().__init__(sandbox)
+        self.sandbox = sandbox
+        self.editions = editions
 
 
 @dataclass(slots=True, eq=False)
@@ -73,12 +88,15 @@ async def handle_request(
     receive: Receive,
     send: Send,
 ) -> None:
-    """Handle a request to a path of a provider that has these operations, by method."""
+    """Handle a request to a path of a provider that has these operations, by method.
+
+    Raises RouteAgain if the sandbox selects another edition of the provider.
+    """
     started = perf_counter()
     transport = ResponseTransport(scope, receive, send)
     target = identify(provider, operations, scope, partial(_path_hint, mock, provider))
     settings = mock.settings
-    body = await read_body(
+    body = scope.pop(_BODY, None) or await read_body(
         receive,
         target.headers.get("content-type"),
         settings.max_body_mb * BYTES_PER_MB,
@@ -89,8 +107,11 @@ async def handle_request(
     if target.problem and is_foreign(target.headers):
         await _reject_page(mock, provider, target, target.problem, transport)
         return
-    begin = _begin(provider, target)
+    begin = _begin(provider, target, scope.get(EDITION, ""))
     begun = await mock.store.begin(begin)
+    if isinstance(begun, WrongEdition):
+        scope[_BODY] = body
+        raise RouteAgain(target.sandbox, begun.editions)
     ctx = _context(mock, provider, target, begun, body)
     faults, problem = await take_faults(mock, ctx, begin, body, target.problem)
     for fault in faults:
@@ -159,7 +180,7 @@ async def _reject_page(
 # --- begin ---------------------------------------------------------------------------------------
 
 
-def _begin(provider: Provider, target: RequestTarget) -> Begin:
+def _begin(provider: Provider, target: RequestTarget, edition: str) -> Begin:
     rules, others = limit_rules(provider, target.operation.id)
     return Begin(
         target.sandbox,
@@ -169,6 +190,7 @@ def _begin(provider: Provider, target: RequestTarget) -> Begin:
         provider.account,
         rules,
         others,
+        edition,
     )
 
 
@@ -227,11 +249,11 @@ async def take_faults(
 def _faults_in_headers(mock: Mock, ctx: RequestContext) -> list[JSON]:
     """Return the faults in the headers of the request. Raises InvalidControlHeader."""
     schema = mock.control.schemas.compile("#/components/schemas/FaultOrSequence")
-    violations = partial(fault_violations, mock.control, mock.providers, location="header")
+    editions = mock.editions(ctx.sandbox)
     return header_faults(
         ctx.headers.get,
         lambda text: schema.coerce(parse(text)),
-        lambda data, at: violations(data=data, pointer=at),
+        lambda data, at: fault_violations(mock.control, mock.select(editions), data, "header", at),
     )
 
 
@@ -346,6 +368,7 @@ async def _execute(
         problem = raised
         if body.empty and not problem.hint:
             problem.hint = ctx.operation.empty_body_hint
+        add_edition_hint(problem, ctx.provider, ctx.headers)
     except StoreUnavailable:
         raise
     except Exception:  # noqa: BLE001 - as above

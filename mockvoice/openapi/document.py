@@ -127,8 +127,9 @@ class Operation(NamedTuple):
 
     @property
     def success(self) -> DocumentedResponse:
-        """The first documented response that is not an error."""
-        return next(iter(self.responses.values()))
+        """The documented response of a request that succeeds: the first 2xx, else the first."""
+        documented = self.responses.values()
+        return next((one for one in documented if 200 <= one.status < 300), next(iter(documented)))
 
     def documented(self, status: int) -> JSON:
         """Return the JSON body that the contract shows for a status, or None."""
@@ -140,16 +141,20 @@ class Operation(NamedTuple):
 class Document:
     """A contract: its operations and its schemas.
 
-    Raises ContractError when the text is not an OpenAPI 3.0 or 3.1 document that mockvoice
-    supports.
+    `file` is the name that messages show, `NAME.yaml` by default; `edition` is the `x-edition` of
+    the document, else its version. Raises ContractError when the text is not an OpenAPI 3.0 or 3.1
+    document that mockvoice supports.
     """
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str, file: str = "") -> None:
         self.name = name
         self.text = text
-        loaded = _load(name, text)
-        self.schemas = SchemaStore(name, loaded)
-        self.title: str = loaded.get("info", {}).get("title", name)
+        self.file = file or f"{name}.yaml"
+        loaded = _load(self.file, text)
+        self.schemas = SchemaStore(name, loaded, self.file)
+        info = loaded.get("info") or {}
+        self.title: str = info.get("title", name)
+        self.edition = str(info.get("x-edition") or info.get("version") or "")
         servers = [*map(_server, loaded.get("servers") or [{"url": ""}])]
         self.servers = [server for server in servers if server.host]
         self.base_path = servers[0].path
@@ -272,7 +277,7 @@ class Document:
             node, at = self._at(node.get("items", {}), f"{at}/items")
         if node.get("x-binary"):
             formats = tuple(node.get("x-audio-formats", ()))
-            rule = FileConstraints(formats, node.get("x-max-bytes"), f"{self.name}.yaml{at}")
+            rule = FileConstraints(formats, node.get("x-max-bytes"), f"{self.file}{at}")
             return Field(name, _TEXT, is_array, rule)
         return Field(name, kinds(self.schemas, node), is_array, format=node.get("format", ""))
 
@@ -301,13 +306,13 @@ def _server(node: Node) -> APIServer:
     return APIServer(parts.hostname or "", parts.path.rstrip("/"))
 
 
-def _load(name: str, text: str) -> Node:
+def _load(file: str, text: str) -> Node:
     try:
         document = YAMLDocument(text)
     except UnreadableFile as error:
-        raise ContractError(f"{name}.yaml:{error}") from None
+        raise ContractError(f"{file}:{error}") from None
     if document.diagnostics:
-        raise ContractError("\n".join(f"{name}.yaml:{line}" for line in document.diagnostics))
+        raise ContractError("\n".join(f"{file}:{line}" for line in document.diagnostics))
     if not isinstance(document.value, dict):
-        raise ContractError(f"{name}.yaml must be an OpenAPI document; got {brief(document.value)}")
+        raise ContractError(f"{file} must be an OpenAPI document; got {brief(document.value)}")
     return document.value

@@ -29,8 +29,9 @@ MAX_VALUES = 5_000  # in a value of which every violation is looked for
 class SchemaStore:
     """The normalized schemas of one document: looks up nodes, follows references, compiles."""
 
-    def __init__(self, name: str, document: Node) -> None:
+    def __init__(self, name: str, document: Node, file: str = "") -> None:
         self.name = name
+        self._file = file or f"{name}.yaml"
         self.document = normalize(document)
         self._urn = f"urn:mockvoice:{name}"
 
@@ -82,8 +83,8 @@ class SchemaStore:
         )
 
     def source(self, location: str) -> str:
-        """Return a rule's location for people: `telnyx.yaml#/components/...`."""
-        return unquote(location).replace(self._urn, f"{self.name}.yaml", 1)
+        """Return a rule's location for people: `acme.yaml#/components/...`."""
+        return unquote(location).replace(self._urn, self._file, 1)
 
 
 class Schema:

@@ -15,7 +15,15 @@ from __future__ import annotations
 
 from ..audio.synth import Utterance, pcm, pcm_pieces, wav
 from ..errors import Forbidden, NotFound, PaymentRequired, Problem, UnknownVoice
-from ..provider import Collection, Provider, RateLimit, RequestContext, Response, preset
+from ..provider import (
+    Collection,
+    Edition,
+    Provider,
+    RateLimit,
+    RequestContext,
+    Response,
+    preset,
+)
 from ..state.records import Record
 from ..types import JSON
 
@@ -119,6 +127,7 @@ provider = Provider(
     "Faseeh (Munsit)",
     error,
     admit,
+    editions={"faseeh.ai": Edition()},
     env={},  # first-party plugins read variables for the key, but not for the base URL
     account={"tier": "basic", "credit": 1000.0, "models": None},
     tiers=(*MAX_CONCURRENT,),

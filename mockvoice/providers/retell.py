@@ -12,7 +12,7 @@ What the contract leaves open; facts and sources are in docs/providers/retell.md
 from __future__ import annotations
 
 from ..errors import NotFound, PaymentRequired, Problem, ValidationFailed, Violation
-from ..provider import Collection, Provider, RequestContext, preset
+from ..provider import Collection, Edition, Provider, RequestContext, preset
 from ..state.records import Record
 from ..types import JSON
 
@@ -100,6 +100,7 @@ provider = Provider(
     "Retell",
     error,
     admit,
+    editions={"2026-08": Edition()},
     env={"RETELL_BASE_URL": "base_url", "RETELL_API_KEY": "api_key"},
     account={"trial_ended": False},
     presets=presets,

@@ -2,8 +2,8 @@
 
 What the contract leaves open; facts and sources are in docs/providers/supertone.md:
 
-- 400 and 415 have a plain string as message for clients of editions before 0.9.6, which the
-  User-Agent of the SDKs names (#errors);
+- in edition 0.9.0, 400 and 415 have a plain string as message for clients of editions before
+  0.9.6, which the User-Agent of the SDKs names (#errors);
 - cloning requires the Starter tier; rates of cloning and speech (#samples-and-limits);
 - speech with a custom voice of another account is a 403 (#errors);
 - speech costs one credit per second (#what-the-documentation-leaves-open);
@@ -31,7 +31,15 @@ from ..errors import (
     ValidationFailed,
     Violation,
 )
-from ..provider import Collection, Provider, RateLimit, RequestContext, Response, preset
+from ..provider import (
+    Collection,
+    Edition,
+    Provider,
+    RateLimit,
+    RequestContext,
+    Response,
+    preset,
+)
 from ..state.records import Data, Record
 from ..types import JSON
 
@@ -40,6 +48,7 @@ MAX_CLONES = 10  # per minute
 TIERS = ("free", "starter", "creator", "pro", "enterprise")
 MAX_SPEECHES = {"free": 20, "starter": 20, "creator": 30, "pro": 60}  # per minute, by tier
 RATE = 24_000  # Hz; not documented
+OLDEST = "0.9.0"  # the edition in which these messages depend on the client
 OBJECTS_SINCE = (0, 9, 6)  # edition in which the messages of 400 and 415 became objects
 PHRASES = {413: "Payload Too Large"}  # differs from http.HTTPStatus in Python 3.13
 _EDITION = re.compile(r"speakeasy-sdk/\S+ \S+ \S+ (\d+)\.(\d+)\.(\d+)")
@@ -102,8 +111,11 @@ def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
 
 def _message(problem: Problem, status: int, ctx: RequestContext) -> str:
     if isinstance(problem, InvalidAudio | UnsupportedMediaType) and status == 415:
-        received = problem.violations[0].received or "no media type"
-        return f"Unsupported audio format. Supported formats: WAV, MP3. Received: {received}"
+        (violation, *_) = problem.violations
+        is_audio = isinstance(problem, InvalidAudio)
+        formats = ", ".join(violation.expected if is_audio else ("wav", "mp3")).upper()
+        received = violation.received or "no media type"
+        return f"Unsupported audio format. Supported formats: {formats}. Received: {received}"
     if status in (400, 404, 405, 413) and problem.sentences:
         return problem.sentences
     documented = ctx.operation.documented(status)
@@ -113,6 +125,8 @@ def _message(problem: Problem, status: int, ctx: RequestContext) -> str:
 
 def _reads_objects(ctx: RequestContext) -> bool:
     """Return True if the client expects an object as the message of 400 and 415."""
+    if ctx.provider.edition not in ("", OLDEST):
+        return True
     edition = _EDITION.search(ctx.headers.get("user-agent"))
     return edition is not None and tuple(map(int, edition.groups())) >= OBJECTS_SINCE
 
@@ -132,6 +146,10 @@ provider = Provider(
     "Supertone",
     error,
     admit,
+    editions={
+        "0.9.0": Edition(),
+        "0.9.6": Edition(sdks={"python": "0.2.3", "typescript": "0.2.3"}),
+    },
     env={},  # the SDKs read no environment variables
     base_url_argument="server_url",
     account={"tier": "starter", "credit": 100_000.0},

@@ -26,7 +26,15 @@ from typing import Any
 
 from ..audio.synth import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
 from ..errors import Conflict, NotFound, PayloadTooLarge, Problem, UnknownVoice, Violation
-from ..provider import PRESET_CREATED, Collection, Provider, RequestContext, Response, preset
+from ..provider import (
+    PRESET_CREATED,
+    Collection,
+    Edition,
+    Provider,
+    RequestContext,
+    Response,
+    preset,
+)
 from ..state.clock import timestamp
 from ..state.records import Data, Record
 from ..types import JSON
@@ -165,6 +173,7 @@ provider = Provider(
     "telnyx",
     "Telnyx",
     error,
+    editions={"2026-03-20": Edition()},
     env={"TELNYX_BASE_URL": "base_url", "TELNYX_API_KEY": "api_key"},
     presets=presets,
     rate_headers=rate_headers,

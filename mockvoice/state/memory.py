@@ -42,6 +42,7 @@ from .store import (
     SandboxSettings,
     Spend,
     TakenFault,
+    WrongEdition,
 )
 from .uploads import Upload, UploadCache
 
@@ -62,6 +63,7 @@ class _Sandbox:
         self.seed = f"{settings.seed}/{name}"
         self.audio = settings.audio
         self.limits = settings.limits
+        self.editions: Mapping[str, str] = settings.edition
         self._versions = versions  # of rules and epochs: no two sandboxes have the same one
         self.epochs: Epochs = (0, 0, 0)
         self.clock = Clock()
@@ -156,9 +158,11 @@ class MemoryStore:
 
     # --- requests ---
 
-    async def begin(self, begin: Begin) -> Begun:
-        """Begin a request."""
+    async def begin(self, begin: Begin) -> Begun | WrongEdition:
+        """Begin a request, unless it was routed with another edition than the sandbox selects."""
         sandbox = self._sandbox(begin.sandbox)
+        if sandbox.editions.get(begin.provider, "") != begin.edition:
+            return WrongEdition(sandbox.editions)
         now = sandbox.clock.now()
         entry = sandbox.accounts.open(begin.provider, begin.account, begin.defaults)
         entry.concurrency += 1
@@ -570,6 +574,8 @@ class MemoryStore:
             state.seed = f"{settings.seed}/"
         state.audio = settings.audio or state.audio
         state.limits = settings.limits or state.limits
+        if settings.edition:
+            state.editions = {**state.editions, **settings.edition}
         if "requests" in parts:
             self._clear_journal(state)
         if "voices" in parts:
@@ -582,6 +588,11 @@ class MemoryStore:
     async def list_sandboxes(self) -> Sequence[str]:
         """Return the names of all sandboxes, oldest first; "" is the default one."""
         return [*self._sandboxes]
+
+    async def get_editions(self, sandbox: str) -> Mapping[str, str]:
+        """Return the editions that a sandbox selects, without creating it."""
+        state = self._sandboxes.get(sandbox)
+        return state.editions if state else self._settings.edition
 
     async def get_sandbox(self, sandbox: str) -> tuple[str, float | None]:
         """Return the seed of a sandbox, and the time at which its configured records were made."""

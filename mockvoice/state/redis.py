@@ -62,6 +62,7 @@ from .store import (
     SandboxSettings,
     Spend,
     TakenFault,
+    WrongEdition,
 )
 from .uploads import Upload
 
@@ -98,8 +99,8 @@ class RedisStore:
 
     # --- requests ---
 
-    async def begin(self, begin: Begin) -> Begun:
-        """Begin a request."""
+    async def begin(self, begin: Begin) -> Begun | WrongEdition:
+        """Begin a request, unless it was routed with another edition than the sandbox selects."""
         if self._heart is None or self._heart.done():
             self._process = uuid4().hex
             self._heart = asyncio.create_task(self._beat())
@@ -114,10 +115,13 @@ class RedisStore:
                 _rules_json(begin.limits),
                 dump([*begin.other_limits]),
                 *self._initial(begin.provider, begin.account, begin.defaults),
+                begin.edition,
             )
         except StoreUnavailable:
             self._lost = True
             raise
+        if len(reply) == 1:
+            return WrongEdition(json.loads(reply[0]))
         requests, voices, accounts, number, ordinal, now, seed, started_at, audio = reply[:9]
         rules_version, retry_at, account, results = reply[9:]
         begun = Begun(
@@ -450,13 +454,19 @@ class RedisStore:
     async def reset(self, sandbox: str, parts: Collection[str], settings: SandboxSettings) -> None:
         """Restore the initial state of parts of a sandbox."""
         seed = "" if settings.seed is None else f"{settings.seed}/"
-        values = (seed, settings.audio or "", settings.limits or "")
+        edition = dump(dict(settings.edition)) if settings.edition else ""
+        values = (seed, settings.audio or "", settings.limits or "", edition)
         await self._client.run("reset", sandbox, dump([*parts]), *values)
 
     async def list_sandboxes(self) -> Sequence[str]:
         """Return the names of all sandboxes, oldest first; "" is the default one."""
         names = await self._client.run("list_sandboxes", "")
         return ["", *(name.decode() for name in names)]
+
+    async def get_editions(self, sandbox: str) -> Mapping[str, str]:
+        """Return the editions that a sandbox selects, without creating it."""
+        editions: dict[str, str] = json.loads(await self._client.run("get_editions", sandbox))
+        return editions
 
     async def get_sandbox(self, sandbox: str) -> tuple[str, float | None]:
         """Return the seed of a sandbox, and the time at which its configured records were made."""
@@ -472,6 +482,7 @@ def _constants(settings: Settings) -> Constants:
         "SEED": str(settings.seed),
         "AUDIO": settings.audio,
         "LIMITS": settings.limits,
+        "EDITIONS": dump(dict(settings.edition)),
         "FAULTS": dump([_rule_json(fault, configured=True) for fault in settings.faults]),
         "MAX_FAULTS": settings.max_faults,
         "MAX_SANDBOXES": settings.max_sandboxes,

@@ -33,7 +33,8 @@ class Begin(NamedTuple):
 
     `account` is the API key, "" where there is none; `defaults` is the state of a new account.
     `limits` are the provider's limits for the operation, `other_limits` the names of those for
-    other operations.
+    other operations. `edition` is the edition of the provider's contract that the request was
+    routed with, as the sandbox selects it: "" for the default.
     """
 
     sandbox: str
@@ -43,6 +44,16 @@ class Begin(NamedTuple):
     defaults: Mapping[str, Any] = {}
     limits: Sequence[LimitRule] = ()
     other_limits: Collection[str] = ()
+    edition: str = ""
+
+
+class WrongEdition(NamedTuple):
+    """The sandbox selects another edition than that of the request: nothing was begun.
+
+    `editions` are those that the sandbox selects, by provider.
+    """
+
+    editions: Mapping[str, str]
 
 
 class Begun(NamedTuple):
@@ -140,11 +151,15 @@ class TakenFault(NamedTuple):
 
 
 class SandboxSettings(NamedTuple):
-    """Settings that a reset can change for one sandbox; None leaves a setting as it is."""
+    """Settings that a reset can change for one sandbox; None leaves a setting as it is.
+
+    `edition` changes the editions of the providers that it names.
+    """
 
     seed: int | None = None
     audio: str | None = None
     limits: str | None = None
+    edition: Mapping[str, str] | None = None
 
 
 class ClockState(NamedTuple):
@@ -159,8 +174,8 @@ class Store(Protocol):
 
     # --- the two calls of every request, and what some requests need in between ---
 
-    async def begin(self, begin: Begin) -> Begun:
-        """Begin a request."""
+    async def begin(self, begin: Begin) -> Begun | WrongEdition:
+        """Begin a request, unless it was routed with another edition than the sandbox selects."""
 
     async def commit(self, commit: Commit) -> CommitConflict | None:
         """Apply all changes of a request and complete its journal entry, or neither."""
@@ -318,6 +333,12 @@ class Store(Protocol):
 
     async def list_sandboxes(self) -> Sequence[str]:
         """Return the names of all sandboxes, oldest first; "" is the default one."""
+
+    async def get_editions(self, sandbox: str) -> Mapping[str, str]:
+        """Return the editions that a sandbox selects, by provider, without creating the sandbox.
+
+        Those of the settings if there is no such sandbox.
+        """
 
     async def get_sandbox(self, sandbox: str) -> tuple[str, float | None]:
         """Return the seed of a sandbox, and the time at which its configured records were made."""

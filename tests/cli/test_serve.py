@@ -30,7 +30,8 @@ def test_serve_prints_one_line_per_provider() -> None:
             "telnyx",
             "mockvoice",
         ]
-        assert lines[3].split()[1:] == [f"{url}/telnyx/v2", "authorization:", "Bearer", "KEY"]
+        url_and_key = [f"{url}/telnyx/v2", "authorization:", "Bearer", "KEY"]
+        assert lines[3].split()[1:] == [*url_and_key, "edition", "2026-03-20"]
         health = httpx.get(f"{url}/__mockvoice/health").json()
         assert health == {
             "status": "ok",
@@ -160,7 +161,7 @@ def test_provider_modules_are_imported_from_current_directory(tmp_path: Path) ->
         ("acme", "a provider must be acme=path.yaml or acme=path.yaml:module"),
         ("acme=no.yaml", "the contract of acme does not exist: no.yaml"),
         ("telnyx=acme.yaml", "a provider named telnyx exists; choose another name"),
-        ("acme=bad.yaml", "acme.yaml must be an OpenAPI document"),
+        ("acme=bad.yaml", "bad.yaml must be an OpenAPI document"),
         ("acme=acme.yaml:no_such", "the module of acme cannot be imported: No module named"),
         ("acme=acme.yaml:bad.py", "the module of acme cannot be imported: NameError: name 'x'"),
     ],

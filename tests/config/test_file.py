@@ -357,6 +357,8 @@ sandbox_ttl: 3600
 hosts: {{telnyx: [telnyx.internal], mockvoice: [mock.test]}}
 tls_ca_cert: ""
 tls_ca_key: ""
+edition: {{supertone: latest}}
+contracts: {{}}
 max_file_mb: {{telnyx: 0.5}}
 
 accounts:

@@ -99,7 +99,7 @@ def test_aliases_count_for_the_depth(depth: int) -> None:
         YAMLDocument(text)
 
 
-@pytest.mark.parametrize("path", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SPECS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_contracts_mean_the_same_in_yaml_1_1(path: Path) -> None:
     """So they are read alike by tools that implement either version."""
 

@@ -6,6 +6,7 @@ Every response is checked with libraries that the server does not use.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from hashlib import blake2b
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
-from .contracts import CONTRACTS, OPERATIONS, Contract, Operation, check
+from .contracts import CONTRACTS, NEWER, OPERATIONS, Contract, Operation, check
 from .strategies import SOUND, Break, breaks, requests
 
 pytestmark = pytest.mark.slow
@@ -132,11 +133,16 @@ def known(http: httpx.Client, operation: Operation) -> Mapping[str, Any]:
     return values(http) if callable(values) else values
 
 
-@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
-def test_contract_is_a_valid_openapi_document_with_sources(contract: Contract) -> None:
+@pytest.mark.parametrize("contract", [*CONTRACTS, *NEWER], ids=str)
+def test_contract_is_a_valid_openapi_document_with_edition_date_and_source(
+    contract: Contract,
+) -> None:
     validate(contract.document)
     if contract.name != "mockvoice":  # the control API is its own source
-        assert contract.document["info"]["x-source"]
+        info = contract.document["info"]
+        assert info["x-edition"] == contract.edition
+        assert date.fromisoformat(info["x-date"]) <= date(2026, 11, 21)
+        assert info["x-source"]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)

@@ -263,7 +263,7 @@ def test_client_that_does_not_read_costs_no_memory_and_learns_what_it_missed(
 def test_silent_stream_sends_heartbeats(serve: Serve) -> None:
     mock = make_mock()
     operation = mock.control.operations["streamEvents"]
-    ctx = ControlContext(mock, operation, "", Headers([]), "http://x")
+    ctx = ControlContext(mock, operation, "", Headers([]), "http://x", mock.providers)
 
     async def read() -> list[bytes]:
         return [piece async for piece in stream(ctx, "", 1, [], 0.2, heartbeat=0.02)]

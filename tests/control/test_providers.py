@@ -8,7 +8,7 @@ import yaml
 from mockvoice import __version__
 
 from ..conftest import Box
-from ..contract.contracts import CONTRACTS, SPECS, Contract
+from ..contract.contracts import CONTRACTS, Contract
 
 
 def test_health_is_served_at_two_paths(box: Box) -> None:
@@ -33,11 +33,11 @@ def test_providers_are_listed_with_their_operations(box: Box) -> None:
     assert clone["stateful"]
 
 
-@pytest.mark.parametrize("name", [contract.name for contract in CONTRACTS])
-def test_spec_returns_the_contract_file_unchanged(box: Box, name: str) -> None:
-    response = box.control.get(f"/specs/{name}")
+@pytest.mark.parametrize("contract", CONTRACTS, ids=str)
+def test_spec_returns_the_contract_file_unchanged(box: Box, contract: Contract) -> None:
+    response = box.control.get(f"/specs/{contract.name}")
     assert response.headers["content-type"] == "application/yaml"
-    assert response.text == (SPECS / f"{name}.yaml").read_text()
+    assert response.text == contract.path.read_text()
     assert yaml.safe_load(response.text)["openapi"]
 
 

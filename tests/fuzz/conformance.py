@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..cli.processes import serving
-from ..contract.contracts import CONTRACTS, SPECS, Contract
+from ..contract.contracts import CONTRACTS, Contract
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".venv-schemathesis" / ("Scripts" if os.name == "nt" else "bin")
@@ -128,7 +128,7 @@ def run(contract: Contract, examples: int, seconds: int) -> tuple[int, str]:
     with serving() as (_, url), tempfile.TemporaryDirectory() as folder:
         headers = contract_headers(contract)
         command = [
-            str(BIN / "schemathesis"), "run", str(SPECS / f"{contract.name}.yaml"),
+            str(BIN / "schemathesis"), "run", str(contract.path),
             "--url", url + contract.base_path,
             "--checks", "all", "--exclude-checks", ",".join(EXCLUDED),
             "--exclude-operation-id", "streamEvents",  # its response does not end

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from mockvoice.http.server import Server, bind
-from mockvoice.openapi.normalize import ContractError
 from mockvoice.provider import Provider, RequestContext, Response
 from mockvoice.providers import built_in
 from mockvoice.types import JSON
@@ -333,7 +332,9 @@ def test_path_of_no_provider_returns_404_with_all_base_urls(serve: Any) -> None:
         assert f"{url}/{base}" in response.headers["x-mockvoice-hint"]
 
 
-def test_handler_for_unknown_operation_is_rejected(acme: Acme) -> None:
+def test_handler_for_unknown_operation_is_skipped_with_a_warning(
+    acme: Acme, caplog: pytest.LogCaptureFixture
+) -> None:
     acme.handle("noSuchOperation", {})
-    with pytest.raises(ContractError, match="has no operation noSuchOperation"):
-        _ = acme.provider.document
+    _ = acme.provider.document
+    assert "acme.yaml has no operation noSuchOperation; skipped" in caplog.text

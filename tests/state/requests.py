@@ -117,7 +117,9 @@ def begin(
 ) -> Request:
     """Begin a request to Acme."""
     request = Begin(sandbox, "acme", operation, account, defaults or {}, limits, other_limits)
-    return Request(store, request, run(store.begin(request)))
+    begun = run(store.begin(request))
+    assert isinstance(begun, Begun)
+    return Request(store, request, begun)
 
 
 def records_of(store: Store, sandbox: str = "") -> Sequence[Record]:

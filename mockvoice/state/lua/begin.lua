@@ -1,13 +1,16 @@
 #!lua
 --! sandbox accounts
 -- Begin a request: open the account, count the limits, read the clock, reserve a journal entry.
+-- Nothing of this if the sandbox selects another edition than that of the request.
 
 local process, provider, operation, id = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local rules, others = ARGV[6], ARGV[7]
-local initial = {unpack(ARGV, 8, 12)}
+local initial, edition = {unpack(ARGV, 8, 12)}, ARGV[13]
 
 open()
 touch()
+local editions = redis.call('HGET', META, 'editions')
+if (cjson.decode(editions)[provider] or '') ~= edition then return {editions} end
 local meta = redis.call(
   'HMGET', META, 'requests_epoch', 'voices_epoch', 'accounts_epoch', 'seed', 'started_at',
   'audio', 'rules_version', 'limits', 'frozen', 'offset'

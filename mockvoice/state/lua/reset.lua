@@ -9,6 +9,11 @@ open()
 for i, name in ipairs({'seed', 'audio', 'limits'}) do
   if ARGV[2 + i] ~= '' then redis.call('HSET', META, name, ARGV[2 + i]) end
 end
+if ARGV[6] ~= '' then
+  local editions = cjson.decode(redis.call('HGET', META, 'editions'))
+  for provider, edition in pairs(cjson.decode(ARGV[6])) do editions[provider] = edition end
+  redis.call('HSET', META, 'editions', cjson.encode(editions))
+end
 if parts.requests and parts.voices then  -- then nothing refers to files
   redis.call('UNLINK', key('entries'), key('records'), key('uploads'), key('contents'), key('references'))
   redis.call('HDEL', META, 'upload_bytes')
