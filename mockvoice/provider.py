@@ -113,6 +113,7 @@ class RequestContext:
     body: JSON = None
     response_headers: dict[str, str] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
+    not_found: list[tuple[str, str]] = field(default_factory=list)
     internal_error: str = ""
 
     def __post_init__(self) -> None:
@@ -136,7 +137,10 @@ class RequestContext:
             for base in self._base_records(collection):
                 if base.id == id:
                     return base
-        return None if record is None or record.removed else record
+        if record is None or record.removed:
+            self.not_found.append((collection, id))
+            return None
+        return record
 
     async def all(self, collection: str) -> list[Record]:
         """Return the records of this account, oldest first."""
@@ -151,6 +155,16 @@ class RequestContext:
     async def files(self, record: Record) -> Sequence[Upload]:
         """Return the files of a record; the content of an evicted one is None."""
         return await self.mock.store.get_uploads(self.sandbox, record.uploads)
+
+    async def owner_hint(self) -> str:
+        """Return the hint for a record that was not found because of its account, or ""."""
+        for collection, id in self.not_found:
+            if await self.exists(collection, id):
+                return (
+                    f"{id} in {collection} belongs to another API key; a key sees only its own"
+                    " records and those of every key"
+                )
+        return ""
 
     async def exists(self, collection: str, id: str) -> bool:
         """Return True if any account has a record with an id, presets aside."""
@@ -222,6 +236,7 @@ class RequestContext:
         """Discard all changes and begin again with the account as it is now."""
         self.account = account
         self.changes.clear()
+        self.not_found.clear()
         self.response_headers.clear()
         self._begin_ids()
 

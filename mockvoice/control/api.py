@@ -136,7 +136,9 @@ async def _context(
     origin += f"/~{sandbox}" if sandbox else ""
     if operation is NO_OPERATION:
         reject_unknown(
-            scope, operations, lambda path: control_path_hint(mock.control, path, origin)
+            scope,
+            operations,
+            lambda method, path: control_path_hint(mock.control, method, path, origin),
         )
     if operation.id not in OPEN:
         check_origin(headers)

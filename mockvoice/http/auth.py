@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..errors import Unauthenticated
-from ..openapi.document import Operation
+from ..openapi.document import Operation, SecurityScheme
 from ..provider import Headers
+from ..redact import is_secret
 
 
 def api_key(operation: Operation, headers: Headers) -> str:
@@ -17,10 +18,21 @@ def api_key(operation: Operation, headers: Headers) -> str:
         return ""
     value = headers.get(scheme.header).strip()
     if not value:
-        raise Unauthenticated(f"the header {scheme.header} is missing or empty")
+        detail = f"the header {scheme.header} is missing or empty"
+        raise Unauthenticated(detail, hint=_hint(scheme, headers))
     if scheme.kind == "header":
         return value
     name, _, token = value.partition(" ")
     if name.lower() != "bearer" or not token.strip():
-        raise Unauthenticated("the header authorization must be `Bearer` and an API key")
+        detail = "the header authorization must be `Bearer` and an API key"
+        raise Unauthenticated(detail, hint=_hint(scheme, headers))
     return token.strip()
+
+
+def _hint(scheme: SecurityScheme, headers: Headers) -> str:
+    """Return the header that the operation requires, and the headers that were sent instead."""
+    sent = [name for name, _ in headers.items() if is_secret(name) and name != "cookie"]
+    instead = " and ".join(name for name in sent if name != scheme.header)
+    if scheme.header in sent and scheme.kind == "bearer":
+        instead = instead or f"{scheme.header} without `Bearer` and a key"
+    return f"send the API key as `{scheme.example}`" + (f"; you sent {instead}" if instead else "")

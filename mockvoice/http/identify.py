@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 from typing import NamedTuple, NoReturn
 
@@ -20,6 +20,9 @@ from .hosts import HIDDEN, PROBLEM, PROXY_USER
 SANDBOX = "mockvoice.sandbox"  # the key in a scope of the sandbox that its path begins with
 _SANDBOX_HEADER = b"x-mockvoice-sandbox"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_READING = ("GET", "OPTIONS")  # methods that change nothing
+_METHODS = {"delete": ("DELETE",), "remove": ("DELETE",), "update": ("PATCH", "PUT")}
+_VERB = re.compile(rf"/({'|'.join(_METHODS)})[-_]?[a-z_-]*(/|$)", re.ASCII)
 
 
 class RequestTarget(NamedTuple):
@@ -50,11 +53,12 @@ def identify(
     provider: Provider,
     operations: Mapping[str, Operation],
     scope: Scope,
-    hint: Callable[[str, str, str], str],
+    hint: Callable[[str, str, str, str], str],
 ) -> RequestTarget:
     """Return the target of a request to a path that has these operations, by method.
 
-    `hint` returns the hint for an unknown path at an origin, where a prefix of paths is hidden.
+    `hint` returns the hint for a method and an unknown path at an origin, where a prefix of paths
+    is hidden.
     """
     headers = Headers(scope["headers"])
     operation = operations.get(scope["method"], NO_OPERATION)
@@ -66,7 +70,9 @@ def identify(
             origin += f"/~{sandbox}"
         if operation is NO_OPERATION:
             hidden = scope.get(HIDDEN, "")
-            reject_unknown(scope, operations, lambda path: hint(path, origin, hidden))
+            reject_unknown(
+                scope, operations, lambda method, path: hint(method, path, origin, hidden)
+            )
         key = api_key(operation, headers)
     except Problem as raised:
         problem = raised
@@ -103,11 +109,11 @@ def sandbox_name(scope: Scope, headers: Headers) -> str:
 
 
 def reject_unknown(
-    scope: Scope, operations: Mapping[str, Operation], hint: Callable[[str], str]
+    scope: Scope, operations: Mapping[str, Operation], hint: Callable[[str, str], str]
 ) -> NoReturn:
     """Raise MethodNotAllowed, UnknownPath for a path without operations, or a certain problem.
 
-    `hint` returns the hint for a path.
+    `hint` returns the hint for a method and a path.
     """
     if PROBLEM in scope:
         raise scope[PROBLEM]
@@ -117,30 +123,25 @@ def reject_unknown(
         raise MethodNotAllowed(detail, headers={"allow": allowed})
     path: str = scope["path"]
     shown = path.removeprefix(scope.get(HIDDEN, ""))
-    raise UnknownPath(f"no operation has the path {shown}", hint=hint(path))
+    raise UnknownPath(f"no operation has the path {shown}", hint=hint(scope["method"], path))
 
 
-def control_path_hint(control: Document, path: str, origin: str) -> str:
-    """Return the read-only entry points of the control API, and the operation that is closest.
-
-    Where a path has several operations, the hint names GET: it must not suggest a call that
-    changes state.
-    """
+def control_path_hint(control: Document, method: str, path: str, origin: str) -> str:
+    """Return the read-only entry points of the control API, and the operation that is closest."""
     base = control.base_path
-    operations = control.operations.values()
-    reads = [f"GET {operation.path}" for operation in operations if operation.method == "GET"]
-    entry_points = ", ".join(read for read in reads if "{" not in read)
-    hint = f"read-only entry points below {origin}{base}: {entry_points}"
-    methods = {
-        operation.path: operation.method
-        for operation in sorted(operations, key=lambda operation: operation.method == "GET")
-    }
-    closest = closest_match(path.removeprefix(base), methods)
-    return f"{hint}; did you mean {methods[closest]} {base}{closest}?" if closest else hint
+    operations = [(operation.method, operation.path) for operation in control.operations.values()]
+    reads = ", ".join(
+        f"GET {read}" for verb, read in operations if verb == "GET" and "{" not in read
+    )
+    hint = f"read-only entry points below {origin}{base}: {reads}"
+    closest = _closest(method, path.removeprefix(base), operations)
+    return f"{hint}; did you mean {closest[0]} {base}{closest[1]}?" if closest else hint
 
 
-def path_hint(providers: list[Provider], path: str, origin: str, hidden: str = "") -> str:
-    """Return the base URLs, and the operation whose path is closest.
+def path_hint(
+    providers: list[Provider], method: str, path: str, origin: str, hidden: str = ""
+) -> str:
+    """Return the base URLs, and the operation that is closest.
 
     `hidden` is the prefix that the paths do not have for the client.
     """
@@ -149,12 +150,35 @@ def path_hint(providers: list[Provider], path: str, origin: str, hidden: str = "
         f" {origin}{provider.base_path.removeprefix(hidden)}"
         for provider in providers
     ]
-    known = {
-        provider.base_path + operation.path: operation.method
+    operations = [
+        (operation.method, provider.base_path + operation.path)
         for provider in providers
         for operation in provider.document.operations.values()
-    }
-    closest = closest_match(path, known)
+    ]
+    verb = _VERB.search(path)
+    if verb:  # as of a remote procedure: /delete-voice/1
+        methods = _METHODS[verb[1]]
+        operations = [operation for operation in operations if operation[0] in methods]
+        if not operations:
+            names = " or ".join(provider.title or provider.name for provider in providers)
+            return "; ".join([*hints, f"{names} documents no operation to {verb[1]} a record"])
+        method = operations[0][0]
+    closest = _closest(method, path, operations)
     if closest:
-        hints.append(f"did you mean {known[closest]} {closest.removeprefix(hidden)}?")
+        hints.append(f"did you mean {closest[0]} {closest[1].removeprefix(hidden)}?")
     return "; ".join(hints)
+
+
+def _closest(
+    method: str, path: str, operations: Collection[tuple[str, str]]
+) -> tuple[str, str] | None:
+    """Return the method and path of the operation whose path is closest, or None.
+
+    Of a path with several operations, the one with the method of the request. None that may change
+    state is returned for a request that only reads.
+    """
+    verb = "GET" if method == "HEAD" else method
+    allowed = [item for item in operations if item[0] == verb or verb not in _READING]
+    methods = {name: other for other, name in sorted(allowed, key=lambda item: item[0] == verb)}
+    closest = closest_match(path, methods)
+    return (methods[closest], closest) if closest else None

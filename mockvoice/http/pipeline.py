@@ -148,12 +148,14 @@ async def _attempt(
     return None
 
 
-def _path_hint(mock: Mock, provider: Provider, path: str, origin: str, hidden: str) -> str:
+def _path_hint(
+    mock: Mock, provider: Provider, method: str, path: str, origin: str, hidden: str
+) -> str:
     """Return the hint for an unknown path of a provider, or for one that no provider serves."""
     if provider is not NO_PROVIDER:
-        return path_hint([provider], path, origin, hidden)
+        return path_hint([provider], method, path, origin, hidden)
     control = f"the control API is {origin}{mock.control.base_path}"
-    return f"{path_hint([*mock.providers.values()], path, origin)}; {control}"
+    return f"{path_hint([*mock.providers.values()], method, path, origin)}; {control}"
 
 
 async def _reject_page(
@@ -366,6 +368,8 @@ async def _execute(
         return await handle(ctx, decoded)
     except Problem as raised:
         problem = raised
+        if not problem.hint:
+            problem.hint = await ctx.owner_hint()
         if body.empty and not problem.hint:
             problem.hint = ctx.operation.empty_body_hint
         add_edition_hint(problem, ctx.provider, ctx.headers)

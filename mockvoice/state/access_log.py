@@ -18,6 +18,7 @@ from .journal import JournalEntry
 
 MAX_WAITING = 10_000  # lines that nobody has read yet; further ones are dropped and counted
 _MAX_PATH = 1000  # characters
+_MAX_REASON = 1000
 
 
 class AccessLog:
@@ -80,7 +81,9 @@ def access_log(form: str) -> AccessLog | None:
 
 
 def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
-    """Return the members of a line; they are named as in the journal."""
+    """Return the members of a line, most of them named as in the journal."""
+    redactor = entry.redactor()
+    reason = "; ".join(violation.sentence for violation in entry.violations)
     return {
         "at": timestamp(entry.at),
         "id": entry.id,
@@ -88,12 +91,14 @@ def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
         "provider": entry.provider,
         "operation": entry.operation,
         "method": entry.method,
-        "path": entry.redactor().text(entry.path)[:_MAX_PATH],
+        "path": redactor.text(entry.path)[:_MAX_PATH],
         "account": mask_key(entry.account) if entry.account else "",
         "status": entry.status,
         "fault": {"id": entry.fault, "kind": entry.kind} if entry.fault else None,
         "client_closed": entry.client_closed,
         "milliseconds": round(entry.milliseconds or 0.0, 3),
+        "reason": redactor.text(reason)[:_MAX_REASON] if reason else "",
+        "hint": redactor.text(entry.hint)[:_MAX_REASON] if entry.hint else "",
     }
 
 
@@ -110,4 +115,7 @@ def _text(entry: Mapping[str, Any]) -> str:
         fault=f"{fault['kind']} ({fault['id']})" if fault else "",
         client_closed=entry["client_closed"],
     )
-    return f"{entry['at']}  {sandbox}{line}  {entry['milliseconds']:.1f} ms"
+    hint = f"hint: {entry['hint']}" if entry["hint"] else ""
+    reason = "; ".join(filter(None, [entry["reason"], hint]))
+    end = f"  {reason if reason.isprintable() else repr(reason)}" if reason else ""
+    return f"{entry['at']}  {sandbox}{line}  {entry['milliseconds']:.1f} ms{end}"

@@ -51,13 +51,18 @@ READ_ONLY = (
         ("/nothing/like/it", ""),
         ("/request", "; did you mean GET /__mockvoice/requests?"),
         ("/fault/x", "; did you mean GET /__mockvoice/faults?"),
-        ("/rest", "; did you mean POST /__mockvoice/reset?"),
+        ("/rese", ""),  # POST /reset would change state
+        ("/samples", "; did you mean GET /__mockvoice/samples/{format}?"),
+        ("POST /rese", "; did you mean POST /__mockvoice/reset?"),
+        ("POST /clock/x", "; did you mean POST /__mockvoice/clock?"),
+        ("DELETE /fault", "; did you mean DELETE /__mockvoice/faults?"),
     ],
 )
 def test_unknown_control_path_hint_lists_read_only_entry_points(
     box: Box, path: str, suggestion: str
 ) -> None:
-    response = box.http.get(f"/__mockvoice{path}")
+    method, _, path = path.rpartition(" ")
+    response = box.http.request(method or "GET", f"/__mockvoice{path}")
     assert response.status_code == 404
     assert response.headers["x-mockvoice-hint"] == (
         f"read-only entry points below {box.url}/__mockvoice: {READ_ONLY}, GET /voices, GET /clock,"

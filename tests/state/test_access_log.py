@@ -58,6 +58,8 @@ def test_json_has_the_names_of_the_journal(capsys: pytest.CaptureFixture[str]) -
         "fault": None,
         "client_closed": None,
         "milliseconds": 1.25,
+        "reason": "",
+        "hint": "",
     }
     assert second["sandbox"] == "box"
     assert second["fault"] == {"id": "fault_1", "kind": "reset"}
