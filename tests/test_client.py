@@ -125,16 +125,45 @@ def test_asgi_app_needs_no_socket() -> None:
         async with httpx.AsyncClient(verify=False, transport=transport, headers=KEY) as client:
             url = f"{mock.retell.base_url}/list-voices"
             assert [(await client.get(url)).status_code for _ in range(2)] == [503, 200]
-            mock.retell.fail("reset")
-            with pytest.raises(ConnectionResetError):
-                await client.get(url)
         assert fault.hits == 1
-        assert [request.status for request in mock.requests] == [503, 200, None]
+        assert [request.status for request in mock.requests] == [503, 200]
         assert mock.sandbox("other").requests == []
         with pytest.raises(ControlError, match="kind must be one of"):
             mock.fail("bang")  # type: ignore[arg-type]  # invalid on purpose
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("reset", httpx.ReadError),
+        ("disconnect", httpx.RemoteProtocolError),
+        ("timeout", httpx.RemoteProtocolError),
+        ("truncate", httpx.RemoteProtocolError),
+    ],
+)
+def test_broken_connection_raises_the_error_of_httpx(
+    mock: Control, kind: Kind, error: type[httpx.TransportError]
+) -> None:
+    """An ASGI app raises what a socket leads to, so that code meets `httpx.TransportError`."""
+
+    async def get(control: Control, transport: httpx.AsyncBaseTransport) -> httpx.TransportError:
+        control.retell.fail(kind, seconds=0.01)
+        url = f"{control.retell.base_url}/list-voices"
+        async with httpx.AsyncClient(transport=transport, headers=KEY) as client:
+            with pytest.raises(httpx.TransportError) as caught:
+                await client.get(url)
+        assert caught.value.request.url == url
+        return caught.value
+
+    app = mockvoice.create_app()
+    in_process = asyncio.run(get(app.control, httpx.ASGITransport(app)))
+    over_socket = asyncio.run(get(mock, httpx.AsyncHTTPTransport()))
+    assert isinstance(in_process, error)
+    assert isinstance(over_socket, error)
+    assert isinstance(in_process, ConnectionResetError)
+    assert "by a fault" in str(in_process)
 
 
 def test_fault_as_context_manager_is_removed(mock: Control) -> None:
@@ -175,6 +204,7 @@ def test_sequence_with_delay(mock: Control) -> None:
     assert first.fault
     assert first.fault.kind == "delay, status"
     assert second.response
+    assert second.response.headers["retry-after"] == "0"
     assert second.response.headers["retry-after-ms"] == "500"
 
 

@@ -30,7 +30,7 @@ FIELDS: Mapping[str, str] = {
     "status": "response status (default: the documented error)",
     "body": "response body, as JSON or text (default: the documented error)",
     "headers": 'additional response headers: {"x-name": "value"}',
-    "retry_after": "seconds to send as Retry-After",
+    "retry_after": "seconds to send as Retry-After; below 1 in retry-after-ms",
     "when": "fail before or after the operation takes effect",
     "seconds": "duration of delay, timeout and drip",
     "jitter": "half width, standard deviation or sigma of the duration",

@@ -109,7 +109,8 @@ class Status(InjectedFault):
         headers = {name.lower(): value for name, value in self.data.get("headers", {}).items()}
         retry_after = self.data.get("retry_after")
         if retry_after is not None:
-            headers["retry-after"] = str(math.ceil(retry_after))
+            # In whole seconds: a client that does not read milliseconds need not wait for one.
+            headers["retry-after"] = str(math.ceil(retry_after) if retry_after >= 1 else 0)
             if retry_after < 1:
                 headers["retry-after-ms"] = f"{retry_after * 1000:g}"
         status = int(self.data.get("status") or default)

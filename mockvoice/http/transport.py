@@ -19,6 +19,10 @@ _DRIP_PIECES = 20
 _PIECE_BYTES = 64 * 1024
 
 
+class ConnectionClosed(ConnectionResetError):
+    """A fault closes the connection to a client in this process, which has no socket."""
+
+
 @dataclass(slots=True, eq=False)
 class RawResponse:
     """A response as it is sent; a body that is an iterator is streamed.
@@ -157,7 +161,7 @@ class ResponseTransport:
         if self.closed:
             return
         if self._connection.transport is None:
-            raise ConnectionResetError("mockvoice: connection closed by a fault")
+            raise ConnectionClosed("mockvoice: connection closed by a fault")
         self._connection.close()
         await self._wait_for_disconnect()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -100,8 +101,9 @@ def test_third_failure_is_raised_with_the_code_of_the_provider(
 def test_retry_after_is_sent_in_seconds_and_milliseconds(box: Box) -> None:
     key = {"Authorization": f"Bearer {KEY}"}
     for retry_after, seconds, milliseconds in [
-        (0.001, "1", "1"),
-        (0.25, "1", "250"),
+        (0, "0", "0"),
+        (0.001, "0", "1"),
+        (0.25, "0", "250"),
         (1, "1", None),
         (1.5, "2", None),
         (30, "30", None),
@@ -110,6 +112,20 @@ def test_retry_after_is_sent_in_seconds_and_milliseconds(box: Box) -> None:
         headers = box.http.get("/retell/list-voices", headers=key).headers
         assert headers["retry-after"] == seconds
         assert headers.get("retry-after-ms") == milliseconds
+
+
+def test_sdks_wait_for_the_milliseconds_of_a_short_retry_after(
+    box: Box, a_telnyx: Telnyx, a_retell: Retell
+) -> None:
+    """They read `retry-after-ms` first: the 0 in `Retry-After` means their own backoff."""
+    for listing in (a_telnyx.voice_clones.list, a_retell.voice.list):
+        box.inject(status=429, retry_after=0.05, times=2)
+        listing()
+        entries = box.requests()[-3:]
+        assert [entry["status"] for entry in entries] == [429, 429, 200]
+        assert [entry["early"] for entry in entries] == [None, 0, 0]
+        times = [datetime.fromisoformat(entry["at"]).timestamp() for entry in entries]
+        assert min(times[1] - times[0], times[2] - times[1]) < 0.375  # their shortest backoff
 
 
 def test_retries_of_a_fault_after_the_operation_create_three_voices(
