@@ -80,7 +80,8 @@ def _causes(provider: Provider, operation: Operation) -> Iterator[Cause]:
             if cause[0] is not PayloadTooLarge or PayloadTooLarge not in dict(declared):
                 yield cause
     if operation.bodies and 413 in operation.responses:
-        yield PayloadTooLarge, "the whole body: over max_body_mb"
+        setting = "max_body_mb" if "multipart/form-data" in operation.bodies else "max_json_mb"
+        yield PayloadTooLarge, f"the whole body: over {setting}"
 
 
 def _described(limit: RateLimit) -> str:

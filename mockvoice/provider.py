@@ -15,6 +15,7 @@ from .config.settings import Settings
 from .errors import Problem
 from .openapi.document import Document, Operation
 from .openapi.normalize import ContractError
+from .redact import Redactor, request_secrets
 from .state.accounts import Account
 from .state.ids import Ids
 from .state.records import Data, Record
@@ -30,6 +31,8 @@ SPECS = next(  # inside an installed package, beside the package in a checkout
 )
 
 LATEST = "latest"  # the newest bundled edition of a contract
+_MESSAGE_CHARACTERS = 16_384  # of an internal error
+
 NO_OPERATION = Operation(id="", method="", path="")
 PRESET_CREATED = 1_704_067_200.0  # 2024-01-01, in seconds since 1970
 
@@ -241,9 +244,16 @@ class RequestContext:
         self._begin_ids()
 
     def record_internal_error(self, message: str) -> None:
-        """Log a failure of mockvoice itself, and add it to the journal entry."""
-        log.error("%s", message)
-        self.internal_error = message
+        """Log a failure of mockvoice itself, and add it to the journal entry.
+
+        Its secrets are masked here: the journal, which masks those of an entry, may evict what it
+        knows them from. Only the end of a long message is kept: a traceback ends with the
+        exception, whose text can contain a whole field.
+        """
+        headers = dict(self.headers.items())
+        secrets = request_secrets(self.account.key, headers, self.parameters, self.fields)
+        self.internal_error = Redactor(secrets).text(message)[-_MESSAGE_CHARACTERS:]
+        log.error("%s", self.internal_error)
 
     def sample_url(self, voice: str) -> str:
         """Return the URL at which the mock serves a sample of a voice."""

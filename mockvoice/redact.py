@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
@@ -79,6 +79,17 @@ def header_secrets(name: str, text: str) -> Iterator[str]:
     elif name == FAULT_HEADER:
         fault = _load(text)
         yield from [text, *_words(text)] if fault is None else fault_secrets(fault)
+
+
+def request_secrets(
+    account: str, headers: Mapping[str, str], *values: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield the secrets of a request: its API key, and those in headers, query and fields."""
+    yield account
+    for name, text in headers.items():
+        yield from header_secrets(name, text)
+    for members in values:
+        yield from find_secrets(members)
 
 
 def _words(text: str) -> list[str]:

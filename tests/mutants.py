@@ -29,7 +29,7 @@ from coverage import CoverageData
 ROOT = Path(__file__).parents[1]
 
 PACKAGES = ("faults", "state", "http", "openapi", "providers")
-FAST = ["-m", "not slow and not network", "--hypothesis-profile=fast", "--ignore=tests/sdk"]
+FAST = ["-m", "not slow and not network", "--hypothesis-profile=fast", "--ignore=tests/sdk", "--ignore=tests/cli"]
 FEW = 40  # tests that run first
 TIMEOUT = 400  # seconds for the tests of one mutant
 
@@ -185,6 +185,7 @@ def run(copy: Path, *arguments: str, timeout: float | None = TIMEOUT) -> bool:
         )
     except subprocess.TimeoutExpired:
         return False
+    (copy / "output.txt").write_bytes(done.stdout[-3000:])
     return done.returncode == 0
 
 
@@ -193,7 +194,7 @@ def measure(copy: Path) -> CoverageData:
     coverage = ["--cov=mockvoice", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
     (copy / "lines.ini").write_text("[run]\n", encoding="utf-8")  # neither branches nor processes
     if not run(copy, *FAST, *coverage, "--cov-config=lines.ini", timeout=None):
-        sys.exit("the tests fail without any change")
+        sys.exit(f"the tests fail without any change:\n{(copy / 'output.txt').read_text()}")
     data = CoverageData(str(copy / ".coverage"))
     data.read()
     return data
@@ -236,7 +237,7 @@ def main() -> int:
     killed = 0
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder).resolve() / "copy"
-        ignored = shutil.ignore_patterns(".*", "node_modules", "__pycache__", "dist")
+        ignored = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "node_modules", "dist")
         shutil.copytree(ROOT, copy, ignore=ignored)
         data = measure(copy)
         for mutant in chosen:

@@ -32,11 +32,11 @@ async def list_requests(ctx: ControlContext) -> JSON:
 
 
 async def count_requests(ctx: ControlContext) -> JSON:
+    counted, evicted = await ctx.store.count_entries(ctx.sandbox)
     counts = [
         {"provider": provider, "operation": operation, "status": status, "count": total}
-        for provider, operation, status, total in await ctx.store.count_entries(ctx.sandbox)
+        for provider, operation, status, total in counted
     ]
-    _, evicted = await ctx.store.list_entries(ctx.sandbox)
     return {"counts": counts, "evicted": evicted}
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from ..errors import Violation
-from ..redact import Redactor, find_secrets, header_secrets
+from ..redact import Redactor, request_secrets
 from .events import NO_EVENT, EventNumber
 
 _ENTRY_BYTES = 1100  # of an entry without its texts and values, measured
@@ -71,10 +71,13 @@ class JournalEntry(NamedTuple):
 
     def redactor(self) -> Redactor:
         """Return what masks the secrets of the request wherever they occur."""
-        secrets = [self.account]
-        for name, text in self.header_texts().items():
-            secrets += header_secrets(name, text)
-        return Redactor([*secrets, *find_secrets(self.query_texts()), *find_secrets(self.fields)])
+        return Redactor(
+            request_secrets(self.account, self.header_texts(), self.query_texts(), self.fields)
+        )
+
+    def without_content(self) -> JournalEntry:
+        """Return the entry without what the client sent in the body, and without the response."""
+        return self._replace(fields={}, uploads=(), violations=(), response=b"")
 
     @property
     def weight(self) -> int:
@@ -190,8 +193,8 @@ def _counted(entry: JournalEntry) -> tuple[str, str, int | None]:
 class Journal:
     """The entries of one sandbox in memory, at most `capacity`; `bytes` is their weight.
 
-    The oldest entries are evicted. Entries with an internal error stay in `internal_errors`, and
-    evicted entries remain counted in `counts`, by provider, operation and status.
+    The oldest entries are evicted. Those with an internal error stay in `internal_errors`, without
+    their content, and all remain counted in `counts`, by provider, operation and status.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -233,6 +236,9 @@ class Journal:
         _, oldest = self._entries.popitem(last=False)
         self.bytes -= oldest.weight
         self.evicted += 1
+        for i, entry in enumerate(self.internal_errors):
+            if entry is oldest.entry:
+                self.internal_errors[i] = entry.without_content()
         return oldest.entry
 
     def completed(self, after: int, *, overall: bool) -> list[tuple[int, JournalEntry, int]]:

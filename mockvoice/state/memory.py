@@ -438,10 +438,11 @@ class MemoryStore:
         journal = self._sandbox(sandbox).journal
         return [*journal], journal.evicted
 
-    async def count_entries(self, sandbox: str) -> Sequence[RequestCount]:
-        """Return the number of requests by provider, operation and status."""
-        counts = self._sandbox(sandbox).journal.counts
-        return [RequestCount(*key, number) for key, number in counts.items() if number]
+    async def count_entries(self, sandbox: str) -> tuple[Sequence[RequestCount], int]:
+        """Return the number of requests by provider, operation and status, and of evicted ones."""
+        journal = self._sandbox(sandbox).journal
+        counts = [RequestCount(*key, total) for key, total in journal.counts.items() if total]
+        return counts, journal.evicted
 
     async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
         """Return one journal entry."""

@@ -313,14 +313,14 @@ class RedisStore:
         entries, evicted = await self._client.run("list_entries", sandbox)
         return [decode_entry(entry) for entry in entries], evicted
 
-    async def count_entries(self, sandbox: str) -> Sequence[RequestCount]:
-        """Return the number of requests by provider, operation and status."""
-        counts = await self._client.run("count_entries", sandbox)
+    async def count_entries(self, sandbox: str) -> tuple[Sequence[RequestCount], int]:
+        """Return the number of requests by provider, operation and status, and of evicted ones."""
+        counts, evicted = await self._client.run("count_entries", sandbox)
         found = []
         for name, total in _pairs(counts):
             provider, operation, status = json.loads(name)
             found.append(RequestCount(provider, operation, status, int(total)))
-        return found
+        return found, evicted
 
     async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:
         """Return one journal entry."""

@@ -242,10 +242,10 @@ class Store(Protocol):
     async def list_entries(self, sandbox: str) -> tuple[Sequence[JournalEntry], int]:
         """Return the journal, oldest first, and the number of evicted entries."""
 
-    async def count_entries(self, sandbox: str) -> Sequence[RequestCount]:
-        """Return the number of requests by provider, operation and status, evicted ones included.
+    async def count_entries(self, sandbox: str) -> tuple[Sequence[RequestCount], int]:
+        """Return the number of requests by provider, operation and status, and of evicted entries.
 
-        Counting begins anew whenever the journal is deleted.
+        Evicted entries are counted, too. Counting begins anew whenever the journal is deleted.
         """
 
     async def get_entry(self, sandbox: str, number: int) -> JournalEntry | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +73,24 @@ def test_verification_keeps_internal_errors_after_1000_further_requests(tmp_path
         (entry,) = box.control.get("/verification").json()["requests"]
     assert (entry["id"], entry["operation"]) == ("request_1", "listSongs")
     assert entry["internal_error"].rstrip().endswith("RuntimeError: oh no")
+
+
+def test_log_and_evicted_errors_contain_neither_secrets_nor_content(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(ctx: RequestContext) -> Any:
+        raise RuntimeError(f"{'x' * 100_000}: cannot bill {ctx.headers.get('x-api-key')}")
+
+    with serve_acme(tmp_path, fail) as box:
+        box.http.get("/acme/v9/songs?token=t0ken-value", headers={"x-api-key": "key-of-mine"})
+        for _ in range(1001):
+            box.http.get("/acme/v9/nowhere")
+        text = box.control.get("/verification").text
+        (stored,) = asyncio.run(box.server.mock.store.list_internal_errors(box.name))
+    for secret in ("key-of-mine", "t0ken-value"):
+        assert secret not in text + caplog.text + stored.internal_error
+    assert "cannot bill" in stored.internal_error
+    assert stored.weight < 20_000
 
 
 def test_response_that_violates_its_contract_is_recorded(tmp_path: Path) -> None:
