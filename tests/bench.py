@@ -15,8 +15,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -189,6 +190,63 @@ def uploads(http: str) -> None:
             )
 
 
+def multipart(sample: bytes) -> tuple[str, bytes]:
+    """Return content type and body of a clone request with this sample."""
+    head = b'--b\r\ncontent-disposition: form-data; name="audio_file"; filename="f"\r\n\r\n'
+    return "multipart/form-data; boundary=b", b"".join([head, sample, b"\r\n--b--\r\n"])
+
+
+def large_requests() -> Iterator[tuple[str, str, bytes]]:
+    """Yield requests that take the most work, as a name, a content type and a body."""
+    size = 60_000_000
+    boxes = b"\0\0\0\x14ftypM4A \0\0\0\0M4A " + b"\0\0\0\x08free" * (size // 8)
+    flac = b"fLaC\0\0\0\x22" + bytes(34) + b"\x01\0\0\0" * (size // 4)
+    for name, content in (
+        ("WAV, 60 MB", sample(size)),
+        ("0xFF as MP3, 60 MB", b"\xff" * size),
+        ("empty boxes as M4A, 60 MB", boxes),
+        ("empty blocks as FLAC, 60 MB", flac),
+    ):
+        yield name, *multipart(content)
+    yield "JSON, 60 MB", "application/json", b"[" + b"0," * (size // 2) + b"0]"
+    yield "JSON of 1,000 levels, 4 MB", "application/json", b"[" * 1_000 + b" " * 4_000_000
+    yield "JSON, 4 MB", "application/json", b"[" + b"0," * 2_000_000 + b"0]"
+    form = "application/x-www-form-urlencoded"
+    yield "form, 4 MB", form, b"a=" + b"%41" * 1_300_000
+    yield "form of empty fields, 4 MB", form, b"a&" * 2_000_000
+
+
+def latency() -> None:
+    """Measure how long `/health` takes while a large request is received and rejected."""
+    print("\nslowest /health during a request")
+    command = ["-c", MOCKVOICE, "PORT", "auto"]
+    with start_server("mockvoice", command, TELNYX, "/health") as mock:
+        for name, content_type, body in large_requests():
+            stop, times = threading.Event(), list[float]()
+            watcher = threading.Thread(target=watch, args=(mock.port, stop, times))
+            watcher.start()
+            connection = HTTPConnection("127.0.0.1", mock.port)
+            headers = {"authorization": "Bearer KEY_test", "content-type": content_type}
+            with suppress(ConnectionError):  # rejected before its end
+                connection.request("POST", TELNYX, body, headers)
+                connection.getresponse().read()
+            connection.close()
+            stop.set()
+            watcher.join()
+            print(f"{name:<28} {max(times):>6.1f} ms of {len(times)} requests")
+
+
+def watch(port: int, stop: threading.Event, times: list[float]) -> None:
+    """Request `/health` one time after another, and record the milliseconds of each."""
+    connection = HTTPConnection("127.0.0.1", port)
+    while not (stop.is_set() and times):
+        begin = time.perf_counter()
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        times.append((time.perf_counter() - begin) * 1000)
+    connection.close()
+
+
 def start() -> None:
     """Measure the time from process start to first response, and memory after it."""
     serve = ["-m", "mockvoice", "serve", "--port", "PORT"]
@@ -215,5 +273,6 @@ def start() -> None:
 
 if __name__ == "__main__":
     start()
+    latency()
     for parser in sys.argv[1:] or ("h11", "httptools"):
         uploads(parser)
