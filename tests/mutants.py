@@ -29,7 +29,13 @@ from coverage import CoverageData
 ROOT = Path(__file__).parents[1]
 
 PACKAGES = ("faults", "state", "http", "openapi", "providers")
-FAST = ["-m", "not slow and not network", "--hypothesis-profile=fast", "--ignore=tests/sdk", "--ignore=tests/cli"]
+FAST = [
+    "-m",
+    "not slow and not network",
+    "--hypothesis-profile=fast",
+    "--ignore=tests/sdk",
+    "--ignore=tests/cli",
+]
 FEW = 40  # tests that run first
 TIMEOUT = 400  # seconds for the tests of one mutant
 
