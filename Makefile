@@ -31,7 +31,7 @@ MUTANTS ?= 200
 # The markers of packages that are locked for Python 3.12 only because Supertone's SDK declares it.
 SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version >= '3\.12'
 
-.PHONY: help run test test-fast node format check bench fuzz schemathesis mutants nightly lock \
+.PHONY: help run test test-fast node languages format check bench fuzz schemathesis mutants nightly lock \
 	dist check-tag base image image-test clean
 
 help:                     ## list the targets
@@ -49,6 +49,9 @@ test-fast: $(VENV)/dev    ## run the tests that need no network, no package inst
 
 node: $(VENV)/dev $(NODE)  ## run the stories of the Node SDKs
 	$(PY) -m pytest tests/sdk/test_node.py
+
+languages: $(VENV)/dev    ## run the test helpers for Go and Java, where these are installed
+	$(PY) -m pytest -rs tests/languages.py
 
 format: $(VENV)/dev       ## format the code and fix what lint can fix
 	$(PY) -m ruff format .
@@ -71,7 +74,7 @@ schemathesis: $(VENV)/dev .venv-schemathesis/ready  ## test the contracts with S
 mutants: $(VENV)/dev      ## change a random sample of the code; print the changes that no test notices
 	$(PY) -m tests.mutants --sample $(MUTANTS)
 
-nightly: image-test bench node fuzz  ## run everything that takes too long for every push
+nightly: image-test bench node languages fuzz  ## run everything that takes too long for every push
 
 lock: $(VENV)/dev         ## write the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --extra tls --group dev --output-file dev.lock

@@ -99,6 +99,8 @@ CHECKED_BLOCKS = [
     r"docs/command-line\.md\S+ sh job\.sh",
     r"README\.md\S+ text report",
     r"examples/README\.md\S+ text coverage",  # test_recipes.py
+    r"docs/other-languages\.md\S+ js \w+(\.test)?\.mjs",  # test_other_languages.py
+    r"docs/other-languages\.md\S+ (go|java) \w+\.\w+",  # languages.py
     r"docs/architecture\.md\S+ (text layout|mermaid)",
     r"docs/ci\.md\S+ (sh|yaml|js voices\.mjs)",  # test_recipes.py
     r"CONTRIBUTING\.md\S+ diff [\w ]+",  # test_contributing.py
