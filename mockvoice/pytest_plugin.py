@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -100,16 +100,20 @@ def _percentage(text: str) -> float:
 def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
     """Yield the server of this test process: at MOCKVOICE_URL if set, else a new one."""
     from . import connect, serve
+    from .client.control import Namespace
 
     url = os.environ.get("MOCKVOICE_URL")
     coverage = pytestconfig.stash.get(_COVERAGE, None)
+    namespace = Namespace()
     if url:
         if coverage:
             coverage.shared = True
-        yield connect(url)
+        control = connect(url).in_namespace(namespace)
+        yield control
+        _delete(control, namespace.names)
     else:
         with serve(providers=pytestconfig.getini("mockvoice_providers")) as control:
-            yield control
+            yield control.in_namespace(namespace)
             if coverage:
                 coverage.add(control)
 
@@ -118,15 +122,17 @@ def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
 def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iterator[Control]:
     """Yield a sandbox for one test; `mockvoice_strict` verifies it afterwards."""
     import re
-    from uuid import uuid4
     from zlib import crc32
+
+    from .client.control import Namespace
 
     node: pytest.Item = request.node
     settings = _marker_arguments(node)
     strict = settings.pop("strict", request.config.getini("mockvoice_strict"))
     faults = settings.pop("faults", ())
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", node.name)[:48]
-    control = mockvoice_server.sandbox(f"{name}-{uuid4().hex[:8]}")
+    namespace = Namespace()
+    name = namespace.unique(re.sub(r"[^A-Za-z0-9._-]+", "-", node.name)[:48])
+    control = mockvoice_server.in_namespace(namespace, name)
     # The sandbox name differs in each run; the random seed does not.
     control.reset(**{"seed": crc32(node.nodeid.encode()), **settings})
     for fault in faults:
@@ -141,9 +147,18 @@ def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iter
         usage.report = control.report()
     else:
         del node.stash[_USAGE]
-    control.reset()
+    _delete(control, {name, *namespace.names})
     if problems:
         pytest.fail(problems, pytrace=False)
+
+
+def _delete(control: Control, names: Iterable[str]) -> None:
+    """Delete the sandboxes with these names."""
+    from .client.control import ControlError
+
+    for name in names:
+        with suppress(ControlError):  # evicted, or deleted by a test
+            control.delete_sandbox(name)
 
 
 def _marker_arguments(node: pytest.Item) -> dict[str, Any]:

@@ -82,6 +82,7 @@ LAYERS = [
     "control.coverage",
     "control.voices",
     "control.accounts",
+    "control.sandboxes",
     "control.reset",
     "control.api",
     "config.file",
@@ -101,6 +102,7 @@ LAYERS = [
     "cli.samples",
     "cli.ca",
     "cli.faults",
+    "cli.sandboxes",
     "cli.__init__",
     "__main__",
 ]

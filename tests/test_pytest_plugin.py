@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
+
+import mockvoice
 
 from .cli.processes import clean_environ, serving
 
@@ -71,6 +74,46 @@ def test_seeded(mockvoice, time):
     assert len({*own}) == 2
     seeded = [re.findall(r"seeded (\S+)", run) for run in runs]
     assert len({*seeded[0], *seeded[1]}) == 1
+
+
+TWO_SANDBOXES = """
+    def test_it(mockvoice, mockvoice_server):
+        for control in (mockvoice, mockvoice_server):
+            other = control.sandbox("other")
+            assert other.name.startswith("other-")
+            assert control.sandbox("other").name == other.name
+            assert other.voices == []
+            voice = clone(other).json()["voice_id"]
+            print("voice", voice)
+            assert [v.id for v in control.sandbox("other").voices] == [voice]
+            assert control.sandbox("other").sandbox("other").voices[0].id == voice
+        assert mockvoice.sandbox("other").name != mockvoice_server.sandbox("other").name
+        assert mockvoice.voices == []
+"""
+
+
+def test_sandboxes_of_the_fixtures_are_unique_to_a_run_and_deleted(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makepyfile(CLONE + textwrap.dedent(TWO_SANDBOXES))
+    with mockvoice.serve() as server:
+        monkeypatch.setenv("MOCKVOICE_URL", server.url)
+        literal = server.sandbox("other")
+        literal.telnyx.add_voice()
+        voices = []
+        for _ in range(2):
+            result = pytester.runpytest_subprocess("-s")
+            result.assert_outcomes(passed=1)
+            voices.append(re.findall(r"voice (\S+)", result.stdout.str()))
+        assert voices[0] == voices[1]  # ids repeat, although names do not
+        assert server.sandboxes == ["", "other"]
+        assert literal.name == "other"
+        assert len(literal.voices) == 1
+
+
+def test_test_may_delete_its_own_sandbox(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(mockvoice):\n    mockvoice.delete_sandbox(mockvoice.name)\n")
+    pytester.runpytest().assert_outcomes(passed=1)
 
 
 def test_marker_changes_settings(pytester: pytest.Pytester) -> None:
@@ -372,7 +415,7 @@ def _normalize(report: str, folder: Path) -> str:
     report = report[report.index("collected") :].replace(str(folder), "FOLDER")
     for pattern, replacement in (
         (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
-        (r"(/~[\w.-]+)-[0-9a-f]{8}\b", r"\1-TOKEN"),
+        (r"(/~[\w.-]+)-[0-9a-f]{12}\b", r"\1-TOKEN"),
         (r" in \d+\.\d+s", " in TIME"),
         (r"=+( .+ in TIME) =+", r"==\1 =="),
         (r'File ".*/(mockvoice/|site-packages/)', r'File "\1'),

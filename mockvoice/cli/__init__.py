@@ -13,7 +13,7 @@ from .. import __version__
 from ..config.settings import SettingsError
 from ..errors import StoreUnavailable
 from ..openapi.normalize import ContractError
-from . import ca, contracts, faults, health, report, requests, samples, serve, validate
+from . import ca, contracts, faults, health, report, requests, samples, sandboxes, serve, validate
 from .commands import Command, UsageError
 
 COMMANDS: tuple[Command, ...] = (
@@ -26,6 +26,7 @@ COMMANDS: tuple[Command, ...] = (
     *samples.COMMANDS,
     *ca.COMMANDS,
     *faults.COMMANDS,
+    *sandboxes.COMMANDS,
 )
 
 

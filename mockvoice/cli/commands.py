@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # The functions import the rest, because `mockvoice health` runs every few seconds in a container.
 
 
+_SHOWN = 20  # sandboxes in a message
+
+
 class UsageError(ValueError):
     """Arguments that contradict each other or cannot be used."""
 
@@ -179,6 +182,36 @@ def with_control(
             return fail(error)
 
     return run_connected
+
+
+def with_sandbox(
+    run: Callable[[Control, argparse.Namespace], int | None],
+) -> Callable[[argparse.Namespace], int]:
+    """Wrap a command about the state of a sandbox, which has to exist; see `with_control`."""
+
+    @wraps(run)
+    def run_checked(control: Control, options: argparse.Namespace) -> int | None:
+        check_sandbox(control)
+        return run(control, options)
+
+    return with_control(run_checked)
+
+
+def check_sandbox(control: Control) -> None:
+    """Raise ControlError if the sandbox does not exist: most often its name is mistyped."""
+    if not control.name or control.name in (names := control.sandboxes):
+        return
+    from ..client.control import ControlError
+    from ..text import did_you_mean
+
+    existing = [name for name in names if name]
+    hint = did_you_mean(control.name, existing)
+    suggestion = f" ({hint})" if hint else ""
+    shown = ", ".join(existing[-_SHOWN:]) or "none but the default one"
+    more = f", and {len(existing) - _SHOWN} older ones" if len(existing) > _SHOWN else ""
+    raise ControlError(
+        f"there is no sandbox {control.name}{suggestion}; existing sandboxes: {shown}{more}"
+    )
 
 
 def fail(reason: object) -> int:

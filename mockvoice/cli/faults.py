@@ -10,7 +10,14 @@ from urllib.parse import quote
 
 from ..faults.shorthand import is_name, shorthand_fields
 from ..models import FaultFields
-from .commands import Command, add_json_argument, add_server_arguments, print_json, with_control
+from .commands import (
+    Command,
+    add_json_argument,
+    add_server_arguments,
+    print_json,
+    with_control,
+    with_sandbox,
+)
 
 if TYPE_CHECKING:
     from ..client.control import Control
@@ -40,7 +47,7 @@ FIELDS: Mapping[str, str] = {
 }
 
 
-@with_control
+@with_sandbox
 def faults(control: Control, options: argparse.Namespace) -> None:
     """List the faults with the number of times that each fired."""
     from .. import report
@@ -120,7 +127,7 @@ def _add_add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, dest=name, default=argparse.SUPPRESS, help=help, **options)
 
 
-@with_control
+@with_sandbox
 def faults_remove(control: Control, options: argparse.Namespace) -> None:
     """Remove faults by id."""
     for id in options.ids:
@@ -132,7 +139,7 @@ def _add_remove_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", metavar="ID", nargs="+", help="id of a fault, such as fault_1")
 
 
-@with_control
+@with_sandbox
 def faults_clear(control: Control, options: argparse.Namespace) -> None:
     """Remove all faults."""
     control.clear_faults()

@@ -6,13 +6,13 @@ import argparse
 from typing import TYPE_CHECKING, get_args
 
 from ..coverage import Format, render, shortfall
-from .commands import Command, UsageError, add_server_arguments, fail, with_control
+from .commands import Command, UsageError, add_server_arguments, fail, with_sandbox
 
 if TYPE_CHECKING:
     from ..client.control import Control
 
 
-@with_control
+@with_sandbox
 def report(control: Control, options: argparse.Namespace) -> int:
     """Show the operations, documented statuses and fault kinds that your tests have exercised.
 

@@ -13,6 +13,7 @@ from .commands import (
     add_server_arguments,
     print_json,
     with_control,
+    with_sandbox,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _FILTERS = {  # query parameters of `GET /requests` by flag
 }
 
 
-@with_control
+@with_sandbox
 def requests(control: Control, options: argparse.Namespace) -> None:
     """Show received requests with their responses and violations, oldest first."""
     from .. import report

@@ -10,7 +10,8 @@ from datetime import datetime
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
+from zlib import crc32
 
 from .. import report
 from ..faults.shorthand import shorthand_fields
@@ -445,6 +446,18 @@ class ClockControl:
         return datetime.fromisoformat(clock["now"])
 
 
+class Namespace:
+    """Makes the names of sandboxes unique; `names` are those that were created in it."""
+
+    def __init__(self) -> None:
+        self._suffix = os.urandom(6).hex()
+        self.names: set[str] = set()
+
+    def unique(self, name: str) -> str:
+        """Return the name that a sandbox has on the server."""
+        return f"{name or 'default'}-{self._suffix}"
+
+
 class Environment(Protocol):
     """Sets environment variables and restores them later, like pytest's monkeypatch."""
 
@@ -455,7 +468,8 @@ class Environment(Protocol):
 class Control(ControlScope):
     """One sandbox of a mock, with its providers.
 
-    `url` precedes the base paths of the providers: `http://127.0.0.1:4010/~name`.
+    `url` precedes the base paths of the providers: `http://127.0.0.1:4010/~name`. `name` is the
+    name of the sandbox, "" for the default one.
     """
 
     telnyx: ProviderControl
@@ -463,9 +477,13 @@ class Control(ControlScope):
     supertone: ProviderControl
     faseeh: ProviderControl
 
-    def __init__(self, server: ServerClient, prefix: str = "") -> None:
+    def __init__(
+        self, server: ServerClient, prefix: str = "", namespace: Namespace | None = None
+    ) -> None:
         super().__init__(SandboxClient(server, prefix), None)
         self.url = self._sandbox.url
+        self.name = unquote(prefix.removeprefix("/~"))
+        self._namespace = namespace
         self.clock = ClockControl(self._sandbox)
 
     def provider(self, name: str) -> ProviderControl:
@@ -487,8 +505,34 @@ class Control(ControlScope):
                 ) from None
 
     def sandbox(self, name: str) -> Control:
-        """Return another sandbox of the same server, created on first use."""
-        return Control(self._sandbox.server, sandbox_path(name))
+        """Return another sandbox of the same server, created on first use.
+
+        The controls of the pytest fixtures make the name unique, so that test runs that share a
+        server never share a sandbox; those of `connect` and `serve` use it as it is.
+        """
+        if self._namespace is None:
+            return Control(self._sandbox.server, sandbox_path(name))
+        unique = self._namespace.unique(name)
+        control = self.in_namespace(self._namespace, unique)
+        if unique not in self._namespace.names:
+            self._namespace.names.add(unique)
+            control.reset(seed=crc32(name.encode()))  # by default it depends on the unique name
+        return control
+
+    def in_namespace(self, namespace: Namespace, name: str | None = None) -> Control:
+        """Return this sandbox, or the one with a name, as a control in a namespace."""
+        path = sandbox_path(self.name if name is None else name)
+        return Control(self._sandbox.server, path, namespace)
+
+    @property
+    def sandboxes(self) -> list[str]:
+        """Names of all sandboxes of the server, oldest first; "" is the default one."""
+        listed = self._sandbox.request("GET", "/sandboxes")["sandboxes"]
+        return [sandbox["name"] for sandbox in listed]
+
+    def delete_sandbox(self, name: str) -> None:
+        """Delete a sandbox with everything in it. Raises ControlError if there is none."""
+        self._sandbox.request("DELETE", f"/sandboxes/{quote(name, safe='')}")
 
     def request(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """Send a control API request that has no method here; return its JSON, or bytes.

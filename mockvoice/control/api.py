@@ -40,6 +40,7 @@ from . import (
     requests,
     reset,
     samples,
+    sandboxes,
     verification,
     voices,
 )
@@ -86,6 +87,8 @@ HANDLERS: Mapping[str, Handler] = {
     "putAccount": accounts.put_account,
     "getClock": clock.get_clock,
     "setClock": clock.set_clock,
+    "listSandboxes": sandboxes.list_sandboxes,
+    "deleteSandbox": sandboxes.delete_sandbox,
     "reset": reset.reset,
 }
 

@@ -39,6 +39,11 @@ class ControlContext:
         """The state of all sandboxes."""
         return self.mock.store
 
+    @property
+    def server_url(self) -> str:
+        """The address at which the client reaches the default sandbox."""
+        return self.origin.removesuffix(f"/~{self.sandbox}")
+
     def find_provider(self, name: str) -> Provider:
         """Return the served provider with a name. Raises NotFound."""
         if name not in self.providers:

@@ -140,11 +140,13 @@ class MemoryStore:
             sandbox = _Sandbox(name, self._settings, self._versions, self._events.last)
             self._sandboxes[name] = sandbox
             if len(self._sandboxes) > self._settings.max_sandboxes + 1:  # besides the default one
-                oldest = next(name for name in self._sandboxes if name)
-                evicted = self._sandboxes.pop(oldest)
-                self._clear_journal(evicted)
-                self._release_records(evicted.records)
+                self._delete(next(name for name in self._sandboxes if name))
         return sandbox
+
+    def _delete(self, name: str) -> None:
+        sandbox = self._sandboxes.pop(name)
+        self._clear_journal(sandbox)
+        self._release_records(sandbox.records)
 
     @property
     def journal_bytes(self) -> int:
@@ -594,6 +596,13 @@ class MemoryStore:
         """Return the editions that a sandbox selects, without creating it."""
         state = self._sandboxes.get(sandbox)
         return state.editions if state else self._settings.edition
+
+    async def delete_sandbox(self, sandbox: str) -> bool:
+        """Delete a sandbox with everything in it."""
+        exists = sandbox in self._sandboxes
+        if exists:
+            self._delete(sandbox)
+        return exists
 
     async def get_sandbox(self, sandbox: str) -> tuple[str, float | None]:
         """Return the seed of a sandbox, and the time at which its configured records were made."""

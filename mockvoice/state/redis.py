@@ -468,6 +468,10 @@ class RedisStore:
         editions: dict[str, str] = json.loads(await self._client.run("get_editions", sandbox))
         return editions
 
+    async def delete_sandbox(self, sandbox: str) -> bool:
+        """Delete a sandbox with everything in it."""
+        return bool(await self._client.run("delete_sandbox", sandbox))
+
     async def get_sandbox(self, sandbox: str) -> tuple[str, float | None]:
         """Return the seed of a sandbox, and the time at which its configured records were made."""
         seed, started_at = await self._client.run("get_sandbox", sandbox)

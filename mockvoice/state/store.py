@@ -340,5 +340,11 @@ class Store(Protocol):
         Those of the settings if there is no such sandbox.
         """
 
+    async def delete_sandbox(self, sandbox: str) -> bool:
+        """Delete a sandbox with everything in it; False if there is none.
+
+        Requests in progress change nothing any more. The next use creates the sandbox again.
+        """
+
     async def get_sandbox(self, sandbox: str) -> tuple[str, float | None]:
         """Return the seed of a sandbox, and the time at which its configured records were made."""

@@ -24,6 +24,7 @@ def covered() -> Iterator[Control]:
         httpx.get(url)
         httpx.get(url, headers={"authorization": "Bearer KEY"})
         sandbox.reset()
+        control.sandbox("other").reset()
         yield control
 
 

@@ -50,7 +50,6 @@ def test_requests_shows_fields_and_violations(mock: Control) -> None:
         (["--limit", "1"], [3]),
         (["--limit", "1", "--provider", "telnyx"], [2]),
         (["--internal-errors"], []),
-        (["--sandbox", "other"], []),
     ],
 )
 def test_requests_filters(mock: Control, arguments: list[str], numbers: list[int]) -> None:

@@ -59,6 +59,11 @@ def a_request(http: httpx.Client) -> Mapping[str, Any]:
     return {"id": http.get("/retell/list-voices").headers["x-mockvoice-request"]}
 
 
+def a_sandbox(http: httpx.Client) -> Mapping[str, Any]:
+    http.get("/~unused/__mockvoice/faults")
+    return {"name": "unused"}
+
+
 # Values that a schema cannot know: ids that exist, and rules of a provider module.
 KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Mapping[str, Any]]] = {
     ("telnyx", "createVoiceClone"): {"voice_design_id": FRIENDLY, "version": 1},
@@ -104,6 +109,7 @@ KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
     },
     ("mockvoice", "listVoices"): {"provider": "retell"},
     ("mockvoice", "getRequest"): a_request,
+    ("mockvoice", "deleteSandbox"): a_sandbox,
     ("mockvoice", "addVoice"): {"provider": "retell", "collection": "voices", "data": {}},
     ("mockvoice", "getAccount"): {"provider": "telnyx"},
     ("mockvoice", "putAccount"): {"provider": "telnyx"},

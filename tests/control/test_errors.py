@@ -39,7 +39,8 @@ def test_errors_are_problem_documents(box: Box) -> None:
 
 READ_ONLY = (
     "GET /health, GET /providers, GET /faults, GET /requests, GET /requests/counts,"
-    " GET /report, GET /events, GET /verification, GET /coverage"
+    " GET /report, GET /events, GET /verification, GET /coverage, GET /voices, GET /clock,"
+    " GET /ca.pem, GET /ca.p12, GET /sandboxes"
 )
 
 
@@ -65,9 +66,7 @@ def test_unknown_control_path_hint_lists_read_only_entry_points(
     response = box.http.request(method or "GET", f"/__mockvoice{path}")
     assert response.status_code == 404
     assert response.headers["x-mockvoice-hint"] == (
-        f"read-only entry points below {box.url}/__mockvoice: {READ_ONLY}, GET /voices, GET /clock,"
-        " GET /ca.pem, GET /ca.p12"
-        f"{suggestion}"
+        f"read-only entry points below {box.url}/__mockvoice: {READ_ONLY}{suggestion}"
     )
 
 
