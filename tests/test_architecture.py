@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "mockvoice"
 LAYERS = [
     "types",
     "text",
+    "color",
     "redact",
     "errors",
     "config.settings",
@@ -48,6 +49,7 @@ LAYERS = [
     "report",
     "coverage",
     "client.control",
+    "client.events",
     "provider",
     "documented_errors",
     "seeding",

@@ -231,6 +231,13 @@ def write_output(path: str | None, content: bytes) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
+def print_report(text: str) -> None:
+    """Print a report, in color on a terminal."""
+    from ..color import is_colored, paint
+
+    print(paint(text) if is_colored(sys.stdout) else text, flush=True)
+
+
 def print_json(value: Any) -> None:
     """Print indented JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -92,14 +92,15 @@ class SandboxClient:
         content = None if body is None else json.dumps(body).encode()
         status, response = self.server.transport.send(method, target, content)
         if status >= 400:
-            raise ControlError(_error_message(method, target, status, response))
+            raise ControlError(error_message(method, target, status, response))
         try:
             return json.loads(response) if response else None
         except ValueError:  # also UnicodeDecodeError: audio
             return response
 
 
-def _error_message(method: str, target: str, status: int, response: bytes) -> str:
+def error_message(method: str, target: str, status: int, response: bytes) -> str:
+    """Return the message of an error response of the control API."""
     try:
         problem = json.loads(response)
         detail = problem.get("detail") or problem["title"]

@@ -52,8 +52,16 @@ def sandbox_path(name: str) -> str:
     return f"/~{quote(name, safe='')}" if name else ""
 
 
-def _authorization(control_token: str) -> dict[str, str]:
+def authorization(control_token: str) -> dict[str, str]:
+    """Return the header with the control token, if there is one."""
     return {"authorization": f"Bearer {control_token}"} if control_token else {}
+
+
+def connection_to(server: str, timeout: float) -> http.client.HTTPConnection:
+    """Return a connection to a server (`http://host:4010`) that is not open yet."""
+    scheme, _, netloc = server.partition("://")
+    kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+    return kind(netloc, timeout=timeout)
 
 
 class HTTPTransport:
@@ -61,10 +69,8 @@ class HTTPTransport:
 
     def __init__(self, url: str, timeout: float = TIMEOUT, control_token: str = "") -> None:
         self.url, _ = split_url(url)
-        self._headers = _authorization(control_token)
-        scheme, _, netloc = self.url.partition("://")
-        kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(netloc, timeout=timeout)
+        self._headers = authorization(control_token)
+        self._connection = connection_to(self.url, timeout)
         self._lock = threading.Lock()
 
     def __del__(self) -> None:
@@ -98,7 +104,7 @@ class ASGITransport:
 
     def __init__(self, app: App, url: str, control_token: str = "") -> None:
         self.url = url
-        self._headers = _authorization(control_token)
+        self._headers = authorization(control_token)
         self._app = app
 
     def send(self, method: str, target: str, body: bytes | None) -> tuple[int, bytes]:

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+from ..color import is_colored, paint
 from ..redact import mask_key
 from ..text import request_line
 from .clock import timestamp
@@ -76,7 +77,8 @@ def access_log(form: str) -> AccessLog | None:
     if form == "off":
         return None
     if form == "text":
-        return AccessLog(_text, "({} lines were dropped: nobody read the output)")
+        format = _colored_text if is_colored(sys.stdout) else _text
+        return AccessLog(format, "({} lines were dropped: nobody read the output)")
     return AccessLog(json.dumps, '{{"dropped": {}}}')
 
 
@@ -119,3 +121,7 @@ def _text(entry: Mapping[str, Any]) -> str:
     reason = "; ".join(filter(None, [entry["reason"], hint]))
     end = f"  {reason if reason.isprintable() else repr(reason)}" if reason else ""
     return f"{entry['at']}  {sandbox}{line}  {entry['milliseconds']:.1f} ms{end}"
+
+
+def _colored_text(entry: Mapping[str, Any]) -> str:
+    return paint(_text(entry))
