@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 VENV_PYTHON := $(if $(filter Windows_NT,$(OS)),Scripts/python.exe,bin/python)
 PY := $(VENV)/$(VENV_PYTHON)
+SUPPORTED := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+# Not empty if the environment was made with a Python that is too old, or that is gone.
+STALE := $(if $(wildcard $(VENV)),$(shell $(PY) $(SUPPORTED) 2>/dev/null || echo $(PY)))
 PIP_INSTALL := -m pip --disable-pip-version-check --quiet install
 
 NODE := tests/node/node_modules/ready
@@ -107,9 +110,15 @@ clean:                    ## delete everything that make has installed or built
 	rm -rf $(VENV) .venv-old .venv-schemathesis tests/node/node_modules dist
 
 $(PY):
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) $(SUPPORTED) || { \
+		echo "mockvoice needs Python 3.11 or newer, but '$(PYTHON) --version' says:" \
+			"$$($(PYTHON) --version 2>&1). Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" \
+			>&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
 
-$(VENV)/run: pyproject.toml build.lock image.lock | $(PY)
+.PHONY: $(STALE)
+
+$(VENV)/run: pyproject.toml build.lock image.lock $(STALE) | $(PY)
 	$(PY) $(PIP_INSTALL) --require-hashes -r build.lock -r image.lock
 	$(PY) $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
