@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class _Usage:
 
 
 _USAGE = pytest.StashKey[_Usage]()
+_REPORTED = pytest.StashKey[dict[str, tuple[str, str]]]()  # by URL, the last request so far
 _COVERAGE: pytest.StashKey[CoverageReport] = pytest.StashKey()
 
 
@@ -70,6 +71,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
     )
     parser.addini(
+        "mockvoice_config",
+        "configuration file of the server (default: MOCKVOICE_CONFIG, else mockvoice.yaml in the"
+        " root folder); off reads none",
+        default="",
+    )
+    parser.addini(
         "mockvoice_report", "print the contract coverage of the tests", type="bool", default=False
     )
     parser.addini("mockvoice_min", "minimum contract coverage in percent", default="")
@@ -96,11 +103,30 @@ def _percentage(text: str) -> float:
     raise pytest.UsageError(f"mockvoice_min must be a number from 0 to 100; got {text!r}")
 
 
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Name the configuration file."""
+    path = _config_file(config)
+    return f"mockvoice: settings from {path} (mockvoice_config = off reads none)" if path else None
+
+
+def _config_file(config: pytest.Config) -> str | None:
+    """Return the configuration file of the server that the tests start, or None."""
+    name = config.getini("mockvoice_config")
+    if name == "off" or os.environ.get("MOCKVOICE_URL"):
+        return None
+    default = config.rootpath / "mockvoice.yaml"
+    variable = os.environ.get("MOCKVOICE_CONFIG")
+    if name:
+        return str(config.rootpath / name)
+    return variable or (str(default) if default.is_file() else None)
+
+
 @pytest.fixture(scope="session")
 def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
     """Yield the server of this test process: at MOCKVOICE_URL if set, else a new one."""
     from . import connect, serve
     from .client.control import Namespace
+    from .config.settings import SettingsError
 
     url = os.environ.get("MOCKVOICE_URL")
     coverage = pytestconfig.stash.get(_COVERAGE, None)
@@ -112,7 +138,14 @@ def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
         yield control
         _delete(control, namespace.names)
     else:
-        with serve(providers=pytestconfig.getini("mockvoice_providers")) as control:
+        providers = pytestconfig.getini("mockvoice_providers")
+        with ExitStack() as stack:
+            try:
+                control = stack.enter_context(
+                    serve(providers=providers, config=_config_file(pytestconfig))
+                )
+            except SettingsError as error:
+                pytest.fail(str(error), pytrace=False)
             yield control.in_namespace(namespace)
             if coverage:
                 coverage.add(control)
@@ -198,11 +231,40 @@ def pytest_runtest_makereport(
     if report.failed and usage:
         usage.failed = True
         report.sections.append(("mockvoice journal", usage.report or _report(usage.control)))
+    names: list[str] = getattr(item, "fixturenames", [])
+    if "mockvoice_server" in names and "mockvoice" not in names:
+        _add_journals(item, report)
     return report
 
 
-def _report(control: Control) -> str:
+def _add_journals(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Report the requests of one test to each sandbox that it has from a fixture of its own."""
+    from .client.control import Control
+
+    fixtures: dict[str, Any] = getattr(item, "funcargs", {})
+    reported = item.config.stash.setdefault(_REPORTED, {})
+    for name, control in fixtures.items():
+        if isinstance(control, Control):
+            if report.failed:
+                text = _report(control, reported.get(control.url, ("", "")))
+                report.sections.append((f"mockvoice journal ({name})", text))
+            if report.when == "teardown":
+                with suppress(ConnectionError):  # stopped with the last test
+                    reported[control.url] = _last_request(control)
+
+
+def _last_request(control: Control) -> tuple[str, str]:
+    """Return the id and the time of the newest request, "" if there is none."""
+    listed = control.request("GET", "/requests", limit=1)["requests"]
+    return (listed[0]["id"], listed[0]["at"]) if listed else ("", "")
+
+
+def _report(control: Control, last: tuple[str, str] = ("", "")) -> str:
+    """Return the report of the requests after the last one of the tests before."""
     try:
-        return control.report()
+        # After a reset, another request may have its id.
+        listed = control.request("GET", "/requests")["requests"] if last[0] else []
+        known = any((entry["id"], entry["at"]) == last for entry in listed)
+        return control.report(since=last[0] if known else None)
     except ConnectionError as error:
         return str(error)

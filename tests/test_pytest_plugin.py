@@ -142,6 +142,105 @@ def test_strict_can_be_disabled_in_ini_file(pytester: pytest.Pytester) -> None:
     pytester.runpytest().assert_outcomes(passed=1)
 
 
+CONFIGURED = (
+    CLONE
+    + """
+def test_voice_and_audio(mockvoice):
+    assert [voice.data["voice_name"] for voice in mockvoice.retell.voices] == ["configured"]
+    assert clone(mockvoice, audio=b"Example data").status_code == 201
+
+@pytest.mark.mockvoice(audio="strict")
+def test_marker_overrides_the_file(mockvoice):
+    assert clone(mockvoice, audio=b"Example data").status_code == 400
+"""
+)
+CONFIGURATION = """
+audio: any
+workers: 4
+voices: [{provider: retell, data: {voice_name: configured}}]
+"""
+
+
+def test_fixture_reads_the_configuration_file(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makefile(".yaml", mockvoice=CONFIGURATION)
+    pytester.makepyfile(CONFIGURED)
+    result = pytester.runpytest()
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["mockvoice: settings from */mockvoice.yaml (*= off reads none)"])
+    folder = pytester.mkdir("other")
+    pytester.runpytest(folder, pytester.path, "-k", "voice").assert_outcomes(passed=2)
+    monkeypatch.setenv("MOCKVOICE_AUDIO", "strict")  # an environment variable overrides the file
+    pytester.runpytest().assert_outcomes(passed=1, failed=1)
+
+
+def test_configuration_file_can_be_named_and_turned_off(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makefile(".yaml", mockvoice="voices: []\naudio: strict", other=CONFIGURATION)
+    pytester.makepyfile(CONFIGURED)
+    pytester.runpytest("-o", "mockvoice_config=other.yaml").assert_outcomes(passed=2)
+    result = pytester.runpytest("-o", "mockvoice_config=off")
+    result.assert_outcomes(passed=1, failed=1)
+    assert "settings from" not in result.stdout.str()
+    monkeypatch.setenv("MOCKVOICE_CONFIG", "other.yaml")
+    pytester.runpytest().assert_outcomes(passed=2)
+
+
+def test_invalid_configuration_file_is_reported_with_its_lines(pytester: pytest.Pytester) -> None:
+    pytester.makefile(".yaml", mockvoice="audio: anny\nvoices: [{provider: retel}]")
+    pytester.makepyfile(CONFIGURED)
+    result = pytester.runpytest()
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*/mockvoice.yaml:1: audio must be one of strict, any; got *did you mean any?",
+            "*/mockvoice.yaml:2: voices?0?.provider must be one of *did you mean retell?",
+        ]
+    )
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_server_fixture_adds_the_journal_to_a_failure(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        CLONE
+        + """
+@pytest.fixture(scope="module")
+def narrator(mockvoice_server):
+    return mockvoice_server.sandbox("narrator")
+
+def test_passes(mockvoice_server, narrator):
+    assert clone(mockvoice_server, "before").status_code == 201
+    assert clone(narrator, "earlier").status_code == 201
+
+def test_fails(mockvoice_server):
+    assert clone(mockvoice_server, "this", voice_provider="elevenlab").status_code == 201
+
+def test_fails_after_a_reset(narrator):
+    narrator.reset()
+    assert clone(narrator, "other").status_code == 500
+"""
+    )
+    result = pytester.runpytest("-p", "no:randomly")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*mockvoice journal (mockvoice_server)*",
+            "request_2  retell cloneVoice  POST /retell/clone-voice  -> 400",
+            "    voice_name = ?this?",
+            "    hint: did you mean elevenlabs?",
+            "*mockvoice journal (narrator)*",
+            "request_1  retell cloneVoice  POST /retell/clone-voice  -> 201",
+            "    voice_name = ?other?",
+        ]
+    )
+    output = result.stdout.str()
+    assert output.count("mockvoice journal") == 3
+    assert 'voice_name = "before"' not in output
+    assert 'voice_name = "earlier"' not in output
+
+
 def test_env_redirects_code_that_builds_its_own_client(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         application="""

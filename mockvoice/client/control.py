@@ -622,9 +622,9 @@ class Control(ControlScope):
         certificate: bytes = self._sandbox.request("GET", f"/ca.{format}")
         return certificate
 
-    def report(self) -> str:
-        """Return the requests and faults so far as text."""
-        text: bytes = self._sandbox.request("GET", "/report")
+    def report(self, since: str | None = None) -> str:
+        """Return the requests and faults as text; `since` is the id of an earlier request."""
+        text: bytes = self._sandbox.request("GET", "/report", since=since)
         return text.decode()
 
     def verify(self) -> None:

@@ -76,7 +76,7 @@ def entry_filters(ctx: ControlContext) -> list[Filter]:
     if parameters["internal_error"]:
         filters.append(lambda entry: bool(entry.internal_error))
     if "since" in parameters:
-        filters.append(_since(parameters["since"]))
+        filters.append(since(parameters["since"]))
     return filters
 
 
@@ -95,7 +95,7 @@ def _operation_names(ctx: ControlContext, entry: JournalEntry) -> tuple[str, str
     return entry.operation, f"{entry.method} {path}"
 
 
-def _since(text: str) -> Filter:
+def since(text: str) -> Filter:
     """Return a predicate for requests after a request id or a time. Raises ValidationFailed."""
     number = _number(text)
     if number:

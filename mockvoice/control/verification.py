@@ -8,7 +8,7 @@ from ..report import report
 from ..types import JSON
 from .context import ControlContext
 from .faults import fault_json
-from .requests import entry_json
+from .requests import entry_json, since
 
 
 async def get_verification(ctx: ControlContext) -> JSON:
@@ -22,6 +22,8 @@ async def get_verification(ctx: ControlContext) -> JSON:
 
 async def get_report(ctx: ControlContext) -> Response:
     entries, evicted = await ctx.store.list_entries(ctx.sandbox)
+    if "since" in ctx.parameters:
+        entries, evicted = [*filter(since(ctx.parameters["since"]), entries)], 0
     _, rules = await ctx.store.list_rules(ctx.sandbox)
     requests = [RecordedRequest.of(await entry_json(ctx, entry)) for entry in entries]
     text = report(RecordedRequests(requests, evicted), map(fault_json, rules))
