@@ -48,6 +48,7 @@ LAYERS = [
     "models",
     "report",
     "coverage",
+    "client.intercept",
     "client.control",
     "client.events",
     "provider",

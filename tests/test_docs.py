@@ -103,6 +103,7 @@ CHECKED_BLOCKS = [
     r"docs/other-languages\.md\S+ (go|java) \w+\.\w+",  # languages.py
     r"docs/architecture\.md\S+ (text layout|mermaid)",
     r"docs/ci\.md\S+ (sh|yaml|js voices\.mjs)",  # test_recipes.py
+    r"docs/interception\.md\S+ (go|java|js|sh|yaml) .*",  # test_interception_page.py
     r"CONTRIBUTING\.md\S+ diff [\w ]+",  # test_contributing.py
 ]
 

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Collection, Iterator
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .commands import (
@@ -20,9 +21,12 @@ from .commands import (
     print_json,
     sandbox_url,
     selected_providers,
+    with_control,
+    write_output,
 )
 
 if TYPE_CHECKING:
+    from ..client.control import Control
     from ..openapi.document import Operation
     from ..provider import Provider
 
@@ -33,12 +37,18 @@ def env(options: argparse.Namespace) -> int:
     """Print environment variables that point SDKs to a server: base URLs and API keys.
 
     The server need not be running. Use `shell` with eval, and `github` with `>> $GITHUB_ENV`.
-    Prints a warning for each provider whose clients read no variable for the base URL.
+    Prints a warning for each provider whose clients read no variable for the base URL. With --proxy
+    the variables make the server the proxy of all clients instead, so that they reach it with the
+    real URLs; --ca-file needs a running server.
     """
     from ..client.control import environment
 
     url = sandbox_url(options)
     served = selected_providers(options)
+    if options.ca_file and not options.proxy:
+        raise UsageError("--ca-file needs --proxy")
+    if options.proxy:
+        return _proxy_env(options, url, served)
     for provider in served:
         if "base_url" not in provider.env_variables.values():
             print(
@@ -48,15 +58,35 @@ def env(options: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
     variables = environment(url, [(item.env_variables, item.base_path) for item in served])
-    if options.format == "json":
-        print_json(variables)
-        return 0
-    for name, value in variables.items():
-        if options.format == "shell":
-            print(f"export {name}={shlex.quote(value)}")
-        else:
-            print(f"{name}={value}")
+    _print_variables(options.format, variables)
     return 0
+
+
+def _proxy_env(options: argparse.Namespace, url: str, served: list[Provider]) -> int:
+    """Print proxy and CA variables and API keys, and write the file of CAs."""
+    from ..client.control import ANY_KEY
+    from ..client.intercept import proxy_variables, with_system_roots
+
+    variables = proxy_variables(url, options.ca_file and str(Path(options.ca_file).absolute()))
+    for provider in served:
+        keys = [name for name, use in provider.env_variables.items() if use == "api_key"]
+        variables |= dict.fromkeys(keys, ANY_KEY)
+
+    def run(control: Control, options: argparse.Namespace) -> None:
+        write_output(options.ca_file, with_system_roots(control.ca()))
+
+    failed = with_control(run)(options) if options.ca_file else 0
+    if not failed:
+        _print_variables(options.format, variables)
+    return failed
+
+
+def _print_variables(format: str, variables: dict[str, str]) -> None:
+    if format == "json":
+        print_json(variables)
+        return
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}" if format == "shell" else f"{name}={value}")
 
 
 def _add_env_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +98,15 @@ def _add_env_arguments(parser: argparse.ArgumentParser) -> None:
         choices=_FORMATS,
         default="shell",
         help="output format: %(choices)s (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--proxy", action="store_true", help="make the server the proxy of all clients"
+    )
+    parser.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        help="with --proxy: write the CAs of the system and that of the server to this file, and"
+        " print the variables that make clients trust it",
     )
 
 

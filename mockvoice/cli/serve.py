@@ -49,6 +49,8 @@ def serve(options: argparse.Namespace) -> int:
     if settings.workers > 1:
         _check_workers(settings)
     mock = Mock(settings, served)
+    if settings.workers > 1:
+        mock.ca.generate()
     listeners = bind_all(settings.host, settings.port, settings.workers)
     url = address(listeners[0])
     if not options.quiet:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import cached_property
 from types import TracebackType
@@ -33,6 +34,9 @@ from ..models import (
 )
 from .transports import TIMEOUT, HTTPTransport, Transport, sandbox_path, split_url
 
+if TYPE_CHECKING:
+    from .intercept import Patcher
+
 ANY_KEY = "test"  # any non-empty key is valid
 EVERY_KEY = "*"
 _POLL_INTERVAL = 0.01  # seconds
@@ -57,6 +61,21 @@ class ServerClient:
         """Providers by name, as in `GET /providers`; fetched once."""
         listed = SandboxClient(self).request("GET", "/providers")["providers"]
         return {provider["name"]: provider for provider in listed}
+
+    @cached_property
+    def ca_file(self) -> str:
+        """Temporary file with the CAs of the system and that of the server."""
+        from tempfile import mkstemp
+        from weakref import finalize
+
+        from .intercept import with_system_roots
+
+        certificates = with_system_roots(SandboxClient(self).request("GET", "/ca.pem"))
+        descriptor, path = mkstemp(prefix="mockvoice-ca-", suffix=".pem")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(certificates)
+        finalize(self, os.unlink, path)
+        return path
 
 
 class SandboxClient:
@@ -594,6 +613,23 @@ class Control(ControlScope):
             for name, value in variables.items():
                 monkeypatch.setenv(name, value)
         return variables
+
+    def intercept(self, monkeypatch: Patcher | None = None) -> AbstractContextManager[None]:
+        """Redirect clients whose URLs are hard-coded to this sandbox.
+
+        Sets proxy and CA variables, for the rest of the test if `monkeypatch` is passed, else for a
+        `with` block. Clients that exist already may have read the variables before. Raises
+        ControlError if the server cannot use TLS.
+        """
+        from .intercept import applied, apply, proxy_variables
+
+        if not isinstance(self._sandbox.server.transport, HTTPTransport):
+            raise TypeError("an application in this process has no port; use mockvoice.serve()")
+        variables = proxy_variables(self.url, self._sandbox.server.ca_file)
+        if monkeypatch is None:
+            return applied(variables)
+        apply(variables, monkeypatch)
+        return nullcontext()
 
     def reset(self, *only: Part, **settings: Any) -> None:
         """Restore the initial state, or parts: faults, requests, voices, accounts, clock, ids.

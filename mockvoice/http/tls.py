@@ -73,6 +73,11 @@ class CertificateAuthority:
         if self._cert or self._key:
             self.context("localhost")
 
+    def generate(self) -> None:
+        """Generate the CA now, so that processes forked from this one share it."""
+        if self._cert or is_available():
+            self.context("localhost")
+
     def context(self, host: str) -> ssl.SSLContext:
         """Return a TLS context with a certificate for a host. Raises TLSError."""
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,35 @@ def test_env_output_is_valid_shell() -> None:
     script = f"{env('--url', f'{UNUSED_URL}/~one')}echo $TELNYX_BASE_URL $RETELL_API_KEY"
     result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout == f"{UNUSED_URL}/~one/telnyx/v2 test\n"
+
+
+def test_env_proxy_makes_clients_use_the_mock(mock: Control, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    arguments = ["env", "--proxy", "--url", mock.url, "--sandbox", "one"]
+    script = check_output(*arguments, "--ca-file", "ca.pem", cwd=tmp_path)
+    assert file.read_bytes().endswith(mock.ca())
+    fetch = 'import httpx; print(httpx.get("https://api.telnyx.com/v2/voice_clones").status_code)'
+    command = f"{script}exec {sys.executable} -c '{fetch}'"
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert result.stdout == "401\n"
+    assert [request.path for request in mock.sandbox("one").requests] == ["/telnyx/v2/voice_clones"]
+
+    proxy = mock.url.replace("//", "//one:x@")
+    variables = json.loads(check_output(*arguments, "--format", "json"))
+    assert variables["HTTPS_PROXY"] == variables["https_proxy"] == proxy
+    assert variables["NO_PROXY"] == "localhost,127.0.0.1,::1"
+    assert variables["TELNYX_API_KEY"] == "test"
+    assert not {"SSL_CERT_FILE", "TELNYX_BASE_URL"} & variables.keys()
+
+
+def test_env_proxy_errors(tmp_path: Path) -> None:
+    result = run("env", "--ca-file", "ca.pem")
+    assert (result.returncode, result.stderr) == (2, "mockvoice: --ca-file needs --proxy\n")
+    file = tmp_path / "ca.pem"
+    result = run("env", "--proxy", "--ca-file", str(file), "--url", UNUSED_URL)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "no mockvoice server at" in result.stderr
+    assert not file.exists()
 
 
 def test_env_uses_default_url_or_port_variable() -> None:

@@ -1,0 +1,101 @@
+"""The programs of docs/interception.md reach the mock, in each language."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+import mockvoice
+from mockvoice import Control
+from mockvoice.client.intercept import proxy_variables
+
+from .cli.processes import MOCKVOICE, clean_environ
+from .markdown import page
+from .sdk.test_node import FOLDER as NODE_TESTS
+
+pytestmark = pytest.mark.slow
+
+PAGE = page("docs/interception.md")
+
+
+@pytest.fixture(scope="module")
+def _control() -> Iterator[Control]:
+    with mockvoice.serve() as control:
+        yield control
+
+
+@pytest.fixture
+def mock(_control: Control) -> Control:
+    """A sandbox in its initial state."""
+    sandbox = _control.sandbox("java")
+    sandbox.reset()
+    _control.reset()
+    return sandbox
+
+
+def write(title: str, mock: Control, folder: Path) -> Path:
+    """Write a block with the port of the mock, and the CA of the mock."""
+    (folder / "ca.pem").write_bytes(mock.ca())
+    file = folder / title
+    port = str(urlsplit(mock.url).port)
+    file.write_text(PAGE.block(title).text.replace("4010", port))
+    return file
+
+
+def run(*command: str, cwd: Path, **environ: str) -> str:
+    result = subprocess.run(
+        command,
+        cwd=cwd,
+        env=clean_environ(**environ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def missing(tool: str) -> pytest.MarkDecorator:
+    return pytest.mark.skipif(not shutil.which(tool), reason=f"needs {tool}")
+
+
+@missing("node")
+def test_node_reaches_the_mock_through_the_proxy(mock: Control, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(NODE_TESTS / "node_modules")
+    file = write("proxy.mjs", mock, tmp_path)
+    variables = proxy_variables(mock.url, str(tmp_path / "ca.pem"))
+    assert run("node", str(file), cwd=tmp_path, **variables) == "ar-najdi-male-2\n"
+    mock.faseeh.assert_called("listVoices", times=1)
+
+
+@missing("node")
+def test_node_reaches_the_mock_by_host(mock: Control, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(NODE_TESTS / "node_modules")
+    file = write("hosts.mjs", mock, tmp_path)
+    ca = str(tmp_path / "ca.pem")
+    assert run("node", str(file), cwd=tmp_path, NODE_EXTRA_CA_CERTS=ca) == "ar-najdi-male-2\n"
+    mock.sandbox("").faseeh.assert_called("listVoices", times=1)
+
+
+@missing("go")
+def test_go_reaches_the_mock(mock: Control, tmp_path: Path) -> None:
+    file = write("main.go", mock, tmp_path)
+    variables = proxy_variables(mock.url, str(tmp_path / "ca.pem"))
+    cache = {"GOCACHE": str(tmp_path / "cache"), "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"}
+    assert run("go", "run", str(file), cwd=tmp_path, **variables, **cache) == "200 OK\n"
+    mock.faseeh.assert_called("listVoices", times=1)
+
+
+@missing("java")
+def test_java_reaches_the_mock(mock: Control, tmp_path: Path) -> None:
+    write("Client.java", mock, tmp_path)
+    script = write("java.sh", mock, tmp_path).read_text()
+    command = f'mockvoice() {{ {" ".join(MOCKVOICE)} "$@"; }}\nset -e\n{script}'
+    assert run("sh", "-c", command, cwd=tmp_path, MOCKVOICE_URL=mock.url) == "200\n"
+    mock.faseeh.assert_called("listVoices", times=1)
