@@ -731,8 +731,21 @@ for _name, _make in GENERATED.items():
 @describes("docs/architecture.md", "dependency | used for")
 def _dependencies(table: str) -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    required = [re.split("[<>=]", name)[0] for name in pyproject["project"]["dependencies"]]
+    project = pyproject["project"]
+    required = [re.split("[<>=]", name)[0] for name in project["dependencies"]]
+    required += [
+        f"{re.split('[^a-z]', names[0])[0]} (extra `{extra}`)"
+        for extra, names in project["optional-dependencies"].items()
+    ]
     assert [name for row in rows(table) for name in row[0].split(", ")] == required
+
+
+@describes("docs/interception.md", "provider | hosts")
+def _hosts(table: str) -> None:
+    assert rows(table) == [
+        [provider.name.capitalize(), ", ".join(f"`{s.host}`" for s in provider.document.servers)]
+        for provider in built_in()
+    ]
 
 
 @describes("docs/architecture.md", "you want to change | look at")
