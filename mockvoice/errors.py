@@ -11,6 +11,7 @@ Problem                   statuses: the first one that the operation documents i
 ├── InvalidPath           400, 404, 422  a path parameter breaks a rule
 ├── MalformedBody         400, 422       the body cannot be parsed
 ├── ValidationFailed      422, 400       a field or parameter breaks a rule
+│   └── MissingMember     422, 400       a handler needs what the contract does not require
 ├── PayloadTooLarge       413, 400, 422
 ├── UnsupportedMediaType  415, 422, 400
 ├── InvalidAudio          415, 400, 422  a file is not audio of a supported format
@@ -28,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from .text import unescape
+from .text import escape, unescape
 
 RequestLocation = Literal["body", "query", "path", "header", "file"]
 
@@ -183,6 +184,15 @@ class ValidationFailed(Problem):
 
     statuses = (422, 400)
     provoked_by = "a field or parameter that is missing or breaks its rule"
+
+
+class MissingMember(ValidationFailed):
+    """A handler needs a field or parameter that the contract in use does not require."""
+
+    def __init__(self, location: RequestLocation, name: str) -> None:
+        super().__init__(
+            "", Violation(location, f"/{escape(name)}", "required", "is required", name)
+        )
 
 
 class PayloadTooLarge(Problem):

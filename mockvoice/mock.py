@@ -83,7 +83,7 @@ class Mock:
             contract = self.settings.contracts.get(name)
             selected = provider.select(edition)
             if contract:
-                selected = replace(selected, contract=Path(contract))
+                selected = replace(selected, contract=Path(contract), warned=set())
             self._by_edition[key] = selected
         return self._by_edition[key]
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import quote
 
 from .config.settings import Settings
-from .errors import Problem
+from .errors import MissingMember, Problem, RequestLocation
 from .openapi.document import Document, Operation
 from .openapi.normalize import ContractError
 from .redact import Redactor, request_secrets
@@ -66,6 +66,21 @@ class Headers:
 def sample_url(origin: str, voice: str) -> str:
     """Return the URL at which the mock at an origin serves a sample of a voice."""
     return f"{origin}/__mockvoice/samples/wav?voice={quote(voice)}"
+
+
+class Members(dict[str, Any]):
+    """Fields or parameters by name. Reading one that was not sent raises MissingMember.
+
+    With a bundled contract that cannot happen, because it requires what handlers read, or has a
+    default for it. The contract of a user may require less.
+    """
+
+    def __init__(self, location: RequestLocation, members: Mapping[str, Any]) -> None:
+        super().__init__(members)
+        self._location = location
+
+    def __missing__(self, name: str) -> Any:
+        raise MissingMember(self._location, name)
 
 
 class Services(Protocol):
@@ -355,7 +370,8 @@ class Provider:
 
     `editions` are the bundled editions of the contract by name, oldest first; the first one is the
     default. `select` returns the provider in one of them, which `edition` then names. `contract` is
-    the file of a contract that is not bundled.
+    the file of a contract that is not bundled; `warned` has the subjects of the
+    warnings about it that were logged.
     """
 
     name: str
@@ -375,6 +391,7 @@ class Provider:
     editions: Mapping[str, Edition] = field(default_factory=dict)
     edition: str = ""
     contract: Path | None = None
+    warned: set[str] = field(default_factory=set)
     handlers: dict[str, Handler] = field(default_factory=dict)
     declared_errors: dict[str, Sequence[Problem]] = field(default_factory=dict)
     stateful_operations: set[str] = field(default_factory=set)
@@ -453,6 +470,17 @@ class Provider:
         return document
 
     @property
+    def is_replaced(self) -> bool:
+        """True if the contract of a user replaces the one that the handlers were written for."""
+        return bool(self.contract and self.editions)
+
+    def warn(self, subject: str, message: str) -> None:
+        """Log a warning about the contract, once for each subject."""
+        if subject not in self.warned:
+            self.warned.add(subject)
+            log.warning("%s: %s %s", self.name, subject, message)
+
+    @property
     def contract_title(self) -> str:
         """The contract in use: `edition 2026-08`, or `contract acme.yaml (1.0.0)`."""
         document = self.document
@@ -494,6 +522,8 @@ def with_sample(provider: Provider, record: Record, sample_url: Callable[[str], 
 def undeclared(provider: Provider, operation_id: str, problem: Problem) -> str:
     """Return the message for an error that an operation raises without declaring it, else ""."""
     declared = tuple(type(error) for error in provider.declared(operation_id))
+    if provider.contract:
+        declared = (*declared, MissingMember)
     if isinstance(problem, declared):
         return ""
     name = type(problem).__name__

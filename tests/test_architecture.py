@@ -22,6 +22,7 @@ LAYERS = [
     "audio.synth",
     "audio.containers",
     "openapi.normalize",
+    "openapi.choices",
     "openapi.messages",
     "openapi.schema",
     "openapi.examples",

@@ -35,7 +35,7 @@ from ..faults.shorthand import OK
 from ..faults.validation import fault_violations
 from ..mock import Mock
 from ..openapi.document import Operation
-from ..provider import Handler, Provider, RequestContext, undeclared
+from ..provider import Handler, Members, Provider, RequestContext, undeclared
 from ..state.accounts import Account
 from ..state.clock import http_date
 from ..state.ids import draw
@@ -358,7 +358,8 @@ async def _execute(
         rate_limit(ctx)
         await authorize(ctx)
         outcome.decoded = decoded = decode(ctx.operation, scope, ctx.headers, body)
-        ctx.parameters, ctx.fields, ctx.body = decoded.parameters, decoded.fields, decoded.body
+        ctx.parameters = Members("query", decoded.parameters)
+        ctx.fields, ctx.body = Members("body", decoded.fields), decoded.body
         validate(
             ctx.operation,
             decoded,
@@ -399,7 +400,7 @@ async def authorize(ctx: RequestContext) -> None:
 async def handle(ctx: RequestContext, decoded: Decoded) -> RawResponse:
     """Return the response of the handler, or the contract's example where there is none."""
     if decoded.media_type and decoded.media_type.defaults:
-        ctx.fields = {**decoded.media_type.defaults, **ctx.fields}
+        ctx.fields = Members("body", {**decoded.media_type.defaults, **ctx.fields})
     handler = ctx.provider.handlers.get(ctx.operation.id)
     if handler is None:
         return render_example(ctx)

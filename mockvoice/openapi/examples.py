@@ -54,15 +54,25 @@ def _build(schemas: SchemaStore, node: Node, depth: int) -> JSON:
 
 def _object(schemas: SchemaStore, node: Node, depth: int) -> JSON:
     built: Node = {}
+    conditions = [part for part in node.get("allOf", ()) if "if" in part]
     for part in node.get("allOf", ()):
-        value = example(schemas, part, depth)
+        value = {} if "if" in part else example(schemas, part, depth)
         if isinstance(value, dict):
             built.update(value)
     required = node.get("required", ())
     for name, member in node.get("properties", {}).items():
         if name in required or depth < _MAX_DEPTH:
             built[name] = example(schemas, member, depth + 1)
+    for part in conditions:
+        if "then" in part and _is_met(part["if"], built):
+            built = {**example(schemas, part["then"], depth), **built}
     return built
+
+
+def _is_met(condition: Node, value: Node) -> bool:
+    """Return True if an object meets a condition that stands for a branch of a discriminator."""
+    constants = condition.get("properties", {}).items()
+    return all(value.get(name) == member.get("const") for name, member in constants)
 
 
 def _number(node: Node) -> float:

@@ -105,11 +105,11 @@ def normalize(document: Node) -> Node:
     if not version.startswith(("3.0.", "3.1.")):
         received = f"got {version}" if version else "it is missing"
         raise ContractError(f"openapi must be 3.0.x or 3.1.x; {received}")
-    normalized: Node = _rewrite(document, "document", "#", is_3_0=version.startswith("3.0."))
+    normalized: Node = _rewrite(document, "document", "#", document)
     return normalized
 
 
-def _rewrite(node: Any, kind: str, at: str, *, is_3_0: bool) -> Any:
+def _rewrite(node: Any, kind: str, at: str, root: Node) -> Any:
     if not isinstance(node, dict):
         return node
     grammar = _GRAMMAR[kind]
@@ -118,31 +118,28 @@ def _rewrite(node: Any, kind: str, at: str, *, is_3_0: bool) -> Any:
         shape, here = grammar.get(key, ""), f"{at}/{key}"
         inner = shape.strip("[]{}")
         if shape.startswith("[") and isinstance(value, list):
-            out[key] = [
-                _rewrite(item, inner, f"{here}/{i}", is_3_0=is_3_0) for i, item in enumerate(value)
-            ]
+            out[key] = [_rewrite(item, inner, f"{here}/{i}", root) for i, item in enumerate(value)]
         elif shape.startswith("{") and isinstance(value, dict):
             out[key] = {
-                name: _rewrite(item, inner, f"{here}/{name}", is_3_0=is_3_0)
-                for name, item in value.items()
+                name: _rewrite(item, inner, f"{here}/{name}", root) for name, item in value.items()
             }
         elif shape:
-            out[key] = _rewrite(value, inner, here, is_3_0=is_3_0)
+            out[key] = _rewrite(value, inner, here, root)
         else:
             out[key] = value
-    return _normalize_schema(out, at, is_3_0=is_3_0) if kind == "schema" else out
+    return _normalize_schema(out, at, root) if kind == "schema" else out
 
 
-def _normalize_schema(node: Node, at: str, *, is_3_0: bool) -> Node:
+def _normalize_schema(node: Node, at: str, root: Node) -> Node:
     for keyword in node:
         if keyword not in _KEYWORDS and not keyword.startswith("x-"):
             hint = did_you_mean(keyword, sorted(_KEYWORDS))
             message = f"{at}: unknown schema keyword {keyword!r}"
             raise ContractError(f"{message}; {hint}" if hint else message)
-    if is_3_0:
+    if str(root["openapi"]).startswith("3.0."):
         node = _from_3_0(node)
     if "discriminator" in node:
-        node = _discriminator_to_conditions(node, at)
+        node = _discriminator_to_conditions(node, at, root)
     if node.get("format") == "binary" or "contentMediaType" in node:
         node = _binary_to_object(node)
     return node
@@ -165,11 +162,12 @@ def _from_3_0(node: Node) -> Node:
     return node
 
 
-def _discriminator_to_conditions(node: Node, at: str) -> Node:
+def _discriminator_to_conditions(node: Node, at: str, root: Node) -> Node:
     """Replace a choice with a discriminator by `if` this value `then` that branch.
 
     JSON Schema ignores discriminators and would report violations of every branch. The conditions
-    make it report those of the selected branch only.
+    make it report those of the selected branch only. OpenAPI requires the discriminator; vendors
+    make it optional in one branch, which then applies without it.
     """
     node = dict(node)
     discriminator = node.pop("discriminator")
@@ -184,13 +182,27 @@ def _discriminator_to_conditions(node: Node, at: str) -> Node:
         {"if": {"properties": {name: {"const": value}}, "required": [name]}, "then": {"$ref": ref}}
         for value, ref in by_value.items()
     ]
+    required = [name]
+    default = next((ref for ref in by_value.values() if not _requires(root, ref, name)), None)
+    if default:
+        required = []
+        conditions.append({"if": {"required": [name]}, "else": {"$ref": default}})
     return {
         **node,
         "type": "object",
-        "required": [*node.get("required", ()), name],
+        "required": [*node.get("required", ()), *required],
         "properties": {**node.get("properties", {}), name: {"enum": list(by_value)}},
         "allOf": [*node.get("allOf", ()), *conditions],
     }
+
+
+def _requires(root: Node, ref: str, name: str) -> bool:
+    """Return False for a reference to an object whose schema says that a member is optional."""
+    branch: Any = root
+    for segment in ref.removeprefix("#/").split("/"):
+        branch = branch.get(segment, {}) if isinstance(branch, dict) else {}
+    member = branch.get("properties", {}).get(name, {})
+    return name in branch.get("required", ()) or "default" not in member
 
 
 def _binary_to_object(node: Node) -> Node:

@@ -16,6 +16,14 @@ from ..errors import RequestLocation, Violation
 from ..redact import is_secret, mask, redact
 from ..text import brief, closest_match, did_you_mean, escape, finite_float, unescape
 from ..types import JSON, Node
+from .choices import (
+    Failures,
+    branch_names,
+    closest_branch,
+    is_ambiguous,
+    merged_choices,
+    selected_hint,
+)
 from .messages import TO_FILE, sentence
 from .normalize import ContractError, normalize
 
@@ -148,15 +156,16 @@ class Schema:
         self, error: jsonschema_rs.ValidationError, location: RequestLocation, at: str
     ) -> Iterator[Violation]:
         rule, expected = error.kind.name, error.kind.value
-        if rule in ("anyOf", "oneOf"):
-            # The errors of the branch that the client chose say more than "matches none".
-            chosen = [branch for branch in expected or () if _is_chosen(error, branch)]
-            if len(chosen) == 1 and all(expected):
-                for inner in chosen[0]:
-                    yield from self._explain(inner, location, at)
-                return
-            rule, expected = _merged_choices(error, expected or [])
         parent = self._parent(error)
+        if rule in ("anyOf", "oneOf"):
+            # The errors of the branch that the client meant say more than "matches none".
+            branches = [self._schemas.follow(branch, "")[0] for branch in parent[rule]]
+            closest = closest_branch(error, branches)
+            if closest is not None:
+                hint = _branch_hint(error, parent[rule], closest)
+                yield from self._explain_branch(expected[closest], hint, location, at)
+                return
+            rule, expected = merged_choices(error)
         if rule == "propertyNames":
             expected = expected.kind.value
         elif rule in ("additionalProperties", "unevaluatedProperties"):
@@ -174,8 +183,18 @@ class Schema:
                 expected=expected,
                 received=received,
                 source=self._schemas.source(error.absolute_keyword_location or ""),
-                hint=_hint(rule, expected, member, error.instance, parent),
+                hint=_hint(rule, expected, member, error.instance, parent) or selected_hint(error),
             )
+
+    def _explain_branch(
+        self, failed: Failures, hint: str, location: RequestLocation, at: str
+    ) -> Iterator[Violation]:
+        """Yield the violations of a branch; one of them gets the hint that names the branch."""
+        violations = [v for error in failed for v in self._explain(error, location, at)]
+        named = next((i for i, violation in enumerate(violations) if violation.hint), 0)
+        for i, violation in enumerate(violations):
+            hints = (violation.hint, hint if i == named else "")
+            yield violation._replace(hint="; ".join(filter(None, hints)))
 
     def _parent(self, error: jsonschema_rs.ValidationError) -> Node:
         """Return the schema that contains the broken rule."""
@@ -208,30 +227,12 @@ def _more(location: RequestLocation, at: str, count: int) -> Violation:
     return Violation(location, at, "omitted", f"{subject}may have more violations; {listed}")
 
 
-def _is_chosen(
-    choice: jsonschema_rs.ValidationError, branch: list[jsonschema_rs.ValidationError]
-) -> bool:
-    """Return True if a value has the type or constant that a branch of a choice requires."""
-    return not any(
-        error.kind.name in ("type", "const", "enum") and error.instance_path == choice.instance_path
-        for error in branch
-    )
-
-
-def _merged_choices(
-    error: jsonschema_rs.ValidationError, branches: list[list[jsonschema_rs.ValidationError]]
-) -> tuple[str, list[JSON] | None]:
-    """Return the rule and the choices of several lists of constants as if they were one list."""
-    choices: list[JSON] = []
-    for branch in branches:
-        for inner in branch:
-            if inner.kind.name not in ("const", "enum") or (
-                inner.instance_path != error.instance_path
-            ):
-                return error.kind.name, None
-            value = inner.kind.value
-            choices += value if inner.kind.name == "enum" else [value]
-    return ("enum", choices) if choices else (error.kind.name, None)
+def _branch_hint(error: jsonschema_rs.ValidationError, branches: list[Any], closest: int) -> str:
+    """Return the name of the closest branch, and of the others that it was chosen from."""
+    if not is_ambiguous(error):
+        return ""
+    names = branch_names(branches)
+    return f"checked as {names[closest]}, the closest of {', '.join(names)}"
 
 
 def _offenders(error: jsonschema_rs.ValidationError) -> Iterator[tuple[str | None, JSON]]:

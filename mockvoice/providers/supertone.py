@@ -48,7 +48,6 @@ MAX_CLONES = 10  # per minute
 TIERS = ("free", "starter", "creator", "pro", "enterprise")
 MAX_SPEECHES = {"free": 20, "starter": 20, "creator": 30, "pro": 60}  # per minute, by tier
 RATE = 24_000  # Hz; not documented
-OLDEST = "0.9.0"  # the edition in which these messages depend on the client
 OBJECTS_SINCE = (0, 9, 6)  # edition in which the messages of 400 and 415 became objects
 PHRASES = {413: "Payload Too Large"}  # differs from http.HTTPStatus in Python 3.13
 _EDITION = re.compile(r"speakeasy-sdk/\S+ \S+ \S+ (\d+)\.(\d+)\.(\d+)")
@@ -92,7 +91,7 @@ PRESET_VOICES: tuple[Data, ...] = tuple(
 def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     """Return the documented message, or the violations for statuses such as 400."""
     message = _message(problem, status, ctx)
-    if status in (400, 415) and not _reads_objects(ctx):
+    if status in (400, 415) and not _reads_objects(ctx, status):
         return {"status": "error", "message": message}
     try:
         phrase = HTTPStatus(status).phrase
@@ -123,9 +122,10 @@ def _message(problem: Problem, status: int, ctx: RequestContext) -> str:
     return message["message"] if isinstance(message, dict) else message or f"status {status}"
 
 
-def _reads_objects(ctx: RequestContext) -> bool:
-    """Return True if the client expects an object as the message of 400 and 415."""
-    if ctx.provider.edition not in ("", OLDEST):
+def _reads_objects(ctx: RequestContext, status: int) -> bool:
+    """Return True if the contract or the client expects an object as the message of a status."""
+    documented = ctx.operation.documented(status)
+    if documented and isinstance(documented["message"], dict):
         return True
     edition = _EDITION.search(ctx.headers.get("user-agent"))
     return edition is not None and tuple(map(int, edition.groups())) >= OBJECTS_SINCE

@@ -65,7 +65,8 @@ def only(node: Any, value: Any, **others: Any) -> Violation:
         ({"minProperties": 1}, {}, "must have at least 1 member; got 0"),
         ({"maxProperties": 0}, {"a": 1}, "must have at most 0 members; got 1"),
         ({"not": {}}, 1, "is not allowed; got 1"),
-        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, 1, "matches none of the allowed forms"),
+        ({"anyOf": [{"type": "null"}, {"type": "string"}]}, 1, "must be text or null; got 1"),
+        ({"anyOf": [{"type": "null"}, {"const": 2}]}, 1, "matches none of the allowed forms"),
         ({"oneOf": [{}, {}]}, 1, "must match exactly one of the allowed forms"),
         ({"maxLength": 1}, "x" * 99, "must be at most 1 character long; got 99"),
         ({"enum": [1]}, "x" * 99, "must be one of 1; got"),
@@ -143,9 +144,57 @@ def test_all_violations_of_the_chosen_branch_are_reported() -> None:
     assert only(node, "okay").rule == "anyOf"
 
 
-def test_ambiguous_choice_is_reported_as_one_violation() -> None:
+VARIANTS = {
+    "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Small", "Large", "Other")]
+}
+
+
+def variant(service: str, models: list[str | None], *required: str) -> dict[str, Any]:
+    """Return a schema that constants of two members tell from others."""
+    members = {"service": {"enum": [service, service.title()]}, "model": {"enum": models}}
+    members |= {"gender": {"enum": ["male", "female"]}, "name": {"type": "string"}}
+    return {"type": "object", "required": ["name", "service", *required], "properties": members}
+
+
+SCHEMAS = {
+    "Small": variant("one", ["small", None], "gender"),
+    "Large": variant("one", ["large"], "gender", "model"),
+    "Other": variant("two", ["other", None]),
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "pointers", "name"),
+    [
+        ({"service": "one", "gender": "male"}, ["/name"], "Small"),
+        ({"service": "One", "model": "large"}, ["/gender", "/name"], "Large"),
+        ({"service": "two", "gender": "mail"}, ["/gender", "/name"], "Other"),
+        ({"service": "one", "model": "huge", "name": "n"}, ["/gender", "/model"], "Small"),
+        ({"service": "three", "name": "n"}, ["/service"], "Other"),
+        ({}, ["/name", "/service"], "Other"),
+        ({"model": "small"}, ["/gender", "/name", "/service"], "Small"),
+    ],
+)
+def test_branch_with_the_same_constants_is_the_closest_and_named(
+    value: Any, pointers: list[str], name: str
+) -> None:
+    violations = schema(VARIANTS, **SCHEMAS).violations(value, "body")
+    assert [violation.pointer for violation in violations] == pointers
+    (hint,) = [violation.hint for violation in violations if "checked as" in violation.hint]
+    assert hint.endswith(f"checked as {name}, the closest of Small, Large, Other")
+    assert f"/schemas/{name}/" in violations[0].source
+
+
+def test_hint_that_names_the_branch_follows_the_hint_of_a_violation() -> None:
+    (violation,) = schema(VARIANTS, **SCHEMAS).violations({"service": "two", "names": "n"}, "body")
+    assert violation.hint.startswith("you sent names; the field is name; checked as Other")
+
+
+def test_branches_without_names_have_numbers_or_titles() -> None:
     node = {"anyOf": [{"type": "object", "required": [name]} for name in "ab"]}
-    assert "matches none of the allowed forms" in only(node, {}).message
+    assert only(node, {}).hint == "checked as form 1, the closest of form 1, form 2"
+    node["anyOf"][0]["title"] = "Ann"
+    assert only(node, {}).hint == "checked as Ann, the closest of Ann, form 2"
 
 
 def test_discriminator_reports_the_chosen_branch_only() -> None:
@@ -155,8 +204,23 @@ def test_discriminator_reports_the_chosen_branch_only() -> None:
     }
     animals = {"Cat": {"required": ["lives"]}, "Dog": {"required": ["tail"]}}
     assert only(node, {"kind": "Cat"}, **animals).pointer == "/lives"
+    assert only(node, {"kind": "Cat"}, **animals).hint == "checked as Cat"
     assert only(node, {"kind": "Cow"}, **animals).message == 'must be one of Cat, Dog; got "Cow"'
     assert only(node, {}, **animals).pointer == "/kind"
+
+
+def test_branch_with_a_default_applies_without_the_discriminator() -> None:
+    node = {
+        "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+        "discriminator": {"propertyName": "kind"},
+    }
+    animals = {
+        "Cat": {"required": ["lives", "kind"]},
+        "Dog": {"required": ["tail"], "properties": {"kind": {"default": "Dog"}}},
+    }
+    assert only(node, {}, **animals).pointer == "/tail"
+    assert schema(node, **animals).is_valid({"tail": 1})
+    assert only(node, {"kind": "Cat"}, **animals).pointer == "/lives"
 
 
 def test_pattern_has_the_syntax_of_javascript() -> None:
