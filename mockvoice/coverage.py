@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 from textwrap import fill
@@ -16,19 +16,19 @@ from .models import Coverage, OperationCoverage, StatusCoverage
 Format = Literal["text", "markdown", "json", "junit"]
 
 # Statuses that the gateway of any API may return, whether its contract documents them or not.
-_TRANSIENT = (429, 500, 502, 503, 504)
+_TRANSIENT = ("429", "500", "502", "503", "504")
 
 
 def merge(coverages: Iterable[Coverage]) -> Coverage:
     """Return the sum of the coverage of several servers or sandboxes."""
     every = False
-    merged: dict[tuple[str, str], OperationCoverage] = {}
+    merged: dict[tuple[str, str, str], OperationCoverage] = {}
     for coverage in coverages:
         every = every or coverage.all
         for operation in coverage.operations:
-            key = operation.provider, operation.operation
+            key = operation.provider, operation.edition, operation.operation
             merged[key] = _add(merged[key], operation) if key in merged else operation
-    operations = sorted(merged.values(), key=lambda operation: operation.provider)
+    operations = sorted(merged.values(), key=_contract)
     return Coverage(every, tuple(operations))
 
 
@@ -77,10 +77,15 @@ def shortfall(coverage: Coverage, minimum: float) -> str:
     return f"the coverage of {coverage.percent:g}% is below the minimum of {minimum:g}%"
 
 
-def _providers(coverage: Coverage) -> Iterator[tuple[str, list[OperationCoverage]]]:
-    """Yield each provider with its operations."""
-    for name, operations in groupby(coverage.operations, lambda operation: operation.provider):
-        yield name, [*operations]
+def _contract(operation: OperationCoverage) -> tuple[str, str]:
+    return operation.provider, operation.edition
+
+
+def _contracts(coverage: Coverage) -> Iterator[tuple[str, Coverage]]:
+    """Yield the title of each contract, and its coverage."""
+    for contract, operations in groupby(coverage.operations, _contract):
+        title = ", edition ".join(filter(None, contract))
+        yield title, Coverage(coverage.all, tuple(operations))
 
 
 def _seen(operation: OperationCoverage) -> str:
@@ -96,17 +101,20 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({number})" for name, number in counts.items()) or "none"
 
 
-def _gaps(operations: Sequence[OperationCoverage]) -> dict[str, str]:
-    """Return what requests to a provider have not met besides documented statuses, by title."""
-    faults = _sum(*(operation.faults for operation in operations))
-    statuses = {status.status for operation in operations for status in operation.seen}
-    statuses |= {int(status) for operation in operations for status in operation.undocumented}
+def _faults(contract: Coverage) -> dict[str, int]:
+    """Return the number of requests by kind of fault."""
+    return _sum(*(operation.faults for operation in contract.operations))
+
+
+def _gaps(contract: Coverage) -> dict[str, str]:
+    """Return what requests have not met besides documented statuses, by title."""
+    faults = _faults(contract)
+    statuses = {str(status.status) for operation in contract.called for status in operation.seen}
+    statuses.update(*(operation.undocumented for operation in contract.called))
     gaps = {
-        "operations not called": [op.operation for op in operations if not op.requests],
+        "operations not called": [op.operation for op in contract.operations if not op.requests],
         "fault kinds not injected": [kind for kind in get_args(Kind) if kind not in faults],
-        "transient errors not seen": [
-            str(status) for status in _TRANSIENT if status not in statuses
-        ],
+        "transient errors not seen": [code for code in _TRANSIENT if code not in statuses],
     }
     return {title: ", ".join(names) for title, names in gaps.items() if names}
 
@@ -130,14 +138,13 @@ def render(coverage: Coverage, format: Format = "text", minimum: float | None = 
 def _text(coverage: Coverage) -> str:
     """Return the coverage for terminals."""
     lines = [headline(coverage)]
-    for name, operations in _providers(coverage):
-        called = [operation for operation in operations if operation.requests]
-        faults = _sum(*(operation.faults for operation in operations))
-        lines += ["", f"{name}: {len(called)} of {len(operations)} operations called"]
-        for operation in operations if coverage.all else called:
+    for title, contract in _contracts(coverage):
+        calls = f"{len(contract.called)} of {len(contract.operations)} operations called"
+        lines += ["", f"{title}: {calls}"]
+        for operation in contract.counted:
             lines += _operation_lines(operation)
-        lines.append(f"  faults injected: {_counts(faults)}")
-        lines += [_wrapped(f"  {title}: {names}") for title, names in _gaps(operations).items()]
+        lines.append(f"  faults injected: {_counts(_faults(contract))}")
+        lines += [_wrapped(f"  {gap}: {names}") for gap, names in _gaps(contract).items()]
     return "\n".join(lines)
 
 
@@ -156,13 +163,12 @@ def _operation_lines(operation: OperationCoverage) -> Iterator[str]:
 def _markdown(coverage: Coverage) -> str:
     """Return the coverage for pull requests and job summaries."""
     lines = [f"### {headline(coverage)}"]
-    for name, operations in _providers(coverage):
-        lines += ["", f"#### {name}", "", "| operation | seen | never |", "|---|---|---|"]
-        for operation in operations:
-            if operation.requests or coverage.all:
-                missing = ", ".join(str(status.status) for status in operation.missing)
-                lines.append(f"| `{operation.operation}` | {_seen(operation)} | {missing} |")
-        lines += ["", *(f"- {title}: {names}" for title, names in _gaps(operations).items())]
+    for title, contract in _contracts(coverage):
+        lines += ["", f"#### {title}", "", "| operation | seen | never |", "|---|---|---|"]
+        for operation in contract.counted:
+            missing = ", ".join(str(status.status) for status in operation.missing)
+            lines.append(f"| `{operation.operation}` | {_seen(operation)} | {missing} |")
+        lines += ["", *(f"- {gap}: {names}" for gap, names in _gaps(contract).items())]
     return "\n".join(lines)
 
 
@@ -172,29 +178,33 @@ def _json(coverage: Coverage) -> str:
 
 
 def _junit(coverage: Coverage, minimum: float | None) -> str:
-    """Return the coverage as JUnit XML.
+    """Return the coverage as JUnit XML: a test suite for each contract.
 
     Each documented status that counts is a test case, skipped if no request got it. A minimum adds
     a test case that fails below it.
     """
     from xml.etree import ElementTree as ET  # here: no other format needs it
 
-    cases = ET.Element("testsuite", name="mockvoice coverage")
-    for operation in coverage.counted:
-        for status in operation.statuses:
-            name = f"{operation.provider}.{operation.operation}"
-            case = ET.SubElement(cases, "testcase", classname=name, name=str(status.status))
-            if not status.requests:
-                message = f"no request got status {status.status}: {status.description}"
-                ET.SubElement(case, "skipped", message=message).text = "\n".join(_causes(status))
+    suites = ET.Element("testsuites", name="mockvoice coverage")
+    for title, contract in _contracts(coverage):
+        suite = ET.SubElement(suites, "testsuite", name=title)
+        for operation in contract.counted:
+            for status in operation.statuses:
+                name = f"{operation.provider}.{operation.operation}"
+                case = ET.SubElement(suite, "testcase", classname=name, name=str(status.status))
+                if not status.requests:
+                    missing = f"no request got status {status.status}: {status.description}"
+                    skipped = ET.SubElement(case, "skipped", message=missing)
+                    skipped.text = "\n".join(_causes(status))
     if minimum is not None:
-        case = ET.SubElement(cases, "testcase", classname="mockvoice", name="minimum coverage")
+        suite = ET.SubElement(suites, "testsuite", name="mockvoice coverage")
+        case = ET.SubElement(suite, "testcase", classname="mockvoice", name="minimum")
         if failure := shortfall(coverage, minimum):
             ET.SubElement(case, "failure", message=failure)
-    for name, tag in (("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped")):
-        cases.set(name, str(len([*cases.iter(tag)])))
-    suites = ET.Element("testsuites")
-    suites.append(cases)
+    for element in suites.iter():
+        if element.tag.startswith("testsuite"):
+            for name, tag in ("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped"):
+                element.set(name, str(len([*element.iter(tag)])))
     ET.indent(suites)
     declaration = '<?xml version="1.0" encoding="utf-8"?>\n'
     return declaration + ET.tostring(suites, encoding="unicode")

@@ -231,11 +231,13 @@ class StatusCoverage(_Model):
 class OperationCoverage(_Model):
     """An operation, and the responses and faults that requests to it have met.
 
-    `undocumented` are the numbers of requests by status, for other statuses than the documented
-    ones; `faults` are those by kind of fault; `no_response` counts requests without a response.
+    `edition` is that of the contract, "" where there is only one. `undocumented` are the numbers of
+    requests by status, for other statuses than the documented ones; `faults` are those by kind of
+    fault; `no_response` counts requests without a response.
     """
 
     provider: str
+    edition: str
     operation: str
     method: str
     path: str

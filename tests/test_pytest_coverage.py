@@ -83,7 +83,7 @@ def test_report_is_written_to_a_file(pytester: pytest.Pytester, file: str, start
     if file.endswith(".json"):
         assert json.loads(text)["seen"] == 2
     if file.endswith(".xml"):
-        assert ET.fromstring(text)[0].attrib["failures"] == "1"
+        assert ET.fromstring(text).attrib["failures"] == "1"
 
 
 def test_coverage_below_the_minimum_fails_the_run(pytester: pytest.Pytester) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..documented_errors import documented_errors
 from ..models import Coverage, OperationCoverage, StatusCoverage
@@ -15,17 +15,28 @@ from .context import ControlContext
 
 
 async def get_coverage(ctx: ControlContext) -> JSON:
-    counts = defaultdict[tuple[str, str], list[CoverageCount]](list)
+    every = ctx.parameters["all"]
+    counts = defaultdict[tuple[str, str, str], list[CoverageCount]](list)
     for count in await ctx.store.count_coverage(ctx.sandbox or None):
-        counts[count.provider, count.operation].append(count)
-    used = {provider for provider, _ in counts}
+        counts[count.provider, count.edition, count.operation].append(count)
+    used = {(provider, edition) for provider, edition, _ in counts}
     operations = [
-        _operation_coverage(provider, operation, counts.get((provider.name, operation.id), ()))
-        for provider in ctx.providers.values()
-        if ctx.parameters["all"] or provider.name in used
+        _operation_coverage(provider, operation, counts.get((*contract, operation.id), ()))
+        for contract, provider in _contracts(ctx).items()
+        if contract in used or (every and provider is ctx.providers[provider.name])
         for operation in provider.document.operations.values()
     ]
-    return Coverage(ctx.parameters["all"], tuple(operations)).described()
+    return Coverage(every, tuple(operations)).described()
+
+
+def _contracts(ctx: ControlContext) -> Mapping[tuple[str, str], Provider]:
+    """Return all providers in all of their editions, by name and edition."""
+    providers = [
+        ctx.mock.select_one(name, edition)
+        for name, provider in ctx.providers.items()
+        for edition in provider.editions or ("",)
+    ]
+    return {(provider.name, provider.edition): provider for provider in providers}
 
 
 async def clear_coverage(ctx: ControlContext) -> None:
@@ -45,6 +56,7 @@ def _operation_coverage(
     others = sorted(status for status in statuses if status and status not in operation.responses)
     return OperationCoverage(
         provider=provider.name,
+        edition=provider.edition,
         operation=operation.id,
         method=operation.method,
         path=provider.base_path + operation.path,

@@ -478,6 +478,7 @@ def _journal_entry(
         early=None if begun.retry_at is None else max(begun.retry_at - begun.now, 0.0),
         client_closed=transport.client_closed,
         internal_error=ctx.internal_error,
+        edition=ctx.provider.edition,
     )
 
 

@@ -27,7 +27,8 @@ class JournalEntry(NamedTuple):
     `headers` and `query` are as sent; `fields` are the decoded members of the body without files;
     `uploads` are ids; `size` is in bytes. `status` is None when no response was sent: a reset, a
     client that disconnected. `early` is the number of seconds before Retry-After elapsed,
-    `client_closed` the number after which the client ended the connection.
+    `client_closed` the number after which the client ended the connection. `edition` is that of
+    the contract, "" where there is only one.
     """
 
     number: int
@@ -55,6 +56,7 @@ class JournalEntry(NamedTuple):
     early: float | None = None
     client_closed: float | None = None
     internal_error: str = ""
+    edition: str = ""
 
     @property
     def id(self) -> str:
@@ -164,11 +166,13 @@ class RequestCount(NamedTuple):
 class CoverageCount(NamedTuple):
     """The number of requests to an operation that got a status while some kinds of faults fired.
 
-    `status` is None if no response was sent; `kinds` are the different kinds in alphabetical order,
-    none if the operation itself responded.
+    `edition` is that of the contract, "" where there is only one. `status` is None if no response
+    was sent; `kinds` are the different kinds in alphabetical order, none if the operation itself
+    responded.
     """
 
     provider: str
+    edition: str
     operation: str
     status: int | None
     kinds: tuple[str, ...]
@@ -183,7 +187,7 @@ def count_of(entry: JournalEntry) -> CoverageCount | None:
     if not entry.operation or entry.internal_error:
         return None
     kinds = tuple(sorted({*entry.kind.split(", ")})) if entry.kind else ()
-    return CoverageCount(entry.provider, entry.operation, entry.status, kinds, 1)
+    return CoverageCount(entry.provider, entry.edition, entry.operation, entry.status, kinds, 1)
 
 
 def _counted(entry: JournalEntry) -> tuple[str, str, int | None]:

@@ -384,8 +384,9 @@ class RedisStore:
         counts = await self._client.run("count_coverage", sandbox or "", int(sandbox is None))
         found = []
         for name, total in _pairs(counts):
-            provider, operation, status, kinds = json.loads(name)
-            found.append(CoverageCount(provider, operation, status, tuple(kinds), int(total)))
+            provider, edition, operation, status, kinds = json.loads(name)
+            count = CoverageCount(provider, edition, operation, status, tuple(kinds), int(total))
+            found.append(count)
         return found
 
     async def clear_coverage(self, sandbox: str | None) -> None:

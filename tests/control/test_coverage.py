@@ -106,6 +106,25 @@ def test_server_counts_all_sandboxes_and_each_sandbox_its_own(serve: Serve) -> N
         assert mock.sandbox("two").coverage().percent == 33.3
 
 
+def test_editions_of_a_contract_are_counted_apart(serve: Serve) -> None:
+    server = serve()
+    with Box(server, "old") as old, Box(server, "new") as new:
+        new.control.post("/reset", json={"edition": {"supertone": "latest"}})
+        for box in (old, new, new):
+            box.http.get("/supertone/v1/voices")
+        new.control.post("/reset")
+        coverage = mockvoice.connect(server.url).coverage()
+        assert [(op.edition, op.operation, op.requests) for op in coverage.called] == [
+            ("0.9.0", "list_voices", 1),
+            ("0.9.6", "list_voices", 2),
+        ]
+        sandbox = mockvoice.connect(new.url).coverage()
+        assert {op.edition for op in sandbox.operations} == {"0.9.6"}
+        # Operations that were never called count in the edition that the sandbox selects.
+        everything = mockvoice.connect(new.url).supertone.coverage(all=True)
+        assert {op.edition for op in everything.operations} == {"0.9.6"}
+
+
 def test_delete_begins_coverage_anew(serve: Serve) -> None:
     server = serve()
     with Box(server, "one") as one, Box(server, "two") as two:

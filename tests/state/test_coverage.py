@@ -11,7 +11,7 @@ from mockvoice.state.store import PARTS, Commit, SandboxSettings, Store
 
 from .requests import begin, make_entry, make_store, run
 
-CREATED = CoverageCount("acme", "clone", 201, (), 1)
+CREATED = CoverageCount("acme", "", "clone", 201, (), 1)
 
 
 def counted(store: Store, sandbox: str | None = None) -> list[CoverageCount]:
@@ -27,9 +27,19 @@ def test_requests_are_counted_by_status_and_kinds_of_faults() -> None:
     begin(store).commit(status=None, kind="reset")
     assert counted(store) == [
         CREATED._replace(total=2),
-        CoverageCount("acme", "clone", 502, ("status",), 1),
-        CoverageCount("acme", "clone", 502, ("delay", "status"), 1),
-        CoverageCount("acme", "clone", None, ("reset",), 1),
+        CoverageCount("acme", "", "clone", 502, ("status",), 1),
+        CoverageCount("acme", "", "clone", 502, ("delay", "status"), 1),
+        CoverageCount("acme", "", "clone", None, ("reset",), 1),
+    ]
+
+
+def test_editions_of_a_contract_are_counted_apart() -> None:
+    store = make_store()
+    for edition in ("2026-03-20", "2026-07-16", "2026-07-16"):
+        begin(store).commit(status=201, edition=edition)
+    assert counted(store) == [
+        CREATED._replace(edition="2026-03-20"),
+        CREATED._replace(edition="2026-07-16", total=2),
     ]
 
 
@@ -38,7 +48,7 @@ def test_slow_response_is_counted_once() -> None:
     slow = begin(store)
     slow.commit(finished=False, status=200, kind="drip")
     slow.finish(status=200, kind="drip")
-    assert counted(store) == [CoverageCount("acme", "clone", 200, ("drip",), 1)]
+    assert counted(store) == [CoverageCount("acme", "", "clone", 200, ("drip",), 1)]
 
 
 def test_internal_errors_and_unknown_operations_are_not_counted() -> None:
