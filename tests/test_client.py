@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, get_args, get_type_hints
@@ -19,7 +21,7 @@ from mockvoice import Control, models
 from mockvoice.client.control import ControlError, RequestsEvicted
 from mockvoice.faults.kinds import Kind
 
-from .cli.processes import serving
+from .cli.processes import run, serving
 from .contract.contracts import Contract
 
 KEY = {"authorization": "Bearer KEY"}
@@ -84,21 +86,54 @@ def test_connect_rejects_provider_path_and_invalid_url(server: Control) -> None:
 class OtherService(BaseHTTPRequestHandler):
     """A server that returns 200 for every path."""
 
+    body = b"{}"
+
     def do_GET(self) -> None:
         self.send_response(200)
-        self.send_header("content-length", "2")
+        self.send_header("content-length", str(len(self.body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(self.body)
 
     def log_message(self, *_: object) -> None:
         pass
 
 
-def test_connect_rejects_other_services() -> None:
-    with HTTPServer(("127.0.0.1", 0), OtherService) as other:
+@contextmanager
+def other_service(body: bytes = b"{}") -> Iterator[str]:
+    """Answer one request with a body; yield the URL."""
+    handler = type("Handler", (OtherService,), {"body": body})
+    with HTTPServer(("127.0.0.1", 0), handler) as other:
         threading.Thread(target=other.handle_request).start()
+        yield f"http://127.0.0.1:{other.server_port}"
+
+
+def test_connect_rejects_other_services() -> None:
+    with other_service() as url:
         with pytest.raises(ConnectionError, match="another service responded"):
-            mockvoice.connect(f"http://127.0.0.1:{other.server_port}")
+            mockvoice.connect(url)
+
+
+def test_connect_rejects_a_server_of_another_version() -> None:
+    """Otherwise the first missing field or path would be the error."""
+    health = {"status": "ok", "version": "9.8.7", "providers": []}
+    with other_service(json.dumps(health).encode()) as url:
+        expected = (
+            f"the server at {url} is mockvoice 9.8.7, but this client is mockvoice"
+            f" {mockvoice.__version__}; use the same version for both"
+        )
+        with pytest.raises(ConnectionError, match=f"^{re.escape(expected)}$"):
+            mockvoice.connect(url)
+    with other_service(json.dumps(health).encode()) as url:
+        done = run("requests", "--url", url)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == f"mockvoice: {expected.replace(expected.split()[3], url)}\n"
+
+
+def test_connect_accepts_a_server_with_another_patch_version() -> None:
+    major, minor, *_ = mockvoice.__version__.split(".")
+    health = {"status": "ok", "version": f"{major}.{minor}.99", "providers": []}
+    with other_service(json.dumps(health).encode()) as url:
+        assert mockvoice.connect(url).url == url
 
 
 def test_request_sends_any_control_api_request(mock: Control) -> None:

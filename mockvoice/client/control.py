@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack, cast
 from urllib.parse import quote, unquote, urlencode
 from zlib import crc32
 
-from .. import report
+from .. import __version__, report
 from ..faults.shorthand import shorthand_fields
 from ..models import (
     AccountInfo,
@@ -775,7 +775,7 @@ def connect(url: str, timeout: float = TIMEOUT, control_token: str | None = None
     """Connect to a running server; the URL may name a sandbox (`http://host:4010/~name`).
 
     The control token is read from MOCKVOICE_CONTROL_TOKEN by default. Raises ConnectionError if no
-    mockvoice server responds within `timeout` seconds.
+    mockvoice server responds within `timeout` seconds, or one of another version.
     """
     _, prefix = split_url(url)
     if control_token is None:
@@ -787,4 +787,16 @@ def connect(url: str, timeout: float = TIMEOUT, control_token: str | None = None
         raise ConnectionError(f"no mockvoice server at {url}: {error}") from None
     if not isinstance(health, dict) or health.get("status") != "ok":
         raise ConnectionError(f"no mockvoice server at {url}: another service responded")
+    version = str(health.get("version"))
+    if _interface(version) != _interface(__version__):
+        raise ConnectionError(
+            f"the server at {url} is mockvoice {version}, but this client is mockvoice"
+            f" {__version__}; use the same version for both"
+        )
     return control
+
+
+def _interface(version: str) -> str:
+    """Return the part of a version that changes with the control API: `0.1` of `0.1.3`."""
+    major, _, rest = version.partition(".")
+    return f"{major}.{rest.partition('.')[0]}" if major == "0" else major

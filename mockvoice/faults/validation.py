@@ -31,17 +31,20 @@ def fault_violations(
     violations = compiled.violations(data, location, pointer)
     if isinstance(data, dict):
         violations += target_violations(providers, data, location, pointer)
-    if violations:
-        return violations
-    match = data.get("match", {}) if isinstance(data, dict) else {}
-    violations += pattern_violations(match, location, f"{pointer}/match")
+        violations += pattern_violations(_member(data, "match"), location, f"{pointer}/match")
     return violations + [
         _framing_violation(location, f"{at}/headers/{name}", name)
         for at, step in _steps(data, pointer)
         if isinstance(step, dict)
-        for name in step.get("headers", ())
+        for name in _member(step, "headers")
         if name.lower() in _FRAMING
     ]
+
+
+def _member(value: Mapping[str, JSON], name: str) -> Mapping[str, Any]:
+    """Return a member that is an object; of another type it is empty, and a violation."""
+    member = value.get(name)
+    return member if isinstance(member, dict) else {}
 
 
 def _steps(fault: JSON, pointer: str) -> Iterator[tuple[str, JSON]]:
@@ -89,7 +92,8 @@ def pattern_violations(
     """Yield the texts of `match` that are too long."""
     values = {"account": match.get("account")}
     for group in ("headers", "fields"):
-        values |= {f"{group}/{escape(name)}": text for name, text in match.get(group, {}).items()}
+        members = _member(match, group)
+        values |= {f"{group}/{escape(name)}": text for name, text in members.items()}
     for name, text in values.items():
         if isinstance(text, str) and len(text) > _MAX_PATTERN:
             message = f"must have at most {_MAX_PATTERN} characters; got {len(text)}"

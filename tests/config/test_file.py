@@ -525,7 +525,7 @@ voices:
 faults:
   - {status: 200, retry_afer: 1}
   - {provider: retell, operation: clone}
-  - {headers: {content-length: "1"}}
+  - {headers: {content-length: "1"}, kind: resett, match: {headers: {x: 5}}}
 """
 
 
@@ -551,6 +551,8 @@ def test_validate_reports_every_problem_in_one_pass(tmp_path: Path) -> None:
             (19, "faults[0].retry_afer"),
             (19, "faults[0].status"),
             (20, "faults[1].operation"),
+            (21, "faults[2].kind"),
+            (21, "faults[2].match.headers.x"),
             (21, "faults[2].headers.content-length"),
         )
     ]
