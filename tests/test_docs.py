@@ -24,6 +24,7 @@ from mockvoice import Control, __version__, errors
 from mockvoice import provider as provider_api
 from mockvoice.cli import COMMANDS
 from mockvoice.config.settings import Settings, is_flag, is_scalar, table, variable
+from mockvoice.config.yaml import YAMLDocument
 from mockvoice.faults.kinds import KINDS
 from mockvoice.faults.shorthand import expand_fault
 from mockvoice.providers import built_in
@@ -609,6 +610,16 @@ def _clone_errors(table: str) -> None:
         statuses = {int(status) for status in re.findall(r"\b[2-5]\d\d\b", " ".join(row[1:]))}
         assert 401 in statuses
         assert statuses <= set(operation.responses)
+
+
+@describes("docs/configuration.md", "text in the file | value")
+def _references(table: str) -> None:
+    values = [
+        YAMLDocument(names(row[0])[0], environ).value
+        for environ in ({"NAME": "x"}, {"NAME": ""})
+        for row in rows(table)
+    ]
+    assert values == ["x", "x", "$", {}, "default", "$"]
 
 
 @describes("docs/sandboxes-and-accounts.md", "field | meaning")

@@ -132,7 +132,7 @@ def _port_from_file() -> dict[str, Any]:
     )
 
     try:
-        settings = YAMLDocument.read(path).value
+        settings = YAMLDocument.read(path, os.environ).value
     except UnreadableFile:
         return {}  # no server can use this file; `serve` reports the error
     if isinstance(settings, dict) and "port" in settings:

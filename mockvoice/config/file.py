@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,7 +32,7 @@ def read(path: str, providers: Iterable[Provider]) -> Mapping[str, Any]:
     `mockvoice.yaml:7: faults[0].kind must be one of status, delay; got "delai"`
     """
     try:
-        document = YAMLDocument.read(path)
+        document = YAMLDocument.read(path, os.environ)
     except UnreadableFile as error:
         raise SettingsError(f"{path}:{error}") from None
     mock = _mock(document.value, providers)

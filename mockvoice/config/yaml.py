@@ -80,6 +80,33 @@ def _implicit_tag(text: str) -> str:
     return "str"
 
 
+# --- environment variables -----------------------------------------------------------------------
+
+_REFERENCE = re.compile(r"\$(?:\$|\{(?:(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\})?)")
+
+
+def _substitute(text: str, environ: Mapping[str, str]) -> str:
+    """Replace references to environment variables. Raises LookupError with the defect."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        name, default = match["name"], match["default"]
+        if name is None:
+            raise LookupError(
+                "contains ${ but no reference such as ${NAME} or ${NAME:-default}; write $${ for"
+                " the characters ${"
+            )
+        if name not in environ and default is None:
+            raise LookupError(
+                f"refers to the environment variable {name}, which is not set; set it, or write"
+                f" ${{{name}:-default}}"
+            )
+        return environ.get(name) or default or ""
+
+    return _REFERENCE.sub(value, text)
+
+
 # --- documents -----------------------------------------------------------------------------------
 
 # The lines of a value's members or items, each with those inside it; nothing for a scalar.
@@ -100,11 +127,14 @@ class _Node(NamedTuple):
 class YAMLDocument:
     """A YAML 1.2 text as JSON, with the location of each value by its JSON Pointer.
 
-    An empty text is an empty mapping. `diagnostics` lists what JSON cannot represent and duplicate
-    keys. Raises UnreadableFile when the text cannot be used at all.
+    An empty text is an empty mapping. With `environ`, values and keys may refer to environment
+    variables: `${NAME}`, or `${NAME:-default}` for one that is not set or empty; `$$` is a dollar
+    sign. `diagnostics` lists what JSON cannot represent, duplicate keys and variables that are not
+    set. Raises UnreadableFile when the text cannot be used at all.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = environ
         self.diagnostics: list[Diagnostic] = []
         self._path: list[str | int] = []
         self._anchors: dict[str, _Node | None] = {}  # None while the value is being read
@@ -116,14 +146,14 @@ class YAMLDocument:
         self._lines: _Lines = root.lines if root else None
 
     @classmethod
-    def read(cls, path: str) -> Self:
+    def read(cls, path: str, environ: Mapping[str, str] | None = None) -> Self:
         """Read a file. Raises UnreadableFile."""
         try:
             data = Path(path).read_bytes()
         except OSError as error:
             raise UnreadableFile(f" {error.strerror}") from None
         try:
-            return cls(data.decode("utf-8-sig"))
+            return cls(data.decode("utf-8-sig"), environ)
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             byte = data[error.start]
@@ -248,6 +278,12 @@ class YAMLDocument:
         text: str = event.value
         if self._originals:
             text = text.translate(self._originals)
+        if self._environ is not None and "$" in text:
+            try:
+                text = _substitute(text, self._environ)
+            except LookupError as error:
+                self._report(error.args[0], _line(event))
+                return _Node(None, _UNREAD, 0, text=text)
         self._count(len(text), event)
         tag = event.tag
         if tag is None or tag == "!":
