@@ -106,6 +106,7 @@ LAYERS = [
     "cli.samples",
     "cli.ca",
     "cli.faults",
+    "cli.state",
     "cli.sandboxes",
     "cli.__init__",
     "__main__",

@@ -13,7 +13,19 @@ from .. import __version__
 from ..config.settings import SettingsError
 from ..errors import StoreUnavailable
 from ..openapi.normalize import ContractError
-from . import ca, contracts, faults, health, report, requests, samples, sandboxes, serve, validate
+from . import (
+    ca,
+    contracts,
+    faults,
+    health,
+    report,
+    requests,
+    samples,
+    sandboxes,
+    serve,
+    state,
+    validate,
+)
 from .commands import Command, UsageError
 
 COMMANDS: tuple[Command, ...] = (
@@ -26,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     *samples.COMMANDS,
     *ca.COMMANDS,
     *faults.COMMANDS,
+    *state.COMMANDS,
     *sandboxes.COMMANDS,
 )
 

@@ -238,6 +238,14 @@ def print_report(text: str) -> None:
     print(paint(text) if is_colored(sys.stdout) else text, flush=True)
 
 
+def parse_json(text: str) -> Any:
+    """Parse the value of an argument. Raises ArgumentTypeError."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"invalid JSON {text!r}: {error}") from None
+
+
 def print_json(value: Any) -> None:
     """Print indented JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -14,6 +14,7 @@ from .commands import (
     Command,
     add_json_argument,
     add_server_arguments,
+    parse_json,
     print_json,
     with_control,
     with_sandbox,
@@ -92,13 +93,6 @@ def _add(control: Control, options: argparse.Namespace) -> None:
         print(report.fault_line(added))
 
 
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"invalid JSON {text!r}: {error}") from None
-
-
 def _json_or_text(text: str) -> Any:
     try:
         return json.loads(text)
@@ -108,7 +102,7 @@ def _json_or_text(text: str) -> Any:
 
 def _fault(text: str) -> Any:
     """Parse FAULT: JSON, or the name of a kind."""
-    return text if is_name(text) else _json(text)
+    return text if is_name(text) else parse_json(text)
 
 
 def _add_add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +111,7 @@ def _add_add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("fault", metavar="FAULT", nargs="?", type=_fault, help="see above")
     types = {"provider": str, **get_type_hints(FaultFields)}
     for name, help in FIELDS.items():
-        parse = _json_or_text if name == "body" else _json
+        parse = _json_or_text if name == "body" else parse_json
         options: dict[str, Any] = {"metavar": name.upper(), "type": parse}
         if types[name] in (int, float, str):
             options["type"] = types[name]

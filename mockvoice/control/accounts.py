@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from ..errors import ValidationFailed, Violation
+from ..faults.validation import target_violations
 from ..openapi.schema import SchemaStore
 from ..provider import Provider
 from ..redact import mask_key
 from ..state.accounts import EVERY_KEY, Account
 from ..types import JSON, Node
 from .context import ControlContext
+
+
+async def list_accounts(ctx: ControlContext) -> JSON:
+    if violations := [*target_violations(ctx.mock.providers, ctx.parameters, "query")]:
+        raise ValidationFailed("", *violations)
+    provider = ctx.parameters.get("provider")
+    accounts = await ctx.store.list_accounts(ctx.sandbox)
+    return {
+        "accounts": [
+            _account_json(account) for account in accounts if provider in (None, account.provider)
+        ]
+    }
 
 
 async def get_account(ctx: ControlContext) -> JSON:

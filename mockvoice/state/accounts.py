@@ -181,6 +181,9 @@ class Accounts:
                 self._key_characters -= len(oldest[1])
         return entry
 
+    def __iter__(self) -> Iterator[AccountEntry]:
+        return iter([*self._entries.values()])
+
     def change(self, entry: AccountEntry, state: Mapping[str, Any]) -> Account:
         """Replace parts of an account's state; that of `*` is the state of every key."""
         account = entry.account

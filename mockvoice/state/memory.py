@@ -552,6 +552,10 @@ class MemoryStore:
         accounts = self._sandbox(sandbox).accounts
         return accounts.change(accounts.open(provider, key, defaults), state)
 
+    async def list_accounts(self, sandbox: str) -> Sequence[Account]:
+        """Return the accounts of all keys that were used or changed, oldest first."""
+        return [entry.account for entry in self._sandbox(sandbox).accounts]
+
     async def get_clock(self, sandbox: str) -> ClockState:
         """Return the time of a sandbox."""
         state = self._sandboxes.get(sandbox)

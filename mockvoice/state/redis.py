@@ -434,6 +434,14 @@ class RedisStore:
         )
         return _account(provider, key, changed_state)
 
+    async def list_accounts(self, sandbox: str) -> Sequence[Account]:
+        """Return the accounts of all keys that were used or changed, oldest first."""
+        accounts = []
+        for id, state in await self._client.run("list_accounts", sandbox):
+            provider, _, key = id.decode().partition("/")
+            accounts.append(_account(provider, json.loads(key), state))
+        return accounts
+
     async def get_clock(self, sandbox: str) -> ClockState:
         """Return the time of a sandbox."""
         now, frozen = await self._client.run("get_clock", sandbox)

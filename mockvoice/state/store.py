@@ -315,6 +315,9 @@ class Store(Protocol):
     ) -> Account:
         """Change parts of an account; those of the key "*" change every account."""
 
+    async def list_accounts(self, sandbox: str) -> Sequence[Account]:
+        """Return the accounts of all keys that were used or changed, oldest first."""
+
     async def get_clock(self, sandbox: str) -> ClockState:
         """Return the time of a sandbox. Unlike other calls, this one does not create it."""
 

@@ -47,6 +47,18 @@ NEEDS_SERVER = [
     ["faults", "add", "502"],
     ["faults", "remove", "fault_1"],
     ["faults", "clear"],
+    ["voices"],
+    ["voices", "add", "telnyx"],
+    ["voices", "clear"],
+    ["accounts"],
+    ["accounts", "show", "telnyx", "KEY"],
+    ["accounts", "set", "supertone", "KEY", "--credit", "1"],
+    ["clock"],
+    ["clock", "freeze"],
+    ["clock", "advance", "1"],
+    ["clock", "run"],
+    ["sandboxes"],
+    ["sandboxes", "delete", "x"],
 ]
 
 

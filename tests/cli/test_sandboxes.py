@@ -41,7 +41,18 @@ def test_sandboxes_delete_removes_them() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["requests"], ["faults"], ["faults", "remove", "fault_1"], ["faults", "clear"], ["report"]],
+    [
+        ["requests"],
+        ["faults"],
+        ["faults", "remove", "fault_1"],
+        ["faults", "clear"],
+        ["report"],
+        ["voices"],
+        ["voices", "clear"],
+        ["accounts"],
+        ["accounts", "show", "telnyx", "KEY"],
+        ["clock"],
+    ],
     ids=" ".join,
 )
 def test_mistyped_sandbox_is_reported_with_the_existing_ones(command: list[str]) -> None:

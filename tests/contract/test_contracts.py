@@ -111,6 +111,7 @@ KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
     ("mockvoice", "getRequest"): a_request,
     ("mockvoice", "deleteSandbox"): a_sandbox,
     ("mockvoice", "addVoice"): {"provider": "retell", "collection": "voices", "data": {}},
+    ("mockvoice", "listAccounts"): {"provider": "telnyx"},
     ("mockvoice", "getAccount"): {"provider": "telnyx"},
     ("mockvoice", "putAccount"): {"provider": "telnyx"},
 }
