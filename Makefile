@@ -48,7 +48,7 @@ test: $(VENV)/dev .venv-old/ready $(NODE)  ## run every test that this machine c
 	$(PY) -m pytest -n auto --durations=10 --cov --cov-report=term:skip-covered
 
 test-fast: $(VENV)/dev    ## run the tests that need no network, no package installs and no SDKs
-	$(PY) -m pytest -n auto --hypothesis-profile=fast -m 'not slow and not network' --ignore=tests/sdk
+	$(PY) -m pytest -n auto --hypothesis-profile=fast -m 'not slow and not network and not redis' --ignore=tests/sdk
 
 node: $(VENV)/dev $(NODE)  ## run the stories of the Node SDKs
 	$(PY) -m pytest tests/sdk/test_node.py

@@ -41,7 +41,8 @@ _BOTH_STORES = ("state", "control", "faults", "http", "journal", "providers")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     folder = metafunc.definition.path.parent.name
     if folder in _BOTH_STORES and not metafunc.definition.get_closest_marker("memory"):
-        metafunc.parametrize("store_kind", ["memory", "redis"], indirect=True, scope="session")
+        kinds = ["memory", pytest.param("redis", marks=pytest.mark.redis)]
+        metafunc.parametrize("store_kind", kinds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

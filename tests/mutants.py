@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("faults", "state", "http", "openapi", "providers")
 FAST = [
     "-m",
-    "not slow and not network",
+    "not slow and not network and not redis",
     "--hypothesis-profile=fast",
     "--ignore=tests/sdk",
     "--ignore=tests/cli",
