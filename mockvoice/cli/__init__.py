@@ -16,6 +16,7 @@ from ..openapi.normalize import ContractError
 from . import (
     ca,
     contracts,
+    diff,
     faults,
     health,
     report,
@@ -32,6 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     *serve.COMMANDS,
     *validate.COMMANDS,
     *contracts.COMMANDS,
+    *diff.COMMANDS,
     *health.COMMANDS,
     *requests.COMMANDS,
     *report.COMMANDS,
