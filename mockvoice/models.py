@@ -37,6 +37,8 @@ class Failure(TypedDict, total=False):
     distribution: Literal["fixed", "uniform", "normal", "lognormal"]
     bytes: int
     fraction: float
+    set: Mapping[str, Any]
+    remove: Sequence[str]
 
 
 class Target(TypedDict, total=False):
@@ -47,13 +49,31 @@ class Target(TypedDict, total=False):
     expires_in: float
 
 
-class FaultFields(Failure, Target, total=False):
-    """All fields of a fault, except `provider` and `sequence`."""
+class Firing(TypedDict, total=False):
+    """Selects for which of the matching requests a fault fires."""
 
     times: int
     skip: int
     every: int
     probability: float
+
+
+class FaultFields(Failure, Target, Firing, total=False):
+    """All fields of a fault, except `provider` and `sequence`."""
+
+
+class ReplyFields(Firing, total=False):
+    """All fields of a custom response, except `provider`, `operation` and `kind`."""
+
+    match: Match
+    expires_in: float
+    when: Literal["before", "after"]
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+    retry_after: float
+    set: Mapping[str, Any]
+    remove: Sequence[str]
 
 
 class AccountState(TypedDict, total=False):
@@ -159,6 +179,7 @@ class RecordedRequest(_Model):
     `status` and `response` are None if no response was sent. `attempt` counts from 1 and is None
     for clients that do not send a retry count. `early` is the seconds before Retry-After elapsed,
     `client_closed` the seconds after which the client ended the connection; None if it did not.
+    `custom` is True if a fault of kind `reply` made or edited the response.
     """
 
     id: str
@@ -184,6 +205,7 @@ class RecordedRequest(_Model):
     early: float | None
     client_closed: float | None
     internal_error: str
+    custom: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from ..models import (
     Part,
     RecordedRequest,
     RecordedRequests,
+    ReplyFields,
     SampleFormat,
     Target,
     Voice,
@@ -212,6 +213,18 @@ class ControlScope:
         """Delay requests. Another fault can still fire for a delayed request."""
         __tracebackhide__ = True
         return self._add({"kind": "delay", "seconds": seconds, **fault})
+
+    def reply(self, operation: str | None = None, **reply: Unpack[ReplyFields]) -> Fault:
+        """Send a custom response, or change the response of the operation.
+
+        With `status`, `body` or `headers` it replaces the operation. `set` and `remove` run the
+        operation and edit its response at JSON Pointers: `set={"/data/status": "pending"}`. Such
+        responses need not satisfy the contract. Raises ControlError for an unknown operation, and
+        for pointers that no response of it can have.
+        """
+        __tracebackhide__ = True
+        target = {} if operation is None else {"operation": operation}
+        return self._add({"kind": "reply", **target, **reply})
 
     def _add(self, data: dict[str, Any]) -> Fault:
         __tracebackhide__ = True

@@ -147,6 +147,7 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
         "early": entry.early,
         "client_closed": entry.client_closed,
         "internal_error": entry.internal_error,
+        "custom": entry.custom,
     }
     return entry.redactor().redact(recorded)
 

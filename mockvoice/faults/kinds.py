@@ -7,13 +7,17 @@ and its name to `Kind`, and to the schema `Kind` in specs/mockvoice.yaml.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from ..errors import InjectedError
+from ..types import JSON
+from .pointers import PointerError, remove_value, set_value
 
 if TYPE_CHECKING:
     from ..http.transport import RawResponse, ResponseTransport
@@ -29,6 +33,7 @@ Kind = Literal[
     "empty",
     "wrong_type",
     "drip",
+    "reply",
 ]
 
 MAX_SECONDS = 3600.0  # that a fault can take
@@ -44,6 +49,9 @@ class InjectedFault:
     this kind, besides those of every fault. A kind that `continues` lets a later fault fire for
     the same request; one that `runs_operation` never replaces the operation. With `no_response`
     nothing is sent that a client would see as a response.
+
+    `is_custom` is True once `edit` has made the response one that need not satisfy the contract;
+    `ineffective` is the reason why it had no effect.
     """
 
     summary: ClassVar[str]
@@ -58,6 +66,8 @@ class InjectedFault:
         self.data = data
         self.when: str = data.get("when", "before")
         self.seconds = _seconds(data, self.default_seconds, chance)
+        self.is_custom = False
+        self.ineffective = ""
 
     @property
     def kind(self) -> str:
@@ -78,6 +88,11 @@ class InjectedFault:
     @property
     def is_slow(self) -> bool:
         """True if the fault keeps the client waiting after the operation."""
+        return False
+
+    @property
+    def responds(self) -> bool:
+        """True if the client sees a response of the fault, even if the operation was executed."""
         return False
 
     def error(self, documented: Collection[int]) -> InjectedError | None:
@@ -102,19 +117,17 @@ class Status(InjectedFault):
     )
     fields = ("status", "body", "headers", "retry_after")
 
+    @property
+    def responds(self) -> bool:
+        """True: the response is an error."""
+        return True
+
     def error(self, documented: Collection[int]) -> InjectedError:
         """Return the error; without a status it is the last documented one of 5xx."""
         server_errors = [status for status in documented if status >= 500]
         default = server_errors[-1] if server_errors else 500
-        headers = {name.lower(): value for name, value in self.data.get("headers", {}).items()}
-        retry_after = self.data.get("retry_after")
-        if retry_after is not None:
-            # In whole seconds: a client that does not read milliseconds need not wait for one.
-            headers["retry-after"] = str(math.ceil(retry_after) if retry_after >= 1 else 0)
-            if retry_after < 1:
-                headers["retry-after-ms"] = f"{retry_after * 1000:g}"
         status = int(self.data.get("status") or default)
-        return InjectedError(status, headers=headers, body=self.data.get("body"))
+        return InjectedError(status, headers=_headers(self.data), body=self.data.get("body"))
 
 
 class Delay(InjectedFault):
@@ -252,6 +265,59 @@ class Drip(InjectedFault):
         await transport.drip(response, self.seconds)
 
 
+class Reply(InjectedFault):
+    """A custom response: one of its own, or that of the operation with changes."""
+
+    summary = "a response of your own, or the operation's response with `set` and `remove`"
+    fields = ("status", "body", "headers", "retry_after", "set", "remove")
+
+    @property
+    def responds(self) -> bool:
+        """True unless it edits the response of the operation."""
+        return not _edits(self.data)
+
+    def error(self, documented: Collection[int]) -> InjectedError | None:
+        """Return the documented error for a status without a body."""
+        status = int(self.data.get("status", 200))
+        return InjectedError(status, headers={}) if status >= 400 else None
+
+    def edit(self, response: RawResponse) -> RawResponse:
+        """Return the custom response; an error of the operation is not edited."""
+        if not self.responds and response.status >= 400:
+            return response
+        try:
+            custom = self._own(response) if self.responds else self._edited(response)
+        except PointerError as error:
+            self.ineffective = str(error)
+            return response
+        self.is_custom = True
+        headers = _headers(self.data)
+        media_type = headers.pop("content-type", custom.media_type)
+        return replace(custom, media_type=media_type, headers={**custom.headers, **headers})
+
+    def _own(self, response: RawResponse) -> RawResponse:
+        """Return a response of its own; `response` is the documented one for its status."""
+        default = response.status if response.status < 400 else 200
+        status = int(self.data.get("status", default))
+        if "body" in self.data:
+            status = 200 if status == 204 else status
+            return replace(response, status=status, **_encoded(self.data["body"]))
+        if status == response.status:
+            return response
+        return replace(response, status=status, media_type="", body=b"")
+
+    def _edited(self, response: RawResponse) -> RawResponse:
+        """Return the response of the operation with the changes. Raises PointerError."""
+        if "json" not in response.media_type or not isinstance(response.body, bytes):
+            raise PointerError(f"the response is {response.media_type or 'empty'}, not JSON")
+        document = json.loads(response.body)
+        for pointer, value in self.data.get("set", {}).items():
+            document = set_value(document, pointer, deepcopy(value))
+        for pointer in self.data.get("remove", ()):
+            remove_value(document, pointer)
+        return replace(response, body=_json(document))
+
+
 KINDS: Mapping[str, type[InjectedFault]] = {
     "status": Status,
     "delay": Delay,
@@ -263,6 +329,7 @@ KINDS: Mapping[str, type[InjectedFault]] = {
     "empty": Empty,
     "wrong_type": WrongType,
     "drip": Drip,
+    "reply": Reply,
 }
 assert [*KINDS] == [*get_args(Kind)]  # noqa: S101 - a type checker needs the names twice
 
@@ -280,12 +347,41 @@ def kind_of(data: Mapping[str, Any]) -> str:
 
 def replaces_operation(data: Mapping[str, Any]) -> bool:
     """Return True if a fault's JSON describes one that is seen instead of the operation."""
-    return data.get("when", "before") == "before" and not KINDS[kind_of(data)].runs_operation
+    runs_operation = KINDS[kind_of(data)].runs_operation or _edits(data)
+    return data.get("when", "before") == "before" and not runs_operation
 
 
 def continues(data: Mapping[str, Any]) -> bool:
     """Return True if another fault may fire for the same request."""
     return KINDS[kind_of(data)].continues
+
+
+def _edits(data: Mapping[str, Any]) -> bool:
+    """Return True if a fault's JSON describes changes to the response of the operation."""
+    return "set" in data or "remove" in data
+
+
+def _headers(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return the headers of a fault by lower-case name, with its Retry-After."""
+    headers = {name.lower(): value for name, value in data.get("headers", {}).items()}
+    retry_after = data.get("retry_after")
+    if retry_after is not None:
+        # In whole seconds: a client that does not read milliseconds need not wait for one.
+        headers["retry-after"] = str(math.ceil(retry_after) if retry_after >= 1 else 0)
+        if retry_after < 1:
+            headers["retry-after-ms"] = f"{retry_after * 1000:g}"
+    return headers
+
+
+def _encoded(body: JSON) -> dict[str, Any]:
+    """Return a body and its media type: text as it is, anything else as JSON."""
+    if isinstance(body, str):
+        return {"media_type": "text/plain; charset=utf-8", "body": body.encode()}
+    return {"media_type": "application/json", "body": _json(body)}
+
+
+def _json(value: JSON) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _with_body(response: RawResponse) -> RawResponse:

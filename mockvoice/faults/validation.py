@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import RequestLocation, Violation
-from ..openapi.document import Document
+from ..openapi.document import Document, Operation
+from ..openapi.paths import UnknownMember
 from ..provider import Provider
 from ..seeding import unknown_name
-from ..text import escape
+from ..text import did_you_mean, escape
 from ..types import JSON
+from .pointers import segments
 
 _FRAMING = ("content-length", "transfer-encoding")
 _MAX_PATTERN = 1000  # characters of a text with wildcards: long ones take seconds to compile
@@ -32,6 +34,10 @@ def fault_violations(
     if isinstance(data, dict):
         violations += target_violations(providers, data, location, pointer)
         violations += pattern_violations(_member(data, "match"), location, f"{pointer}/match")
+        if not violations:
+            for at, step in _steps(data, pointer):
+                if isinstance(step, dict):
+                    violations += _edit_violations(providers, data, step, location, at)
     return violations + [
         _framing_violation(location, f"{at}/headers/{name}", name)
         for at, step in _steps(data, pointer)
@@ -70,13 +76,7 @@ def target_violations(
     if isinstance(name, str) and name not in providers:
         yield unknown_name(location, f"{pointer}/provider", [*providers], name)
     elif isinstance(operation, str):
-        selected = [providers[name]] if isinstance(name, str) else [*providers.values()]
-        ids = {
-            key: served.id
-            for provider in selected
-            for served in provider.document.operations.values()
-            for key in (served.id, f"{served.method} {served.path}")
-        }
+        ids = {key: served.id for key, served in _operations(providers, data)}
         if operation not in ids:
             known = [*dict.fromkeys(ids.values())]
             message = f"must be an operation; got {operation}; available: {', '.join(known)}"
@@ -84,6 +84,61 @@ def target_violations(
             yield unknown_name(location, f"{pointer}/operation", same_form, operation)._replace(
                 message=message, expected=known
             )
+
+
+def _operations(
+    providers: Mapping[str, Provider], data: Mapping[str, JSON]
+) -> Iterator[tuple[str, Operation]]:
+    """Yield the operations of the provider of a fault, or of all, each by its two names."""
+    name = data.get("provider")
+    for provider in [providers[name]] if isinstance(name, str) else providers.values():
+        for operation in provider.document.operations.values():
+            yield operation.id, operation
+            yield f"{operation.method} {operation.path}", operation
+
+
+def _edit_violations(
+    providers: Mapping[str, Provider],
+    fault: Mapping[str, JSON],
+    step: Mapping[str, JSON],
+    location: RequestLocation,
+    at: str,
+) -> Iterator[Violation]:
+    """Yield the pointers of `set` and `remove` that no response of the operation can have.
+
+    A fault for every operation is not checked: pointers without effect are recorded when it fires.
+    """
+    named = [op for name, op in _operations(providers, fault) if name == fault.get("operation")]
+    edits = [
+        *((f"set/{escape(name)}", name, segments(name)[:-1]) for name in step.get("set", ())),
+        *((f"remove/{i}", name, segments(name)) for i, name in enumerate(step.get("remove", ()))),
+    ]
+    for member, pointer, path in edits if named else ():
+        unknown = [_unknown_member(operation, path) for operation in named]
+        if None not in unknown and unknown[0]:
+            name, known = unknown[0]
+            yield Violation(
+                location,
+                f"{at}/{member}",
+                "pointer",
+                f"matches nothing: responses of {named[0].id} have no {name}; got {pointer}",
+                known,
+                pointer,
+                hint=did_you_mean(name, known),
+            )
+
+
+def _unknown_member(operation: Operation, path: Sequence[str]) -> UnknownMember | None:
+    """Return the first segment of a path that no success of an operation is documented to have."""
+    unknown = UnknownMember("JSON", [])
+    for response in operation.responses.values():
+        for content in response.content.values() if response.status < 400 else ():
+            if content.media_type.endswith("json") and "ndjson" not in content.media_type:
+                found = content.unknown_member(path)
+                if found is None:
+                    return None
+                unknown = found
+    return unknown
 
 
 def pattern_violations(

@@ -324,14 +324,16 @@ async def respond(
     try:
         last = faults[-1] if faults else None
         if last and last.replaces:
-            outcome.response = _replacement(ctx, last, problem)
+            response = _replacement(ctx, last, problem)
         else:
-            outcome.response = await _execute(ctx, scope, body, outcome, problem)
-            error = last.error(ctx.operation.responses) if last else None
-            if error:
-                outcome.response = render_problem(ctx, error)
+            response = await _execute(ctx, scope, body, outcome, problem)
+            if last and last.responds:
+                response = _replacement(ctx, last, problem)
         for fault in faults:
-            outcome.response = fault.edit(outcome.response)
+            response = fault.edit(response)
+            if fault.ineffective:
+                ctx.record_internal_error(f"{fault.id} had no effect: {fault.ineffective}")
+        outcome.response = response
     except StoreUnavailable:
         raise
     except Exception:  # noqa: BLE001 - the client is answered, and the error is recorded
@@ -479,6 +481,7 @@ def _journal_entry(
         client_closed=transport.client_closed,
         internal_error=ctx.internal_error,
         edition=ctx.provider.edition,
+        custom=any(fault.is_custom for fault in faults),
     )
 
 

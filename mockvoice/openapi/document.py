@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from ..text import brief, escape
 from ..types import JSON, Node
 from .examples import example
 from .normalize import METHODS, ContractError
+from .paths import UnknownMember, unknown_member
 from .schema import Schema, SchemaStore, coerce, kinds
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
@@ -76,6 +77,10 @@ class MediaType:
         if self.configured:
             return self.configured[0]
         return example(self._schemas, self.schema.node) if self.schema else None
+
+    def unknown_member(self, path: Sequence[str]) -> UnknownMember | None:
+        """Return the first segment of a path that its values are not documented to have."""
+        return unknown_member(self._schemas, self.schema.node, path) if self.schema else None
 
 
 class DocumentedResponse(NamedTuple):

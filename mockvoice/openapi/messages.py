@@ -48,6 +48,7 @@ _KINDS = {
     "date-time": "a date and time such as 2024-01-31T12:00:00Z",
     "date": "a date such as 2024-01-31",
     "uri": "a URI",
+    "json-pointer": "a JSON Pointer such as /data/status",
     "email": "an email address",
 }
 

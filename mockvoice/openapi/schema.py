@@ -157,7 +157,9 @@ class Schema:
     ) -> Iterator[Violation]:
         rule, expected = error.kind.name, error.kind.value
         parent = self._parent(error)
-        if rule in ("anyOf", "oneOf"):
+        if rule in ("anyOf", "oneOf") and rule in parent.get("x-messages", {}):
+            expected = None
+        elif rule in ("anyOf", "oneOf"):
             # The errors of the branch that the client meant say more than "matches none".
             branches = [self._schemas.follow(branch, "")[0] for branch in parent[rule]]
             closest = closest_branch(error, branches)
@@ -174,7 +176,8 @@ class Schema:
             path = [*error.instance_path] + ([] if member is None else [member])
             pointer = at + "".join(f"/{escape(str(step))}" for step in path)
             received = (mask if is_secret(pointer.rpartition("/")[2]) else redact)(value)
-            message = _message(rule, expected, received, parent)
+            shown = member if rule == "propertyNames" else received
+            message = _message(rule, expected, shown, parent)
             yield Violation(
                 location=location,
                 pointer=pointer,

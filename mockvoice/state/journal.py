@@ -28,7 +28,8 @@ class JournalEntry(NamedTuple):
     `uploads` are ids; `size` is in bytes. `status` is None when no response was sent: a reset, a
     client that disconnected. `early` is the number of seconds before Retry-After elapsed,
     `client_closed` the number after which the client ended the connection. `edition` is that of
-    the contract, "" where there is only one.
+    the contract, "" where there is only one. A `custom` response is one that a fault made and
+    that need not satisfy the contract.
     """
 
     number: int
@@ -57,6 +58,7 @@ class JournalEntry(NamedTuple):
     client_closed: float | None = None
     internal_error: str = ""
     edition: str = ""
+    custom: bool = False
 
     @property
     def id(self) -> str:

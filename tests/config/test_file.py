@@ -30,10 +30,13 @@ from ..contract.strategies import values
 from .emitter import to_yaml
 
 PUBLISHED = SPECS / "mockvoice.schema.json"
-KINDS = "status, delay, timeout, reset, disconnect, truncate, malformed, empty, wrong_type, drip"
+KINDS = (
+    "status, delay, timeout, reset, disconnect, truncate, malformed, empty, wrong_type, drip, reply"
+)
 PROVIDERS = "faseeh, retell, supertone, telnyx"
 STEP = (
-    "kind, status, body, headers, retry_after, when, seconds, jitter, distribution, bytes, fraction"
+    "kind, status, body, headers, retry_after, when, seconds, jitter, distribution, bytes,"
+    " fraction, set, remove"
 )
 
 # The content of a file, and what is reported after the name of the file.
@@ -115,7 +118,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     ),
     "a status that is no failure": (
         "faults: [{status: 200}]",
-        "1: faults[0].status must be at least 400; got 200",
+        "1: faults[0].status must be at least 400, unless the kind is reply; got 200",
     ),
     "a fault at nobody": (
         "faults:\n- provider: acme",
@@ -140,7 +143,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
         "faults:\n- sequence:\n  - okay",
         (
             "3: faults[0].sequence[0] must be one of ok, status, delay, timeout, reset, disconnect,"
-            ' truncate, malformed, empty, wrong_type, drip; got "okay"; did you mean ok?'
+            ' truncate, malformed, empty, wrong_type, drip, reply; got "okay"; did you mean ok?'
         ),
     ),
     "a sequence and more": (
@@ -255,8 +258,8 @@ host: 1
     assert reported == [
         "4: faults[0].kind is defined twice, first in line 3",
         f"4: faults[0].kind must be one of {KINDS}",
-        "5: faults[1].status must be at least 400",
-        "5: faults[2].status must be at least 400",
+        "5: faults[1].status must be at least 400, unless the kind is reply",
+        "5: faults[2].status must be at least 400, unless the kind is reply",
         "5: faults[1].operation must be an operation",
         "5: faults[2].operation must be an operation",
         "8: voices[0].data.voice_name must be text",

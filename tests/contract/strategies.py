@@ -113,20 +113,24 @@ def values(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     return make(contract, node) if make else _JSON
 
 
+_BY_FORMAT: Mapping[str, st.SearchStrategy[str]] = {
+    "uuid": st.uuids().map(str),
+    "date-time": st.integers(0, 32_000_000_000_000).map(
+        lambda ms: datetime.fromtimestamp(ms / 1000, UTC).isoformat()
+    ),
+    "date": st.dates().map(str),
+    "json-pointer": st.sampled_from(["/voice_id", "/voice_name"]),
+}
+
+
 def _strings(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     if node.get("format") == "binary":
         formats = node.get("x-audio-formats", ["wav"])
         names = st.sampled_from(["upload", "a.wav", "b.mp3", "blob", "الصوت.wav"])
         types = st.sampled_from([None, "application/octet-stream", "audio/x-wav", "audio/mpeg"])
         return st.builds(File, st.sampled_from([SOUND[format] for format in formats]), names, types)
-    if node.get("format") == "uuid":
-        return st.uuids().map(str)
-    if node.get("format") == "date-time":
-        return st.integers(0, 32_000_000_000_000).map(
-            lambda ms: datetime.fromtimestamp(ms / 1000, UTC).isoformat()
-        )
-    if node.get("format") == "date":
-        return st.dates().map(str)
+    if node.get("format") in _BY_FORMAT:
+        return _BY_FORMAT[node["format"]]
     if "pattern" in node:
         return st.from_regex(re.compile(node["pattern"].replace("$", r"\Z"), re.ASCII))
     return st.text(
@@ -159,9 +163,19 @@ def _objects(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     optional = {name: value for name, value in members.items() if name not in required}
     min_properties = node.get("minProperties", 0)
     objects = st.fixed_dictionaries(required, optional=optional)
-    if "if" in node:
-        return objects.filter(lambda members: not contract.errors(node, members))
+    if "if" in node or "allOf" in node:
+        valid = objects.map(lambda members: _without_conflicts(contract, node, members))
+        return valid.filter(lambda members: not contract.errors(node, members))
     return objects.filter(lambda members: len(members) >= min_properties)
+
+
+def _without_conflicts(contract: Contract, node: Any, members: Mapping[str, Any]) -> Any:
+    """Return the members without those that cannot be with the others, such as kind and status."""
+    kept = dict(members)
+    for name in members:
+        if name not in node.get("required", ()) and contract.errors(node, kept):
+            del kept[name]
+    return kept
 
 
 _BY_KIND: Mapping[str, Callable[[Contract, Any], st.SearchStrategy[Any]]] = {

@@ -187,7 +187,8 @@ def test_fault_for_a_204_response_keeps_the_connection_open(box: Box, raw: Raw, 
 @pytest.mark.parametrize("kind", get_args(Kind))
 @pytest.mark.parametrize("path", ["/retell/nowhere", "/retell/create-phone-call?x=1"])
 def test_every_kind_acts_on_unknown_paths(box: Box, raw: Raw, kind: str, path: str) -> None:
-    box.inject(kind=kind, seconds=0.001)
+    own = {"status": 500} if kind == "reply" else {}
+    box.inject(kind=kind, seconds=0.001, **own)
     raw.send(path)
     if kind == "reset":
         with pytest.raises(ConnectionResetError):
@@ -195,7 +196,7 @@ def test_every_kind_acts_on_unknown_paths(box: Box, raw: Raw, kind: str, path: s
     elif kind in ("disconnect", "timeout"):
         assert raw.read() == b""
     else:
-        assert raw.receive().status == (500 if kind == "status" else 404)
+        assert raw.receive().status == (500 if kind in ("status", "reply") else 404)
     assert box.last()["fault"]["kind"] == kind
 
 

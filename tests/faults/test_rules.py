@@ -262,6 +262,8 @@ def test_fault_has_the_same_effect_in_header_rule_and_sequence(
 ) -> None:
     fault = {k: v for k, v in fault.items() if k not in ("provider", "operation", "match")}
     fault["kind"] = fault.get("kind", "status")
+    if "set" in fault or "remove" in fault:  # of another operation than this one
+        fault = {"kind": "empty"}
     if fault["kind"] in ("timeout", "reset", "disconnect", "truncate", "delay", "drip"):
         fault["kind"] = "empty"
     key = {"Authorization": "Bearer K"}

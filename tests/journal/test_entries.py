@@ -68,6 +68,7 @@ def test_entry_contains_request_and_response(box: Box) -> None:
         "early": None,
         "client_closed": None,
         "internal_error": "",
+        "custom": False,
     }
     assert account
     assert account != "K"
