@@ -16,7 +16,7 @@ from .errors import MissingMember, Problem, RequestLocation
 from .openapi.document import Document, Operation
 from .openapi.normalize import ContractError
 from .redact import Redactor, request_secrets
-from .state.accounts import Account
+from .state.accounts import STATE, Account
 from .state.ids import Ids
 from .state.records import Data, Record
 from .state.store import AddUsage, AtMost, Begun, Change, PutRecord, RemoveRecord, Spend, Store
@@ -395,6 +395,19 @@ class Provider:
     handlers: dict[str, Handler] = field(default_factory=dict)
     declared_errors: dict[str, Sequence[Problem]] = field(default_factory=dict)
     stateful_operations: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Raise ContractError for an account that no request could have."""
+        for name in self.account:
+            if name not in STATE:
+                raise ContractError(
+                    f"{self.name}: accounts have no field {name}; available: {', '.join(STATE)}"
+                )
+        if self.tiers and self.account.get("tier") not in self.tiers:
+            raise ContractError(
+                f"{self.name}: the tier of a new account must be one of tiers"
+                f" ({', '.join(self.tiers)}); got {self.account.get('tier')}"
+            )
 
     def operation(
         self, operation_id: str, *, stateful: bool = True, raises: Sequence[Problem] = ()

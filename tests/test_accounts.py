@@ -8,6 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from mockvoice.openapi.normalize import ContractError
+from mockvoice.provider import Provider
+
 from .conftest import Box, Serve, encoded
 from .faults.raw import Raw
 
@@ -97,6 +100,26 @@ def test_account_state_without_effect_returns_400_and_changes_nothing(
     assert violation["message"].startswith(message)
     assert violation["hint"] == hint
     assert box.control.get(path).json() == before
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (
+            {"account": {"plan": "free"}},
+            "acme: accounts have no field plan; available: tier, credit, trial_ended",
+        ),
+        (
+            {"tiers": ("free", "pro"), "account": {"tier": "fre"}},
+            r"acme: the tier of a new account must be one of tiers \(free, pro\); got fre",
+        ),
+    ],
+)
+def test_provider_with_an_impossible_account_is_rejected(
+    declared: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ContractError, match=message):
+        Provider("acme", **declared)
 
 
 def test_listed_account_fields_and_tiers_are_accepted(box: Box) -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import cache
 from math import ceil
 from operator import itemgetter
 from typing import Any
@@ -138,14 +139,20 @@ def _detail(violation: Violation) -> str:
 
 def presets(key: str) -> list[Record]:
     """Return the design that every account starts with, its version, and the voices for speech."""
-    created = timestamp(PRESET_CREATED)
-    summary = _summary(PRESET_DESIGN, "friendly-narrator", "telnyx", created)
-    version = _version(1, PRESET_DESIGN, PRESET_TEXT, PRESET_PROMPT, created)
+    summary, version = _preset_design()
     return [
         preset("telnyx", DESIGNS, key, PRESET_DESIGN, summary),
         preset("telnyx", VERSIONS, key, _version_id(PRESET_DESIGN, 1), version),
         *(preset("telnyx", VOICES, key, voice["voice_id"], voice) for voice in PRESET_VOICES),
     ]
+
+
+@cache
+def _preset_design() -> tuple[Data, Data]:
+    """Return the design and its version; its size takes as long as its synthesis."""
+    created = timestamp(PRESET_CREATED)
+    summary = _summary(PRESET_DESIGN, "friendly-narrator", "telnyx", created)
+    return summary, _version(1, PRESET_DESIGN, PRESET_TEXT, PRESET_PROMPT, created)
 
 
 def first_version(design: Record) -> list[Record]:
