@@ -18,8 +18,8 @@ _FORMATS: dict[str, Format] = {".md": "markdown", ".json": "json", ".xml": "juni
 class CoverageReport:
     """Collects the coverage of all servers, those of xdist workers included, and reports it.
 
-    `shared` is set while the server outlives the run and serves others: then each test adds its own
-    sandbox.
+    `shared` is set if the server outlives the run and serves others: then only the sandboxes of the
+    fixtures are added.
     """
 
     def __init__(self, config: pytest.Config, minimum: float | None) -> None:

@@ -136,7 +136,7 @@ def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
             coverage.shared = True
         control = connect(url).in_namespace(namespace)
         yield control
-        _delete(control, namespace.names)
+        _delete(control, namespace.names, coverage)
     else:
         providers = pytestconfig.getini("mockvoice_providers")
         with ExitStack() as stack:
@@ -172,25 +172,24 @@ def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iter
         control.request("POST", "/faults", fault)
     usage = node.stash[_USAGE] = _Usage(control)
     yield control
-    coverage = request.config.stash.get(_COVERAGE, None)
-    if coverage and coverage.shared:
-        coverage.add(control)
     problems = "" if usage.failed or not strict else _verify(control)
     if problems:
         usage.report = control.report()
     else:
         del node.stash[_USAGE]
-    _delete(control, {name, *namespace.names})
+    _delete(control, {name, *namespace.names}, request.config.stash.get(_COVERAGE, None))
     if problems:
         pytest.fail(problems, pytrace=False)
 
 
-def _delete(control: Control, names: Iterable[str]) -> None:
-    """Delete the sandboxes with these names."""
-    from .client.control import ControlError
+def _delete(control: Control, names: Iterable[str], coverage: CoverageReport | None) -> None:
+    """Delete the sandboxes with these names; on a shared server, report their coverage."""
+    from .client.control import ControlError, Namespace
 
     for name in names:
         with suppress(ControlError):  # evicted, or deleted by a test
+            if coverage and coverage.shared:
+                coverage.add(control.in_namespace(Namespace(), name))
             control.delete_sandbox(name)
 
 

@@ -112,7 +112,10 @@ def test_run_without_requests_has_no_coverage(pytester: pytest.Pytester) -> None
     result.stdout.fnmatch_lines(["mockvoice coverage: no requests received"])
 
 
-def test_requests_through_the_server_fixture_count(pytester: pytest.Pytester) -> None:
+def test_sandboxes_of_the_server_fixture_count(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = "    seen 1 of 3: 401 (1)"
     pytester.makepyfile(
         """
         import httpx
@@ -121,4 +124,7 @@ def test_requests_through_the_server_fixture_count(pytester: pytest.Pytester) ->
             httpx.get(f"{mockvoice_server.sandbox('mine').telnyx.base_url}/voice_clones")
         """
     )
-    pytester.runpytest("--mockvoice-report").stdout.fnmatch_lines(["    seen 1 of 3: 401 (1)"])
+    pytester.runpytest("--mockvoice-report").stdout.fnmatch_lines([seen])
+    with serving() as (_, url):
+        monkeypatch.setenv("MOCKVOICE_URL", url)
+        pytester.runpytest("--mockvoice-report").stdout.fnmatch_lines([seen])
