@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from textwrap import fill
@@ -68,6 +69,14 @@ def headline(coverage: Coverage) -> str:
         f"mockvoice coverage: {coverage.percent:g}%"
         f" ({coverage.seen} of {coverage.total} documented statuses of {operations})"
     )
+
+
+def percentage(text: str) -> float:
+    """Return the minimum in percent that a text spells. Raises ValueError."""
+    with suppress(ValueError):
+        if 0 <= float(text) <= 100:
+            return float(text)
+    raise ValueError(f"must be a number from 0 to 100; got {text!r}")
 
 
 def shortfall(coverage: Coverage, minimum: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from .client.control import Control
-from .coverage import Format, merge, render, shortfall
+from .coverage import Format, merge, percentage, render, shortfall
 from .models import Coverage
 
 _OUTPUT = "mockvoice_coverage"  # in what an xdist worker sends to the main process
@@ -19,13 +19,16 @@ class CoverageReport:
     """Collects the coverage of all servers, those of xdist workers included, and reports it.
 
     `shared` is set if the server outlives the run and serves others: then only the sandboxes of the
-    fixtures are added.
+    fixtures are added. `minimum` is a text in percent, "" for none.
     """
 
-    def __init__(self, config: pytest.Config, minimum: float | None) -> None:
+    def __init__(self, config: pytest.Config, minimum: str) -> None:
         self.shared = False
         self._config = config
-        self._minimum = minimum
+        try:
+            self._minimum = percentage(minimum) if minimum else None
+        except ValueError as error:
+            raise pytest.UsageError(f"mockvoice_min {error}") from None
         self._coverage = merge([])
 
     def add(self, control: Control) -> None:
@@ -56,6 +59,7 @@ class CoverageReport:
             path = config.invocation_params.dir / file
             format = _FORMATS.get(Path(file).suffix, "text")
             text = render(self._coverage, format, self._minimum)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{text}\n", encoding="utf-8")
         if self._shortfall and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED

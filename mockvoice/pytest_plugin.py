@@ -90,17 +90,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if minimum or any(options) or config.getini("mockvoice_report"):
         from .pytest_coverage import CoverageReport
 
-        report = CoverageReport(config, _percentage(minimum) if minimum else None)
+        report = CoverageReport(config, minimum)
         config.stash[_COVERAGE] = report
         config.pluginmanager.register(report, "mockvoice coverage")
-
-
-def _percentage(text: str) -> float:
-    """Return the number. Raises UsageError unless it is from 0 to 100."""
-    with suppress(ValueError):
-        if 0 <= float(text) <= 100:
-            return float(text)
-    raise pytest.UsageError(f"mockvoice_min must be a number from 0 to 100; got {text!r}")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

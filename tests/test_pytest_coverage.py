@@ -69,7 +69,7 @@ def test_xdist_workers_with_own_or_shared_server_are_added_up(
 @pytest.mark.parametrize(
     ("file", "start"),
     [
-        ("coverage.md", f"### {HEADLINE}\n"),
+        ("new/coverage.md", f"### {HEADLINE}\n"),
         ("coverage.json", '{\n  "percent": 66.6,\n'),
         ("coverage.xml", "<?xml "),
         ("coverage.txt", f"{HEADLINE}\n"),

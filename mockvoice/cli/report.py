@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, get_args
 
-from ..coverage import Format, render, shortfall
+from ..coverage import Format, percentage, render, shortfall
 from .commands import Command, UsageError, add_server_arguments, fail, with_sandbox
 
 if TYPE_CHECKING:
@@ -33,12 +33,9 @@ def report(control: Control, options: argparse.Namespace) -> int:
 
 def _percentage(text: str) -> float:
     try:
-        number = float(text)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= 100:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 100; got {text!r}")
-    return number
+        return percentage(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
