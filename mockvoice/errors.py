@@ -21,6 +21,7 @@ Problem                   statuses: the first one that the operation documents i
 ├── InjectedError         any            injected by a fault
 ├── InternalError         500            a defect of the mock
 ├── UnknownHost           502            a proxy or TLS request to a host that is not served
+├── TunneledHost          200            no problem: a proxy request that is passed on to its host
 └── TLSUnavailable        501            the packages for TLS are not installed
 """
 
@@ -263,6 +264,12 @@ class UnknownHost(Problem):
     """A proxy or TLS request is for a host that the mock does not serve."""
 
     statuses = (502,)
+
+
+class TunneledHost(Problem):
+    """A proxy request is passed on to its host: nothing here handles it, but it is recorded."""
+
+    statuses = (200,)
 
 
 class TLSUnavailable(Problem):

@@ -65,6 +65,7 @@ LAYERS = [
     "providers.__init__",
     "http.protocols",
     "http.hosts",
+    "http.tunnel",
     "http.proxy",
     "http.auth",
     "http.body",

@@ -157,6 +157,16 @@ class Settings:
         " by default each server has a CA of its own",
     )
     tls_ca_key: str = _setting("", "PEM file with the private key of tls_ca_cert")
+    unknown_hosts: str = _setting(
+        "refuse",
+        "refuse: proxy requests to hosts of no provider get a 502; tunnel: https reaches the host",
+        "refuse",
+        "tunnel",
+    )
+    open_proxy: bool = _setting(
+        False,
+        "allow unknown_hosts: tunnel on an address that other machines can reach",
+    )
     hosts: Mapping[str, Sequence[str]] = _setting(
         {},
         "more host names of a provider, or of the mock itself, in proxy and TLS requests:"
@@ -263,7 +273,17 @@ def load(
             _check(setting, values[setting.name])
     if bool(values.get("tls_ca_cert")) != bool(values.get("tls_ca_key")):
         raise SettingsError("tls_ca_cert and tls_ca_key must be set together")
-    return Settings(**values)
+    settings = Settings(**values)
+    if settings.unknown_hosts == "tunnel" and not (settings.open_proxy or _is_loopback(settings)):
+        raise SettingsError(
+            f"unknown_hosts: tunnel on {settings.host} would let every machine that reaches this"
+            " port use it as a proxy; set host: 127.0.0.1, or open_proxy: true to allow it"
+        )
+    return settings
+
+
+def _is_loopback(settings: Settings) -> bool:
+    return settings.host in ("localhost", "::1") or settings.host.startswith("127.")
 
 
 def _pairs(text: str, name: str) -> dict[str, str]:

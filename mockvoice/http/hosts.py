@@ -70,7 +70,7 @@ class Hosts:
         return UnknownHost(
             f"mockvoice does not serve {host[:253]}; it serves {', '.join(self._mounts)}",
             hint=f"add {host[:253]} to the setting hosts if a provider serves it, or exclude it"
-            " from the proxy with NO_PROXY",
+            " from the proxy with NO_PROXY; unknown_hosts: tunnel lets https requests through",
         )
 
     def route(self, scope: Scope) -> None:

@@ -14,9 +14,9 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import h11
-from starlette.types import Message, Scope
+from starlette.types import Message, Scope, Send
 
-from ..errors import Problem, TLSUnavailable
+from ..errors import Problem, TLSUnavailable, TunneledHost, UnknownHost
 from ..mock import Mock
 from .hosts import INTERCEPTED, PROBLEM, Hosts, Intercepted, host_name, user_name
 from .protocols import MAX_HEAD_BYTES
@@ -75,18 +75,18 @@ class EntryProtocol(asyncio.Protocol):
         self._intercepted: Intercepted | None = None
         self._waiting_since = self._loop.time()
         self.transport: asyncio.Transport
-        self.connection: Connection
 
     # --- the connection ---
 
+    @property
+    def connection(self) -> Connection:
+        """The connection, which has no unsent response."""
+        return Connection(self.transport)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register the connection with the server."""
-        self._use(cast("asyncio.Transport", transport))
+        self.transport = cast("asyncio.Transport", transport)
         self._state.connections.add(self)
-
-    def _use(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-        self.connection = Connection(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Forget the connection; a client that rejects the certificate is worth a log line."""
@@ -184,7 +184,7 @@ class EntryProtocol(asyncio.Protocol):
         except OSError:  # the client is gone
             self.connection_lost(None)
         else:
-            self._use(transport)
+            self.transport = transport
             self._waiting_since = self._loop.time()
             self._busy = False
             received, self._received = self._received, b""
@@ -245,12 +245,16 @@ class EntryProtocol(asyncio.Protocol):
 
     def _connect(self, head: h11.Connection, request: h11.Request) -> None:
         host, _, port = request.target.decode("latin-1").rpartition(":")
-        problem = self._connect_problem(host_name(f"{host}:{port}"), port)
+        name = host_name(host)
+        if not self._hosts.serves(name) and self._mock.settings.unknown_hosts == "tunnel":
+            self._start(self._tunnel(head, request, name, port))
+            return
+        problem = self._connect_problem(name, port)
         if problem:
             self._start(self._refuse(head, request, problem))
             return
         users = [user_name(value) for name, value in request.headers if name == _AUTHORIZATION]
-        self._intercepted = Intercepted(host_name(host), "".join(users[:1]), tunneled=True)
+        self._intercepted = Intercepted(name, "".join(users[:1]), tunneled=True)
         self._waiting_since = self._loop.time()
         self.transport.write(_ESTABLISHED)
         rest, _ = head.trailing_data
@@ -265,22 +269,7 @@ class EntryProtocol(asyncio.Protocol):
         return None
 
     async def _refuse(self, head: h11.Connection, request: h11.Request, problem: Problem) -> None:
-        """Send the response of the application, so that the request is recorded like any other."""
-        target = request.target.decode("latin-1")
-        scope: Scope = {
-            "type": "http",
-            "http_version": request.http_version.decode(),
-            "method": "CONNECT",
-            "scheme": "http",
-            "path": target,
-            "raw_path": request.target,
-            "query_string": b"",
-            "headers": [*request.headers],
-            PROBLEM: problem,
-        }
-
-        async def receive() -> Message:
-            return {"type": "http.request", "body": b""}
+        """Send the response of the application to a problem."""
 
         async def send(message: Message) -> None:
             event: h11.Event
@@ -294,9 +283,55 @@ class EntryProtocol(asyncio.Protocol):
             self.transport.write(head.send(event) or b"")
 
         try:
-            await self._config.loaded_app(scope, receive, send)
+            await self._record(request, problem, send)
         finally:
             self.transport.close()
+
+    async def _tunnel(
+        self, head: h11.Connection, request: h11.Request, host: str, port: str
+    ) -> None:
+        """Connect the client to a host, and record the request."""
+        from .tunnel import Relay, open_tunnel  # here: hardly any server needs it
+
+        try:
+            own_port = self.transport.get_extra_info("sockname")[1]
+            relay = await open_tunnel(host, port, own_port, self._state)
+        except UnknownHost as problem:
+            await self._refuse(head, request, problem)
+            return
+
+        async def ignore(_: Message) -> None:
+            pass
+
+        hint = f"passed on to {host}:{port}, because unknown_hosts is tunnel"
+        await self._record(request, TunneledHost(hint=hint), ignore)
+        client = Relay(self._state)
+        client.other, relay.other = relay, client
+        self._state.connections.discard(self)
+        client.connection_made(self.transport)
+        self.transport.set_protocol(client)
+        self.transport.write(_ESTABLISHED)
+        relay.transport.write(head.trailing_data[0])
+        self.transport.resume_reading()
+
+    async def _record(self, request: h11.Request, problem: Problem, send: Send) -> None:
+        """Let the application respond to a problem, so that it is recorded like any other."""
+        scope: Scope = {
+            "type": "http",
+            "http_version": request.http_version.decode(),
+            "method": "CONNECT",
+            "scheme": "http",
+            "path": request.target.decode("latin-1"),
+            "raw_path": request.target,
+            "query_string": b"",
+            "headers": [*request.headers],
+            PROBLEM: problem,
+        }
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b""}
+
+        await self._config.loaded_app(scope, receive, send)
 
 
 def _feed(protocol: asyncio.BaseProtocol, data: bytes) -> None:

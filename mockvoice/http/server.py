@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from functools import partial
 from types import FrameType, TracebackType
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import uvicorn
 
@@ -20,6 +20,9 @@ from .app import App
 from .protocols import ConnectionMixin, protocol
 from .proxy import EntryProtocol
 from .transport import Connection
+
+if TYPE_CHECKING:
+    from .tunnel import Relay
 
 _GRACE = 0.5  # seconds for requests in progress when the server stops
 MAX_UNREAD_BYTES = 64 * BYTES_PER_MB  # of responses that clients do not read
@@ -162,7 +165,7 @@ class Server(uvicorn.Server):
             ticks += 10  # uvicorn renews the Date header at every tenth tick
             since = self._loop.time() - self.mock.settings.read_timeout
             protocols = cast(
-                "list[ConnectionMixin | EntryProtocol]", [*self.server_state.connections]
+                "list[ConnectionMixin | EntryProtocol | Relay]", [*self.server_state.connections]
             )
             for one in protocols:
                 one.close_if_stalled(since)

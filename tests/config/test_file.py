@@ -358,6 +358,8 @@ store_prefix: team
 store_wait: 0
 sandbox_ttl: 3600
 hosts: {{telnyx: [telnyx.internal], mockvoice: [mock.test]}}
+unknown_hosts: refuse
+open_proxy: false
 tls_ca_cert: ""
 tls_ca_key: ""
 edition: {{supertone: latest}}

@@ -30,7 +30,7 @@ from mockvoice.http.tls import CertificateAuthority
 from ..conftest import internal_errors
 from ..state.serializing import make_mock
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.memory]
 
 KEY = {"Authorization": "Bearer KEY", "x-api-key": "KEY"}
 TELNYX = "https://api.telnyx.com/v2/voice_clones"
@@ -234,7 +234,7 @@ def test_host_of_a_provider_has_its_real_paths(server: Server) -> None:
     assert "no operation has the path /v2/voice_clone" in unknown.text
     assert unknown.headers["x-mockvoice-hint"] == (
         "the base URL of Telnyx here is http://api.telnyx.com/v2;"
-        " did you mean POST /v2/voice_clones?"
+        " did you mean GET /v2/voice_clones?"
     )
     for host in ("mockvoice.ci.svc.cluster.local", "localhost", "127.0.0.1", "mockvoice:4010"):
         assert get(host, "/telnyx/v2/voice_clones").json()["data"] == []

@@ -21,6 +21,8 @@ from mockvoice.http.tls import CertificateAuthority, TLSError
 
 from ..state.serializing import make_mock
 
+pytestmark = pytest.mark.memory
+
 
 def test_certificates_are_cached_by_host() -> None:
     ca = CertificateAuthority()
