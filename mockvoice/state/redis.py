@@ -93,8 +93,9 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._heart:
-            self._heart.cancel()
+        while self._heart and not self._heart.done():
+            self._heart.cancel()  # again, because redis-py ignores some cancellations
+            await asyncio.wait({self._heart}, timeout=0.05)
         await self._client.close()
 
     # --- requests ---

@@ -30,6 +30,8 @@ _MIN_VERSION = 7  # Valkey 8 reports the version of Redis that it is compatible 
 _SCRIPTS = Path(__file__).parent / "lua"
 _RETRY_SECONDS = 0.2
 
+_LOGIN_ERRORS = (exceptions.AuthenticationError, exceptions.NoPermissionError)
+
 Argument = str | bytes | int | float
 Constants = Mapping[str, int | str]
 
@@ -59,8 +61,12 @@ class RedisClient:
             try:
                 return self._check()
             except (OSError, exceptions.RedisError) as error:
-                if isinstance(error, StoreUnavailable) or monotonic() >= end:
-                    raise self._unavailable(error) from None
+                unavailable = self._unavailable(error)
+                if not _is_connection_error(error):
+                    raise unavailable from None
+                if monotonic() >= end:
+                    advice = "check that it runs, or wait for it with --store-wait SECONDS"
+                    raise StoreUnavailable(f"{unavailable}; {advice}") from None
             sleep(_RETRY_SECONDS)
 
     def _check(self) -> None:
@@ -170,7 +176,7 @@ class RedisClient:
         return StoreUnavailable(f"the store {self.shown_url} {self._reason(error)}")
 
     def _reason(self, error: Exception) -> str:
-        if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
+        if isinstance(error, _LOGIN_ERRORS):
             return f"rejects the login: {error}; check user and password in the URL of --store"
         if isinstance(error, exceptions.OutOfMemoryError) or "OOM " in str(error):
             return (
@@ -179,9 +185,16 @@ class RedisClient:
             )
         if isinstance(error, exceptions.TimeoutError | TimeoutError):
             return f"did not respond within {TIMEOUT:g} s"
-        if isinstance(error, exceptions.ConnectionError | OSError):
+        if _is_connection_error(error):
             return f"is not available: {error}"
         return f"reports an error: {error}"
+
+
+def _is_connection_error(error: Exception) -> bool:
+    """Return True if the server may be reachable later."""
+    if isinstance(error, StoreUnavailable | exceptions.AuthenticationError):
+        return False
+    return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError)
 
 
 @cache

@@ -64,11 +64,20 @@ class ServeProcess:
         """URL of the server, from the startup output."""
         return self.lines[-1].split()[1].removesuffix("/__mockvoice")
 
+    @property
+    def id(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         """Stop the server; return its exit code and the rest of stdout and stderr."""
         self._process.send_signal(signum)
         stdout, stderr = self._process.communicate(timeout=5)
         return self._process.returncode, stdout, stderr
+
+    def kill(self) -> None:
+        """End the server without letting it clean up."""
+        self._process.kill()
 
     def stop_without_reading(self) -> int:
         """Stop the server while nobody reads its output; return its exit code."""
