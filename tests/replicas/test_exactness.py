@@ -44,9 +44,14 @@ def clone(http: httpx.Client, number: int) -> httpx.Response:
     return http.post("/retell/clone-voice", headers=BEARER, data=FORM, files={"files": WAV})
 
 
+def limit(http: httpx.Client, maximum: int, seconds: float | None) -> None:
+    limits = {"requests": {"max": maximum, "per": seconds}}
+    response = http.put("/__mockvoice/accounts/retell/K", json={"limits": limits})
+    assert response.status_code == 200, response.text
+
+
 def assert_no_request_in_progress(http: httpx.Client) -> None:
-    limits = {"parallel": {"max": 1, "per": None}}
-    http.put("/__mockvoice/accounts/retell/K", json={"limits": limits})
+    limit(http, 1, None)
     assert list_voices(http, 0) == 200
 
 
@@ -74,13 +79,13 @@ def test_each_of_210_steps_is_used_once(clients: Clients) -> None:
 
 
 def test_limit_admits_exactly_37_of_300(clients: Clients) -> None:
-    limits = {"requests": {"max": 37, "per": 3600}}
-    clients[0].put("/__mockvoice/accounts/retell/K", json={"limits": limits})
+    limit(clients[0], 37, 3600)
     assert Counter(send_all(clients, 300, list_voices)) == {200: 37, 429: 263}
 
 
 def test_credit_is_never_overspent(clients: Clients) -> None:
-    clients[0].put("/__mockvoice/accounts/supertone/K", json={"credit": 3.05})
+    account = "/__mockvoice/accounts/supertone/K"
+    assert clients[0].put(account, json={"credit": 3.05}).status_code == 200
     body = {"text": "hello", "language": "en"}
     path = "/supertone/v1/text-to-speech/a4cf2a1b8e7d"
     statuses = Counter(
@@ -89,7 +94,7 @@ def test_credit_is_never_overspent(clients: Clients) -> None:
         )
     )
     assert statuses == {200: 10, 402: 90}
-    credit = clients[2].get("/__mockvoice/accounts/supertone/K").json()["credit"]
+    credit = clients[2].get(account).json()["credit"]
     assert credit == pytest.approx(0.05)
 
 
@@ -140,8 +145,7 @@ def test_reset_under_load_shows_no_partial_state(clients: Clients) -> None:
 
 
 def test_concurrency_is_counted_across_processes(clients: Clients) -> None:
-    limits = {"parallel": {"max": 5, "per": None}}
-    clients[0].put("/__mockvoice/accounts/retell/K", json={"limits": limits})
+    limit(clients[0], 5, None)
     statuses = Counter(send_all(clients, 300, list_voices))
     assert {*statuses} <= {200, 429}
     assert statuses[200] >= 5

@@ -259,8 +259,9 @@ def test_requests_of_a_killed_replica_do_not_count_as_running(engine: RedisServe
         serving("--store", engine.url) as (_, healthy),
         start_server("--store", engine.url) as dying,
     ):
-        limits = {"parallel": {"max": 1, "per": None}}
-        httpx.put(f"{healthy}/__mockvoice/accounts/retell/K", json={"limits": limits})
+        limits = {"requests": {"max": 1, "per": None}}
+        account = f"{healthy}/__mockvoice/accounts/retell/K"
+        assert httpx.put(account, json={"limits": limits}).status_code == 200
         fault = {"kind": "delay", "seconds": 60, "when": "before", "match": SLOW}
         httpx.post(f"{healthy}/__mockvoice/faults", json=fault)
         with start_clone(dying.url):
