@@ -55,10 +55,11 @@ def test_clone_is_two_round_trips(engine: RedisServer, mock: Control) -> None:
 
 
 def test_reading_a_record_is_a_third_round_trip(engine: RedisServer, mock: Control) -> None:
-    path = f"{mock.url}/supertone/v1/custom-voices/x"
+    voice = mock.add_voice("supertone", account="K")
+    path = f"{mock.url}/supertone/v1/custom-voices/{voice.id}"
     for _ in range(2):
         engine.client().config_resetstat()
-        assert httpx.get(path, headers={"x-sup-api-key": "K"}).status_code == 404
+        assert httpx.get(path, headers={"x-sup-api-key": "K"}).status_code == 200
     assert commands(engine) == 3
 
 

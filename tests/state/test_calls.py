@@ -27,9 +27,11 @@ def test_clone_makes_two_calls(box: Box, wav: bytes) -> None:
 
 
 def test_reading_a_record_makes_a_third_call(box: Box) -> None:
+    voice = box.control.post("/voices", json={"provider": "supertone", "account": "K"}).json()
     calls = calls_of(box.server.mock)
     calls.clear()
-    assert box.http.get("/supertone/v1/custom-voices/x", headers={"x-sup-api-key": "K"}).is_error
+    path = f"/supertone/v1/custom-voices/{voice['id']}"
+    assert box.http.get(path, headers={"x-sup-api-key": "K"}).is_success
     assert calls == Counter(begin=1, get_record=1, commit=1)
 
 
