@@ -7,34 +7,42 @@ that offers to upgrade the connection.
 from __future__ import annotations
 
 import asyncio
+from itertools import chain
 from typing import Any
 
 import h11
 
-from .transport import CONNECTION, TARGET, Connection
+from .transport import CONNECTION, TARGET, Connection, JoiningTransport
 
 try:
     import httptools
 except ImportError:  # no wheel for this platform
     httptools = None  # type: ignore[assignment]
 
+_BUFFER_BYTES = 256 * 1024  # of data that is received at once, as in asyncio
 MAX_HEAD_BYTES = 64 * 1024  # of the request line and all headers, as in h11
 
 
 def protocol(name: str) -> type[asyncio.Protocol]:
     """Return the protocol class for `h11` or `httptools`; `auto` prefers httptools if installed."""
+    buffer = memoryview(bytearray(_BUFFER_BYTES))
     if name == "httptools" or (name == "auto" and httptools is not None):
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-        return type("Protocol", (HttpToolsMixin, HttpToolsProtocol), {})
+        return type("Protocol", (HttpToolsMixin, HttpToolsProtocol), {"buffer": buffer})
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    return type("Protocol", (H11Mixin, H11Protocol), {})
+    return type("Protocol", (H11Mixin, H11Protocol), {"buffer": buffer})
 
 
-class ConnectionMixin:
-    """A connection that faults can break and that does not wait forever for its client."""
+class ConnectionMixin(asyncio.BufferedProtocol):
+    """A connection that faults can break and that does not wait forever for its client.
 
+    All connections of a server receive into one buffer: asyncio would allocate 256 KB for each
+    piece of data.
+    """
+
+    buffer: memoryview
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     app: Any
@@ -45,8 +53,9 @@ class ConnectionMixin:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Give the application access to the connection."""
-        super().connection_made(transport)  # type: ignore[misc]  # of uvicorn
-        self.connection = connection = Connection(transport)
+        joining: Any = JoiningTransport(transport)
+        super().connection_made(joining)
+        self.connection = connection = Connection(joining)
         self._running: Any = None
         self._waiting_since = self.loop.time()
         app = self.app
@@ -64,9 +73,17 @@ class ConnectionMixin:
         if running is not None and not running.response_complete:
             running.disconnected = True
             running.message_event.set()
-        super().connection_lost(error)  # type: ignore[misc]  # of uvicorn
+        super().connection_lost(error)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return the memory for the next data."""
+        return self.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Parse what was received."""
+        self.data_received(self.buffer[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
         """Parse data, and note the time since which the rest of a request is missing."""
         if not self.is_reading_head():  # all of a head has to arrive in time
             self._waiting_since = self.loop.time()
@@ -76,7 +93,7 @@ class ConnectionMixin:
         """Return True if a part of a request's head has arrived."""
         raise NotImplementedError
 
-    def parse(self, data: bytes) -> None:
+    def parse(self, data: bytes | memoryview) -> None:
         """Parse data."""
         super().data_received(data)  # type: ignore[misc]  # of uvicorn
 
@@ -118,14 +135,14 @@ class HttpToolsMixin(ConnectionMixin):
     headers: list[tuple[bytes, bytes]]
 
     _in_head = False
-    _head_bytes = 0  # that the parser has announced
-    _pending_bytes = 0  # of chunks in which the head did not end
+    _pending_bytes = 0  # of the chunks after the one in which the head began
+    _chunk_bytes = 0  # of the chunk that is parsed
 
     def is_reading_head(self) -> bool:
         """Return True if a part of a request's head has arrived."""
         return self._in_head
 
-    def parse(self, data: bytes) -> None:
+    def parse(self, data: bytes | memoryview) -> None:
         """Parse data. A head that is too large is rejected with 431."""
         self._unset_keepalive_if_required()
         if self._in_head:  # the parser announces a header only when it has ended
@@ -133,6 +150,7 @@ class HttpToolsMixin(ConnectionMixin):
             if self._pending_bytes > MAX_HEAD_BYTES + len(data):
                 self._reject_head()
                 return
+        self._chunk_bytes = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -155,7 +173,7 @@ class HttpToolsMixin(ConnectionMixin):
     def _should_upgrade(self) -> bool:
         return True  # uvicorn leaves the request alone; it starts below
 
-    def _parse_without_upgrade(self, rest: bytes) -> None:
+    def _parse_without_upgrade(self, rest: bytes | memoryview) -> None:
         """Parse the request again without its offer to upgrade, which takes away its body.
 
         Java's HttpClient and `curl --http2` offer HTTP/2 with each request (RFC 7540, 3.2).
@@ -179,25 +197,14 @@ class HttpToolsMixin(ConnectionMixin):
         """Begin a request."""
         super().on_message_begin()  # type: ignore[misc]
         self._in_head = True
-        self._head_bytes = self._pending_bytes = 0
-
-    def on_url(self, url: bytes) -> None:
-        """Read the request target, or a part of it."""
-        self._count(len(url))
-        super().on_url(url)  # type: ignore[misc]
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Read a header."""
-        self._count(len(name) + len(value))
-        super().on_header(name, value)  # type: ignore[misc]
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES:
-            raise _HeadTooLarge
+        self._pending_bytes = 0
 
     def on_headers_complete(self) -> None:
         """Begin the body."""
+        if self._pending_bytes or self._chunk_bytes > MAX_HEAD_BYTES:  # else it is smaller for sure
+            head = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
+            if head > MAX_HEAD_BYTES:
+                raise _HeadTooLarge
         self._in_head = False
         if self.url[:1] != b"/":  # uvicorn keeps only its path
             self.scope[TARGET] = self.url.decode("latin-1")

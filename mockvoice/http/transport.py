@@ -41,6 +41,42 @@ class RawResponse:
         return self.body if isinstance(self.body, bytes) else b"".join(self.body)
 
 
+class JoiningTransport:
+    """A transport for uvicorn, which writes the head and the body of a response one by one.
+
+    Between `hold` and `release` they are collected, and then sent as one packet.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._held: list[bytes] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write data, or hold it back."""
+        if self._held is None:
+            self._transport.write(data)
+        else:
+            self._held.append(data)
+
+    def hold(self) -> None:
+        """Begin to hold back what is written."""
+        self._held = []
+
+    def release(self) -> None:
+        """Write what was held back."""
+        held, self._held = self._held, None
+        if held:
+            self._transport.write(b"".join(held))
+
+    def close(self) -> None:
+        """Close the connection once everything is written."""
+        self.release()
+        self._transport.close()
+
+
 @dataclass(slots=True, eq=False)
 class Connection:
     """The connection of a request; `waiting` while a fault keeps its client waiting.
@@ -54,6 +90,16 @@ class Connection:
     unsent: int = 0
     progress_at: float = 0.0
     closed_by_server: bool = False
+
+    def hold(self) -> None:
+        """Begin to hold back what is written, to send it as one packet."""
+        if self.transport is not None:
+            self.transport.hold()
+
+    def release(self) -> None:
+        """Write what was held back."""
+        if self.transport is not None:
+            self.transport.release()
 
     def close(self) -> None:
         """Close the connection once the client has got what was sent."""
@@ -88,8 +134,12 @@ class ResponseTransport:
             return
         body = response.body
         if isinstance(body, bytes):
-            await self._start(response, len(body))
-            await self._send_body(body)
+            self._connection.hold()
+            try:
+                await self._start(response, len(body))
+                await self._send_body(body)
+            finally:
+                self._connection.release()
             return
         await self._start(response, None)
         for piece in body:
@@ -105,6 +155,7 @@ class ResponseTransport:
                 connection.progress_at = asyncio.get_running_loop().time()
                 piece = body[i : i + _PIECE_BYTES]
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+                connection.release()
             rest = body[(max(len(body) - 1, 0) // _PIECE_BYTES) * _PIECE_BYTES :]
             await self._send({"type": "http.response.body", "body": rest})
         finally:

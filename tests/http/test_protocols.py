@@ -150,6 +150,15 @@ def test_absolute_request_target_is_found(server: Server, target: str) -> None:
     assert exchange(server, sent.encode()).startswith(b"HTTP/1.1 200 OK")
 
 
+def test_head_and_body_of_a_response_arrive_together(server: Server) -> None:
+    with connect(server) as client:
+        for _ in range(20):
+            client.sendall(f"{LIST}\r\n".encode())
+            head, _, body = client.recv(65536).partition(b"\r\n\r\n")
+            assert b"content-length: %d\r\n" % len(body) in head + b"\r\n"
+            assert body
+
+
 def test_header_value_over_8_kb_is_rejected_with_431(server: Server) -> None:
     for name in ("X-Other", "Authorization"):
         response = httpx.get(f"{server.url}/health", headers={name: "x" * (MAX_HEADER_BYTES + 1)})
@@ -206,8 +215,8 @@ def test_responses_that_nobody_reads_do_not_stay_in_memory(server: Server) -> No
         f"Content-Type: application/json\r\nContent-Length: {len(SPEECH)}\r\n\r\n"
     )
     with ExitStack() as stack:
-        clients = [stack.enter_context(connect(server)) for _ in range(16)]
-        for client in clients:
+        for _ in range(16):
+            client = stack.enter_context(connect(server))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
             client.sendall(f"{head}{SPEECH}".encode())
             assert client.recv(15, socket.MSG_PEEK) == b"HTTP/1.1 200 OK"
