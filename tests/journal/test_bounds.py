@@ -42,10 +42,10 @@ def test_requests_over_max_requests_evict_the_oldest(serve: Serve) -> None:
 def test_journal_stays_within_journal_mb(serve: Serve, sent: dict[str, Any]) -> None:
     server = serve(journal_mb=1)
     with Box(server, "small") as box:
-        headers = {**BEARER, **sent.pop("headers", {})}
+        arguments = {**sent, "headers": {**BEARER, **sent.get("headers", {})}}
         for _ in range(30):
             path = UPLOAD if "files" in sent else DESIGNS
-            assert box.http.post(path, headers=headers, **sent).status_code < 500
+            assert box.http.post(path, **arguments).status_code < 500
         listed = box.control.get("/requests", params={"limit": 100}).json()
         assert listed["evicted"] == 30 - len(listed["requests"]) > 0
         entries, _ = asyncio.run(server.mock.store.list_entries("small"))
