@@ -46,7 +46,7 @@ class Headers:
 
     def has_any(self, names: frozenset[bytes]) -> bool:
         """Return True if one of these headers was sent."""
-        return not names.isdisjoint(self._values)
+        return bool(names & self._values.keys())
 
     def get(self, name: str, default: str = "") -> str:
         """Return the value of a header (decoded here, since most headers are never read)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from itertools import chain
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -58,7 +57,7 @@ class App:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
         else:
-            if max(map(len, chain.from_iterable(scope["headers"])), default=0) > MAX_HEADER_BYTES:
+            if _has_large_header(scope):
                 await ResponseTransport(scope, receive, send).send(_HEADER_TOO_LARGE)
                 return
             if scope["path"][:1] != "/":
@@ -109,6 +108,13 @@ class App:
             router = _Router(provider.document, provider.base_path, handle)
             self._routers[provider] = router
         return router
+
+
+def _has_large_header(scope: Scope) -> bool:
+    for name, value in scope["headers"]:  # a loop is faster here than chained iterators
+        if len(value) > MAX_HEADER_BYTES or len(name) > MAX_HEADER_BYTES:
+            return True
+    return False
 
 
 def _unavailable(error: StoreUnavailable) -> RawResponse:

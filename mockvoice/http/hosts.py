@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -111,6 +112,7 @@ class Hosts:
         scope[HIDDEN] = f"/{provider.name}"
 
 
+@lru_cache(maxsize=256)  # requests repeat the same few hosts
 def host_name(authority: str) -> str:
     """Return the host of `host:port` in lower case, without a final dot."""
     authority = authority.rpartition("@")[2]

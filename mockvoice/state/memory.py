@@ -234,11 +234,9 @@ class MemoryStore:
         if accounts == commit.epochs[2]:
             entry = sandbox.accounts.find(commit.provider, commit.account)
         stored = commit.changes if voices == commit.epochs[1] else ()
-        if stored and not all(self._is_met(sandbox, entry, commit, c) for c in stored):
+        if not self._apply_all(sandbox, entry, commit, stored):
             account = entry.account if entry else Account(commit.provider, commit.account)
             return CommitConflict(account)
-        for change in stored:
-            self._apply(sandbox, entry, change)
         if requests == commit.epochs[0]:
             self._put_entry(sandbox, commit.entry, complete=commit.finished)
         self._count(commit.entry, self._coverage, sandbox.coverage)
@@ -301,12 +299,29 @@ class MemoryStore:
                 self._release_entries([largest.journal.evict()])
                 self._journal_bytes -= before - largest.journal.bytes
 
+    def _apply_all(
+        self,
+        sandbox: _Sandbox,
+        entry: AccountEntry | None,
+        commit: Commit,
+        changes: Sequence[Change],
+    ) -> bool:
+        """Apply all changes of a commit; return False, and apply none, if a precondition fails."""
+        for change in changes:
+            if not self._is_met(sandbox, entry, commit, change):
+                return False
+        for change in changes:
+            self._apply(sandbox, entry, change)
+        return True
+
     def _is_met(
         self, sandbox: _Sandbox, entry: AccountEntry | None, commit: Commit, change: Change
     ) -> bool:
         """Return True if the precondition of a change holds."""
-        if isinstance(change, PutRecord) and change.revision is not None:
+        if isinstance(change, PutRecord):
             record = change.record
+            if change.revision is None:
+                return True
             stored = sandbox.records.find(record.partition, record.id)
             if stored is None:
                 return record.base
@@ -506,9 +521,12 @@ class MemoryStore:
 
     def _count(self, entry: JournalEntry, *coverages: _Coverage, by: int = 1) -> None:
         count = count_of(entry)
+        if count is None:
+            return
         for counts in coverages:
-            if count and (count in counts or len(counts) < MAX_COVERAGE):
-                counts[count] += by
+            total = counts.get(count)
+            if total is not None or len(counts) < MAX_COVERAGE:
+                counts[count] = (total or 0) + by
 
     async def count_coverage(self, sandbox: str | None) -> Sequence[CoverageCount]:
         """Return the requests of a sandbox by operation, status and kinds of faults."""
