@@ -1,7 +1,8 @@
 """Write samples to lossless files: FLAC, FLAC in Ogg, and ALAC in MP4 (M4A).
 
 All three formats allow uncompressed frames, which are used here. Such a file is as large as a WAV
-file, takes milliseconds to write, and decodes to the same samples.
+file, and decodes to the same samples. Each function yields a file in pieces that take less than a
+millisecond, so that a server can handle other requests in between.
 
 Samples are 16-bit little-endian mono, at least one of them, at up to 65535 Hz.
 """
@@ -9,9 +10,9 @@ Samples are 16-bit little-endian mono, at least one of them, at up to 65535 Hz.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import md5
-from itertools import groupby
+from itertools import chain, groupby
 from struct import pack
 from zlib import crc32
 
@@ -31,9 +32,11 @@ def _frames(samples: bytes) -> list[bytes]:
 # --- FLAC: RFC 9639 ------------------------------------------------------------------------------
 
 
-def flac(samples: bytes, rate: int) -> bytes:
-    """Return a FLAC file: the marker, metadata blocks and frames (RFC 9639, 6)."""
-    return b"".join([b"fLaC", *_flac_metadata(samples, rate), *_flac_frames(samples, rate)])
+def flac(samples: bytes, rate: int) -> Iterator[bytes]:
+    """Yield a FLAC file: the marker, metadata blocks and frames (RFC 9639, 6)."""
+    yield b"fLaC"
+    yield from _flac_metadata(samples, rate)
+    yield from _flac_frames(samples, rate)
 
 
 def _flac_metadata(samples: bytes, rate: int) -> tuple[bytes, bytes]:
@@ -87,17 +90,18 @@ def _crc16(data: bytes) -> bytes:
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def ogg(samples: bytes, rate: int) -> bytes:
-    """Return an Ogg file of FLAC: two metadata packets, then one packet per frame."""
+def ogg(samples: bytes, rate: int) -> Iterator[bytes]:
+    """Yield an Ogg file of FLAC: two metadata packets, then one packet per frame."""
     sound, maker = _flac_metadata(samples, rate)
     first = b"\x7fFLAC" + pack(">BBH", 1, 0, 1) + b"fLaC" + sound  # version 1.0, one more follows
-    return b"".join(_pages([first, maker, *_flac_frames(samples, rate)], len(samples) // 2))
+    return _pages(chain([first, maker], _flac_frames(samples, rate)), len(samples) // 2)
 
 
-def _pages(packets: list[bytes], samples: int) -> Iterator[bytes]:
+def _pages(packets: Iterable[bytes], samples: int) -> Iterator[bytes]:
     """Yield each packet as a page with the number of samples up to its end."""
+    last = 1 + -(-samples // _FRAME)
     for number, packet in enumerate(packets):
-        flags = 2 * (number == 0) | 4 * (number == len(packets) - 1)  # the first, the last
+        flags = 2 * (number == 0) | 4 * (number == last)
         position = min(max(number - 1, 0) * _FRAME, samples)
         lengths = b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255])
         head = pack("<4sxBqII", b"OggS", flags, position, 1, number)
@@ -119,18 +123,21 @@ def _crc32(page: bytes) -> bytes:
 # Boxes: ISO/IEC 14496-12. The `alac` box and uncompressed frames: ALACMagicCookieDescription.txt
 # and codec/ALACEncoder.cpp of Apple's open-source ALAC.
 
+_ALAC_BYTES = 8  # of a frame besides its samples
 _UPRIGHT = pack(
     ">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000
 )  # the identity matrix of a picture
 
 
-def m4a(samples: bytes, rate: int) -> bytes:
-    """Return an M4A file of ALAC, with the index first so that it can be played while it loads."""
-    frames = [_alac_frame(sound) for sound in _frames(samples)]
+def m4a(samples: bytes, rate: int) -> Iterator[bytes]:
+    """Yield an M4A file of ALAC, with the index first so that it can be played while it loads."""
+    frames = _frames(samples)
+    sizes = [len(sound) + _ALAC_BYTES for sound in frames]
     kind = _box("ftyp", pack(">4sI12s", b"M4A ", 0, b"M4A mp42isom"))
-    index = _index(len(samples) // 2, rate, [len(frame) for frame in frames])
+    index = _index(len(samples) // 2, rate, sizes)
     offset = len(kind) + len(index) + 8  # of the first frame, stored at the end of the index
-    return kind + index[:-4] + pack(">I", offset) + _box("mdat", *frames)
+    yield kind + index[:-4] + pack(">I", offset) + pack(">I4s", 8 + sum(sizes), b"mdat")
+    yield from map(_alac_frame, frames)
 
 
 def _alac_frame(sound: bytes) -> bytes:
@@ -141,7 +148,7 @@ def _alac_frame(sound: bytes) -> bytes:
     """
     head = 0b1_00_1 << 32 | len(sound) // 2
     bits = (head << 8 * len(sound) | int.from_bytes(sound, "big")) << 3 | 0b111
-    return (bits << 6).to_bytes(len(sound) + 8, "big")
+    return (bits << 6).to_bytes(len(sound) + _ALAC_BYTES, "big")
 
 
 def _box(name: str, *content: bytes) -> bytes:
@@ -179,9 +186,13 @@ def _index(samples: int, rate: int, sizes: list[int]) -> bytes:
     return _box("moov", _box("mvhd", movie), _box("trak", _box("tkhd", track), media))
 
 
-# The media type of each format, and the function that writes samples at a rate.
-FILES: Mapping[str, tuple[str, Callable[[bytes, int], bytes]]] = {
-    "wav": ("audio/wav", wav),
+def _wav(samples: bytes, rate: int) -> Iterator[bytes]:
+    yield wav(samples, rate)
+
+
+# The media type of each format, and the function that yields a file of samples at a rate.
+FILES: Mapping[str, tuple[str, Callable[[bytes, int], Iterator[bytes]]]] = {
+    "wav": ("audio/wav", _wav),
     "flac": ("audio/flac", flac),
     "ogg": ("audio/ogg", ogg),
     "m4a": ("audio/mp4", m4a),

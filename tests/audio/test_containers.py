@@ -96,10 +96,19 @@ def test_sample_is_accepted_and_recorded_in_the_journal(http: httpx.Client, form
 def test_samples_of_any_length_round_trip(format: str, length: int, rate: int, seed: int) -> None:
     samples = array("h", Random(seed).randbytes(2 * length))
     _, make = FILES[format]
-    data = make(samples.tobytes(), rate)
+    data = b"".join(make(samples.tobytes(), rate))
     assert decoded(data) == (rate, samples)
     assert sniff(data) == (format, "")
     assert seconds(data, format) == pytest.approx(length / rate)
+
+
+@pytest.mark.parametrize("format", ["flac", "ogg", "m4a"])
+def test_long_file_is_made_in_small_pieces(format: str) -> None:
+    """Other requests are handled after each piece; a file of a minute blocked them for 0.4 s."""
+    _, make = FILES[format]
+    pieces = [*make(bytes(2 * 60 * 24_000), 24_000)]
+    assert max(map(len, pieces)) < 20_000
+    assert len(pieces) > 60 * 24_000 / 4096
 
 
 @pytest.mark.parametrize("format", ["flac", "ogg"])

@@ -20,7 +20,7 @@ BOUNDARY = "zzz"
 
 _SPEECH = Utterance("one two", "narrator")
 _SAMPLES = pcm(_SPEECH, 24_000)
-AUDIO = [mp3(_SPEECH, 24_000), *(make(_SAMPLES, 24_000) for _, make in FILES.values())]
+AUDIO = [mp3(_SPEECH, 24_000), *(b"".join(make(_SAMPLES, 24_000)) for _, make in FILES.values())]
 
 # Values at which parsers, arithmetic and patterns go wrong. Raw JSON, because Python cannot write
 # some of it.

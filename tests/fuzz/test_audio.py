@@ -21,7 +21,7 @@ from ..conftest import CODECS, encoded
 SPEECH = Utterance("The quick brown fox", "narrator")
 SAMPLES = pcm(SPEECH, 24_000)
 SYNTHESIZED = {"mp3": mp3(SPEECH, 24_000)} | {
-    format: make(SAMPLES, 24_000) for format, (_, make) in FILES.items()
+    format: b"".join(make(SAMPLES, 24_000)) for format, (_, make) in FILES.items()
 }
 ENCODED = {format: encoded(format, 0.2) for format in CODECS}
 REAL = {format: [ENCODED[format], SYNTHESIZED[format]] for format in FORMATS}
