@@ -134,7 +134,7 @@ class Unauthenticated(Problem):
     """The credentials are missing, empty or of the wrong scheme."""
 
     statuses = (401,)
-    provoked_by = "a missing or empty key, or another authentication scheme"
+    provoked_by = "a missing, empty or unlisted key, or another authentication scheme"
 
 
 class PaymentRequired(Problem):

@@ -223,7 +223,10 @@ class Voice(_Model):
 
 @dataclass(frozen=True, slots=True)
 class AccountInfo(_Model):
-    """The account of an API key at a provider; the key is masked."""
+    """The account of an API key at a provider; the key is masked.
+
+    A key is `listed` if it is in the configuration, or was added or changed later.
+    """
 
     provider: str
     key: str
@@ -231,6 +234,7 @@ class AccountInfo(_Model):
     credit: float | None
     trial_ended: bool
     models: list[str] | None
+    listed: bool
     limits: dict[str, dict[str, float | None]]
 
 

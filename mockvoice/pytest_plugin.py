@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 # The fixtures import the rest, so that test runs that do not use them are not slowed down.
 
 MARKER = (
-    "mockvoice(seed=..., audio='any', limits='documented', edition={...}, faults=[502],"
-    " strict=False): settings of this test's mockvoice sandbox"
+    "mockvoice(seed=..., audio='any', limits='documented', keys='listed', edition={...},"
+    " faults=[502], strict=False): settings of this test's mockvoice sandbox"
 )
-_ARGUMENTS = ("seed", "audio", "limits", "edition", "faults", "strict")
+_ARGUMENTS = ("seed", "audio", "limits", "keys", "edition", "faults", "strict")
 
 
 @dataclass

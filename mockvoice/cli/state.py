@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ..state.accounts import EVERY_KEY
 from .commands import (
     Command,
     add_json_argument,
@@ -115,7 +116,7 @@ def accounts(control: Control, options: argparse.Namespace) -> None:
 
 
 def _account_line(account: Mapping[str, Any]) -> str:
-    state = "  ".join(f"{name}={json.dumps(account[name])}" for name in _STATE)
+    state = "  ".join(f"{name}={json.dumps(account[name])}" for name in (*_STATE, "listed"))
     return f"{account['provider']}  {account['key']}  {state}"
 
 
@@ -131,14 +132,26 @@ def accounts_show(control: Control, options: argparse.Namespace) -> None:
 
 
 @with_control
+def accounts_add(control: Control, options: argparse.Namespace) -> None:
+    """Add an API key, which is then valid where the setting `keys` is `listed`."""
+    if options.key == EVERY_KEY:
+        options.usage_error("KEY must be one API key; '*' stands for every key")
+    _print_account(control.request("PUT", _account_path(options), _state(options)), options)
+
+
+@with_control
 def accounts_set(control: Control, options: argparse.Namespace) -> None:
     """Change the state of an API key, or of every key ('*'); other fields stay as they are."""
-    arguments = vars(options)
-    state = {name: arguments[name] for name in _STATE if name in arguments}
+    state = _state(options)
     if not state:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in _STATE)
         options.usage_error(f"at least one of {flags} is required")
     _print_account(control.request("PUT", _account_path(options), state), options)
+
+
+def _state(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of an account for which there are flags."""
+    return {name: value for name, value in vars(options).items() if name in _STATE}
 
 
 def _account_path(options: argparse.Namespace) -> str:
@@ -235,6 +248,7 @@ COMMANDS = (
     Command(voices_clear, add_server_arguments, "mockvoice voices clear"),
     Command(accounts, _add_accounts_arguments, "mockvoice accounts"),
     Command(accounts_show, _add_account_arguments, "mockvoice accounts show supertone '*'"),
+    Command(accounts_add, _add_set_arguments, "mockvoice accounts add telnyx KEY"),
     Command(accounts_set, _add_set_arguments, "mockvoice accounts set supertone KEY --tier free"),
     Command(clock, _add_list_arguments, "mockvoice clock"),
     Command(clock_freeze, _add_freeze_arguments, "mockvoice clock freeze 2024-01-01T00:00:00Z"),

@@ -435,6 +435,11 @@ class ProviderControl(ControlScope):
         path = f"/accounts/{self.name}/{quote(key, safe='')}"
         return AccountInfo.of(self._sandbox.request("PUT" if state else "GET", path, state or None))
 
+    def add_account(self, key: str, **state: Unpack[AccountState]) -> AccountInfo:
+        """Add an API key, which is then valid where the setting `keys` is `listed`."""
+        path = f"/accounts/{self.name}/{quote(key, safe='')}"
+        return AccountInfo.of(self._sandbox.request("PUT", path, state))
+
     def limit(
         self, max: int, *, per: float | None = None, name: str = "requests", key: str = EVERY_KEY
     ) -> AccountInfo:
@@ -604,6 +609,12 @@ class Control(ControlScope):
                 raise ControlError(_no_effect(served.values(), field, value))
         return {name: self.provider(name).account(key, **accepted[name]) for name in served}
 
+    def add_account(self, key: str) -> dict[str, AccountInfo]:
+        """Add an API key at every provider; see `ProviderControl.add_account`."""
+        return {
+            name: self.provider(name).add_account(key) for name in self._sandbox.server.providers
+        }
+
     def limit(
         self, max: int, *, per: float | None = None, key: str = EVERY_KEY
     ) -> dict[str, AccountInfo]:
@@ -647,7 +658,7 @@ class Control(ControlScope):
     def reset(self, *only: Part, **settings: Any) -> None:
         """Restore the initial state, or parts: faults, requests, voices, accounts, clock, ids.
 
-        `seed`, `audio`, `limits` and `edition` change the settings of this sandbox.
+        `seed`, `audio`, `limits`, `keys` and `edition` change the settings of this sandbox.
         """
         body = {**settings, **({"only": only} if only else {})}
         self._sandbox.request("POST", "/reset", body or None)

@@ -85,6 +85,12 @@ class Settings:
         "off",
         "documented",
     )
+    keys: str = _setting(
+        "any",
+        "listed: only the API keys in accounts, or added later, are valid; any: every key",
+        "any",
+        "listed",
+    )
     diagnostics: bool = _setting(
         True, "explain rejected requests in X-Mockvoice-* response headers"
     )

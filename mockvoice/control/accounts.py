@@ -36,8 +36,10 @@ async def put_account(ctx: ControlContext) -> JSON:
     provider = ctx.find_provider(ctx.parameters["provider"])
     if violations := _violations(ctx, provider):
         raise ValidationFailed("", *violations)
+    key = ctx.parameters["key"]
+    listed = {} if key == EVERY_KEY else {"listed": True}
     account = await ctx.store.change_account(
-        ctx.sandbox, provider.name, ctx.parameters["key"], provider.account, ctx.fields
+        ctx.sandbox, provider.name, key, provider.account, {**ctx.fields, **listed}
     )
     return _account_json(account)
 

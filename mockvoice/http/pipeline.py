@@ -27,7 +27,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from ..config.settings import BYTES_PER_MB
-from ..errors import InternalError, Problem, StoreUnavailable
+from ..errors import InternalError, Problem, StoreUnavailable, Unauthenticated
 from ..faults.headers import FAULT_HEADERS, HEADER_RULE, header_faults, header_rule
 from ..faults.kinds import InjectedFault, make_fault
 from ..faults.rules import FaultRule, RequestFacts, matches
@@ -113,7 +113,8 @@ async def handle_request(
         scope[_BODY] = body
         raise RouteAgain(target.sandbox, begun.editions)
     ctx = _context(mock, provider, target, begun, body)
-    faults, problem = await take_faults(mock, ctx, begin, body, target.problem)
+    problem = target.problem or _unlisted_key(ctx)
+    faults, problem = await take_faults(mock, ctx, begin, body, problem)
     for fault in faults:
         await fault.before(transport)
     attempt = partial(_attempt, mock, ctx, scope, body, faults, transport, started)
@@ -146,6 +147,19 @@ async def _attempt(
         return outcome, commit
     ctx.retry(conflict.account)
     return None
+
+
+def _unlisted_key(ctx: RequestContext) -> Problem | None:
+    """Return the problem of a key that is not valid because only listed keys are."""
+    account = ctx.account
+    if ctx.begun.keys != "listed" or account.listed or not account.key:
+        return None
+    path = f"/__mockvoice/accounts/{ctx.provider.name}/KEY"
+    hint = (
+        "the setting keys is listed: add the key to accounts in the configuration, or with"
+        f" PUT {ctx.origin}{path}"
+    )
+    return Unauthenticated("the API key is not one of the listed keys", hint=hint)
 
 
 def _path_hint(

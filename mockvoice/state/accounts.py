@@ -26,6 +26,7 @@ class Account(NamedTuple):
     credit: float | None = None
     trial_ended: bool = False
     models: tuple[str, ...] | None = None
+    listed: bool = False
     limits: Mapping[str, Any] = {}
     concurrency: int = 0
 
@@ -34,7 +35,21 @@ class Account(NamedTuple):
         return {name: getattr(self, name) for name in STATE} | {"limits": {**self.limits}}
 
 
-STATE = ("tier", "credit", "trial_ended", "models", "limits")
+STATE = ("tier", "credit", "trial_ended", "models", "listed", "limits")
+
+
+def initial_account(
+    configured: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    provider: str,
+    key: str,
+    defaults: Mapping[str, Any],
+) -> Account:
+    """Return the account of a key as configured, else with the defaults."""
+    by_key = configured.get(provider)
+    if not by_key:
+        return Account(provider, key, **defaults)
+    state = {**defaults, **by_key.get(EVERY_KEY, {}), **by_key.get(key, {})}
+    return Account(provider, key, **state, listed=key in by_key and key != EVERY_KEY)
 
 
 class LimitRule(NamedTuple):
@@ -166,10 +181,8 @@ class Accounts:
         entry = self._entries.get((provider, key))
         if entry:
             return entry
-        configured = self._configured.get(provider, {})
-        state = {**defaults, **configured.get(EVERY_KEY, {}), **configured.get(key, {})}
-        account = Account(provider, key, **{**state, **self._every.get(provider, {})})
-        entry = AccountEntry(account)
+        account = initial_account(self._configured, provider, key, defaults)
+        entry = AccountEntry(account._replace(**self._every.get(provider, {})))
         if key:  # requests without a key have no account
             self._entries[provider, key] = entry
             self._key_characters += len(key)

@@ -63,6 +63,7 @@ class _Sandbox:
         self.seed = f"{settings.seed}/{name}"
         self.audio = settings.audio
         self.limits = settings.limits
+        self.keys = settings.keys
         self.editions: Mapping[str, str] = settings.edition
         self._versions = versions  # of rules and epochs: no two sandboxes have the same one
         self.epochs: Epochs = (0, 0, 0)
@@ -186,6 +187,7 @@ class MemoryStore:
             results,
             sandbox.rules_version,
             entry.retry_at.pop(begin.operation, None) if entry.retry_at else None,
+            sandbox.keys,
         )
 
     async def take_faults(
@@ -599,6 +601,7 @@ class MemoryStore:
             state.seed = f"{settings.seed}/"
         state.audio = settings.audio or state.audio
         state.limits = settings.limits or state.limits
+        state.keys = settings.keys or state.keys
         if settings.edition:
             state.editions = {**state.editions, **settings.edition}
         if "requests" in parts:

@@ -27,6 +27,7 @@ from .accounts import (
     Account,
     LimitResult,
     LimitRule,
+    initial_account,
 )
 from .codec import (
     decode_entry,
@@ -124,7 +125,7 @@ class RedisStore:
         if len(reply) == 1:
             return WrongEdition(json.loads(reply[0]))
         requests, voices, accounts, number, ordinal, now, seed, started_at, audio = reply[:9]
-        rules_version, retry_at, account, results = reply[9:]
+        rules_version, retry_at, account, results, keys = reply[9:]
         begun = Begun(
             (int(requests), int(voices), int(accounts)),
             number,
@@ -137,6 +138,7 @@ class RedisStore:
             () if results is None else [_limit_result(*result) for result in results],
             int(rules_version),
             _number(retry_at),
+            keys.decode(),
         )
         self._running.add(_token(begin.sandbox, begun.epochs[0], number))
         return begun
@@ -234,10 +236,7 @@ class RedisStore:
 
     def _initial(self, provider: str, key: str, defaults: Mapping[str, Any]) -> Sequence[str]:
         """Return the state of a new account, in the order of STATE."""
-        configured = self._accounts.get(provider)
-        if configured:
-            defaults = {**defaults, **configured.get(EVERY_KEY, {}), **configured.get(key, {})}
-        state = Account(provider, key, **defaults)
+        state = initial_account(self._accounts, provider, key, defaults)
         return _initial_json(state._replace(key="", limits={}), _limits_json(state.limits))
 
     # --- records ---
@@ -465,7 +464,7 @@ class RedisStore:
         """Restore the initial state of parts of a sandbox."""
         seed = "" if settings.seed is None else f"{settings.seed}/"
         edition = dump(dict(settings.edition)) if settings.edition else ""
-        values = (seed, settings.audio or "", settings.limits or "", edition)
+        values = (seed, settings.audio or "", settings.limits or "", settings.keys or "", edition)
         await self._client.run("reset", sandbox, dump([*parts]), *values)
 
     async def list_sandboxes(self) -> Sequence[str]:
@@ -496,6 +495,7 @@ def _constants(settings: Settings) -> Constants:
         "SEED": str(settings.seed),
         "AUDIO": settings.audio,
         "LIMITS": settings.limits,
+        "VALID_KEYS": settings.keys,
         "EDITIONS": dump(dict(settings.edition)),
         "FAULTS": dump([_rule_json(fault, configured=True) for fault in settings.faults]),
         "MAX_FAULTS": settings.max_faults,
@@ -535,11 +535,11 @@ def _account_id(provider: str, key: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _account_state(tier: bytes, credit: bytes, trial: bytes, models: bytes, limits: bytes) -> Any:
+def _account_state(*state: bytes) -> Any:
     """Return the state of an account from its JSON; most accounts have the same one."""
-    names = json.loads(models)
-    values = json.loads(tier), json.loads(credit), json.loads(trial)
-    return *values, None if names is None else tuple(names), dict(json.loads(limits))
+    tier, credit, trial_ended, models, listed, limits = map(json.loads, state)
+    names = None if models is None else tuple(models)
+    return tier, credit, trial_ended, names, listed, dict(limits)
 
 
 def _account(provider: str, key: str, state: Sequence[bytes]) -> Account:

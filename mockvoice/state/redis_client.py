@@ -23,7 +23,7 @@ from ..redact import redact_url
 
 log = logging.getLogger("mockvoice")
 
-SCHEMA = 1  # of the keys and values; two versions that differ in it cannot share a prefix
+SCHEMA = 2  # of the keys and values; two versions that differ in it cannot share a prefix
 TIMEOUT = 5.0  # seconds for one call
 _CONNECTIONS = 64  # of one process; more calls at the same time wait for one
 _MIN_VERSION = 7  # Valkey 8 reports the version of Redis that it is compatible with

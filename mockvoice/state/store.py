@@ -76,6 +76,7 @@ class Begun(NamedTuple):
     limits: Sequence[LimitResult]
     rules_version: int
     retry_at: float | None
+    keys: str = "any"
 
 
 class PutRecord(NamedTuple):
@@ -159,6 +160,7 @@ class SandboxSettings(NamedTuple):
     seed: int | None = None
     audio: str | None = None
     limits: str | None = None
+    keys: str | None = None
     edition: Mapping[str, str] | None = None
 
 

@@ -339,6 +339,7 @@ port: 4010
 seed: 7
 audio: any
 limits: off
+keys: any
 diagnostics: true
 max_body_mb: 1
 max_json_mb: 1

@@ -53,7 +53,7 @@ def test_missing_status_names_its_causes_and_a_fault_that_provokes_it(box: Box) 
     box.http.get(LIST, headers=BEARER)
     ok, unauthorized, error = covered(box)["statuses"]
     assert (ok["provoked_by"], ok["inject"]) == (["a valid request"], None)
-    assert unauthorized["provoked_by"][0].startswith("a missing or empty key")
+    assert unauthorized["provoked_by"][0].startswith("a missing, empty or unlisted key")
     assert error["provoked_by"] == []
     for status in (unauthorized, error):
         box.control.post("/faults", json={**status["inject"], "times": 1})

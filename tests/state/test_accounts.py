@@ -100,6 +100,7 @@ def test_account_is_described_without_its_key_and_counters() -> None:
         "credit": None,
         "trial_ended": False,
         "models": ("m",),
+        "listed": False,
         "limits": {},
     }
 

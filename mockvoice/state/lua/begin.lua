@@ -5,7 +5,7 @@
 
 local process, provider, operation, id = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local rules, others = ARGV[6], ARGV[7]
-local initial, edition = {unpack(ARGV, 8, 12)}, ARGV[13]
+local initial, edition = {unpack(ARGV, 8, 13)}, ARGV[14]
 
 open()
 touch()
@@ -13,7 +13,8 @@ local editions = redis.call('HGET', META, 'editions')
 if (cjson.decode(editions)[provider] or '') ~= edition then return {editions} end
 local meta = redis.call(
   'HMGET', META, 'requests_epoch', 'voices_epoch', 'accounts_epoch', 'seed', 'started_at',
-  'audio', 'rules_version', 'limits', 'frozen', 'offset'
+  'audio', 'rules_version', 'limits', 'frozen', 'offset',
+  'valid_keys'
 )
 local time = clock_time(meta[9], meta[10])
 local account = open_account(id, provider, initial)
@@ -87,8 +88,8 @@ end
 
 local documented = meta[8] == 'documented' and rules ~= '[]'
 local results = false
-if operation ~= '' and (account[5] ~= '[]' or documented) then
-  results = count(cjson.decode(account[5]), documented)
+if operation ~= '' and (account[6] ~= '[]' or documented) then
+  results = count(cjson.decode(account[6]), documented)
 end
 
 local retry_at = false
@@ -106,5 +107,5 @@ end
 
 return {
   meta[1], meta[2], meta[3], number, ordinal, exact(time), meta[4], meta[5], meta[6],
-  meta[7], retry_at, account, results,
+  meta[7], retry_at, account, results, meta[11],
 }

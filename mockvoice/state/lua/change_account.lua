@@ -6,7 +6,7 @@ local id, provider, is_every = ARGV[2], ARGV[3], ARGV[4] == '1'
 local changed = cjson.decode(ARGV[5])  -- JSON by name
 
 open()
-open_account(id, provider, {unpack(ARGV, 6, 10)})
+open_account(id, provider, {unpack(ARGV, 6, 11)})
 change_account(id, changed)
 if is_every then
   local every = redis.call('HGET', key('accounts'), 'every ' .. provider)

@@ -6,12 +6,12 @@ local parts = {}
 for _, part in ipairs(cjson.decode(ARGV[2])) do parts[part] = true end
 
 open()
-for i, name in ipairs({'seed', 'audio', 'limits'}) do
+for i, name in ipairs({'seed', 'audio', 'limits', 'valid_keys'}) do
   if ARGV[2 + i] ~= '' then redis.call('HSET', META, name, ARGV[2 + i]) end
 end
-if ARGV[6] ~= '' then
+if ARGV[7] ~= '' then
   local editions = cjson.decode(redis.call('HGET', META, 'editions'))
-  for provider, edition in pairs(cjson.decode(ARGV[6])) do editions[provider] = edition end
+  for provider, edition in pairs(cjson.decode(ARGV[7])) do editions[provider] = edition end
   redis.call('HSET', META, 'editions', cjson.encode(editions))
 end
 if parts.requests and parts.voices then  -- then nothing refers to files

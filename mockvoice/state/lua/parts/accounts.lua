@@ -1,7 +1,7 @@
 -- Accounts: `accounts` has their state, each part as the JSON that a process wrote, with the number
 -- of requests in progress. The id of an account is its provider, a slash and its key.
 
-local STATE = {'tier', 'credit', 'trial_ended', 'models', 'limits'}
+local STATE = {'tier', 'credit', 'trial_ended', 'models', 'listed', 'limits'}
 
 local function fields_of(id)
   local fields = {}

@@ -133,6 +133,7 @@ local function open()
   redis.call('HSET', META, 'first_event', event, 'last_event', event)
   redis.call(
     'HSET', META, 'seed', SEED .. '/' .. sandbox, 'audio', AUDIO, 'limits', LIMITS,
+    'valid_keys', VALID_KEYS,
     'editions', EDITIONS,
     'started_at', exact(real_time()), 'requests_epoch', next_version(),
     'voices_epoch', next_version(), 'accounts_epoch', next_version()
