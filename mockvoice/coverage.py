@@ -16,6 +16,8 @@ from .models import Coverage, OperationCoverage, StatusCoverage
 
 Format = Literal["text", "markdown", "json", "junit"]
 
+_FAILURES = [kind for kind in get_args(Kind) if kind != "reply"]  # a custom response is none
+
 # Statuses that the gateway of any API may return, whether its contract documents them or not.
 _TRANSIENT = ("429", "500", "502", "503", "504")
 
@@ -122,7 +124,7 @@ def _gaps(contract: Coverage) -> dict[str, str]:
     statuses.update(*(operation.undocumented for operation in contract.called))
     gaps = {
         "operations not called": [op.operation for op in contract.operations if not op.requests],
-        "fault kinds not injected": [kind for kind in get_args(Kind) if kind not in faults],
+        "fault kinds not injected": [kind for kind in _FAILURES if kind not in faults],
         "transient errors not seen": [code for code in _TRANSIENT if code not in statuses],
     }
     return {title: ", ".join(names) for title, names in gaps.items() if names}

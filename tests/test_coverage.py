@@ -67,8 +67,11 @@ def test_text_lists_what_was_seen_and_what_provokes_the_rest(coverage: Coverage)
     text = render(coverage)
     assert text.startswith(TEXT)
     missing = text.removeprefix(TEXT).splitlines()
-    assert missing[0].startswith("  fault kinds not injected: delay, timeout, disconnect, ")
-    assert missing[-1] == "  transient errors not seen: 500, 502, 503, 504"
+    failures = "delay, timeout, disconnect, truncate, malformed, empty, wrong_type, drip"
+    assert missing == [
+        f"  fault kinds not injected: {failures}",
+        "  transient errors not seen: 500, 502, 503, 504",
+    ]
 
 
 def test_markdown_has_a_table_for_each_provider(coverage: Coverage) -> None:
