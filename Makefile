@@ -65,8 +65,9 @@ check: $(VENV)/dev        ## check formatting, lint and types
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 
-bench: $(VENV)/dev        ## compare the speed with plain Starlette, in one run
+bench: $(VENV)/dev        ## compare the speed with plain Starlette, and the stores with each other
 	$(PY) -m tests.bench
+	$(PY) -m tests.bench_stores
 
 fuzz: $(VENV)/dev         ## send mutated requests to a server process and report what it did
 	$(PY) -m tests.fuzz.fuzzer --requests $(FUZZ_REQUESTS)

@@ -103,6 +103,7 @@ CHECKED_BLOCKS = [
     r"docs/other-languages\.md\S+ js \w+(\.test)?\.mjs",  # test_other_languages.py
     r"docs/other-languages\.md\S+ (go|java) \w+\.\w+",  # languages.py
     r"docs/architecture\.md\S+ (text layout|mermaid)",
+    r"docs/scaling\.md\S+ (sh|yaml \S+)",  # test_scaling.py
     r"docs/ci\.md\S+ (sh|yaml|js voices\.mjs)",  # test_recipes.py
     r"docs/interception\.md\S+ (go|java|js|sh|yaml) .*",  # test_interception_page.py
     r"CONTRIBUTING\.md\S+ diff [\w ]+",  # test_contributing.py
@@ -469,6 +470,22 @@ def test_table_matches_the_code(name: str, table: str) -> None:
 def test_every_checked_table_exists() -> None:
     assert {(name, header(table)) for name, table in DOCUMENTED_TABLES} == {*TABLES}
     assert len(DOCUMENTED_TABLES) == len(TABLES)
+
+
+@describes(
+    "docs/scaling.md", "store | 1 KB | 100 KB | of it in Redis, 1 KB | of it in Redis, 100 KB"
+)
+def _capacity(table: str) -> None:
+    """The capacities that the page states follow from the figures in its table."""
+    _, *shared = (re.findall(r"([\d.]+) ms", row) for row in table.splitlines()[2:])
+    prose = " ".join(page("docs/scaling.md").prose.split())
+    stated = re.findall(r"about ([\d,]+) uploads of 1 KB per second, or ([\d,]+) of 100 KB", prose)
+    replica, engine = [[int(number.replace(",", "")) for number in pair] for pair in stated]
+    for size in (0, 1):
+        outside = [1000 / (float(row[size]) - float(row[size + 2])) for row in shared]
+        assert min(outside) <= replica[size] <= max(outside)
+        inside = [1000 / float(row[size + 2]) for row in shared]
+        assert engine[size] == pytest.approx(max(inside), rel=0.05)
 
 
 def table_text(*lines: str) -> str:

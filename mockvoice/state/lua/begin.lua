@@ -8,7 +8,6 @@ local rules, others = ARGV[6], ARGV[7]
 local initial, edition = {unpack(ARGV, 8, 13)}, ARGV[14]
 
 open()
-touch()
 local editions = redis.call('HGET', META, 'editions')
 if (cjson.decode(editions)[provider] or '') ~= edition then return {editions} end
 local meta = redis.call(
@@ -20,6 +19,7 @@ local time = clock_time(meta[9], meta[10])
 local account = open_account(id, provider, initial)
 local number = redis.call('HINCRBY', META, 'number', 1)
 local ordinal = redis.call('HINCRBY', key('ids'), provider .. '/' .. operation, 1)
+if number == 1 or ordinal == 1 then touch() end  -- later ones when they are committed
 local running = 1
 if id ~= '' then
   local token = sandbox .. '/' .. meta[1] .. '.' .. number

@@ -61,11 +61,16 @@ local function last_event()
   return redis.call('HGET', EVENTS, 'last')
 end
 
--- Restart the period after which an idle sandbox expires.
+-- Restart the period after which an idle sandbox expires: when keys were added, and otherwise in
+-- each tenth of the period, since so many commands take time.
 local function touch()
-  if SANDBOX_TTL > 0 then
-    for _, name in ipairs(keys_of(sandbox)) do redis.call('EXPIRE', name, SANDBOX_TTL) end
-  end
+  if SANDBOX_TTL == 0 then return end
+  local keys, time = keys_of(sandbox), real_time()
+  local total = redis.call('EXISTS', unpack(keys))
+  local last = redis.call('HMGET', META, 'touched_at', 'touched_keys')
+  if tonumber(last[2]) == total and time < last[1] + SANDBOX_TTL / 10 then return end
+  redis.call('HSET', META, 'touched_at', exact(time), 'touched_keys', total)
+  for _, name in ipairs(keys) do redis.call('EXPIRE', name, SANDBOX_TTL) end
 end
 
 local function rules_changed()
