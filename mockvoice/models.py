@@ -37,6 +37,7 @@ class Failure(TypedDict, total=False):
     distribution: Literal["fixed", "uniform", "normal", "lognormal"]
     bytes: int
     fraction: float
+    certificate: Literal["expired", "wrong_host", "untrusted"]
     set: Mapping[str, Any]
     remove: Sequence[str]
 

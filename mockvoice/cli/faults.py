@@ -45,6 +45,7 @@ FIELDS: Mapping[str, str] = {
     "distribution": "distribution of the duration: %(choices)s",
     "bytes": "number of body bytes that truncate sends",
     "fraction": "fraction of the body that truncate sends: 0.5",
+    "certificate": "defect of the certificate that tls presents: %(choices)s",
     "set": 'values that reply sets in the response, by JSON Pointer: {"/data/status": "pending"}',
     "remove": 'JSON Pointers that reply removes from the response: ["/data/label"]',
 }

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from ..errors import InjectedError
 from ..types import JSON
 from .pointers import PointerError, remove_value, set_value
+from .shorthand import OK
 
 if TYPE_CHECKING:
     from ..http.transport import RawResponse, ResponseTransport
@@ -28,6 +29,7 @@ Kind = Literal[
     "timeout",
     "reset",
     "disconnect",
+    "tls",
     "truncate",
     "malformed",
     "empty",
@@ -196,6 +198,14 @@ class Disconnect(InjectedFault):
         await transport.disconnect()
 
 
+class InvalidCertificate(InjectedFault):
+    """A TLS handshake that a careful client breaks off; no request of the connection follows."""
+
+    summary = "a certificate that is expired, for another host, or not trusted: `certificate`"
+    fields = ("certificate",)
+    no_response = True
+
+
 class Truncate(InjectedFault):
     """A body that is cut off."""
 
@@ -324,6 +334,7 @@ KINDS: Mapping[str, type[InjectedFault]] = {
     "timeout": Timeout,
     "reset": Reset,
     "disconnect": Disconnect,
+    "tls": InvalidCertificate,
     "truncate": Truncate,
     "malformed": Malformed,
     "empty": Empty,
@@ -343,6 +354,12 @@ def kind_of(data: Mapping[str, Any]) -> str:
     """Return the name of the kind that the JSON of a fault has."""
     kind: str = data.get("kind", "status")
     return kind
+
+
+def is_handshake_fault(data: Mapping[str, Any]) -> bool:
+    """Return True if a fault's JSON describes one of TLS handshakes, which precede all requests."""
+    steps = data.get("sequence", (data,))
+    return any(step != OK and kind_of(step) == "tls" for step in steps)
 
 
 def replaces_operation(data: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..state.ids import draw
-from .kinds import continues, replaces_operation
+from .kinds import continues, is_handshake_fault, replaces_operation
 from .shorthand import OK, expand_fault
 
 
@@ -118,7 +118,8 @@ def matches(data: Mapping[str, Any], request: RequestFacts) -> bool:
     """Return True if a rule with this JSON matches a request."""
     match = data.get("match", {})
     return (
-        data.get("provider") in (None, request.provider)
+        not is_handshake_fault(data)
+        and data.get("provider") in (None, request.provider)
         and data.get("operation") in (None, request.operation, request.route)
         and ("account" not in match or _is_like(match["account"], request.account))
         and all(

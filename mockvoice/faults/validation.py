@@ -13,6 +13,7 @@ from ..seeding import unknown_name
 from ..text import did_you_mean, escape
 from ..types import JSON
 from .pointers import segments
+from .shorthand import OK
 
 _FRAMING = ("content-length", "transfer-encoding")
 _MAX_PATTERN = 1000  # characters of a text with wildcards: long ones take seconds to compile
@@ -31,6 +32,7 @@ def fault_violations(
     """
     compiled = control.schemas.compile("#/components/schemas/FaultOrSequence")
     violations = compiled.violations(data, location, pointer)
+    violations += _handshake_violations(data, location, pointer)
     if isinstance(data, dict):
         violations += target_violations(providers, data, location, pointer)
         violations += pattern_violations(_member(data, "match"), location, f"{pointer}/match")
@@ -45,6 +47,30 @@ def fault_violations(
         for name in _member(step, "headers")
         if name.lower() in _FRAMING
     ]
+
+
+def _handshake_violations(
+    data: JSON, location: RequestLocation, pointer: str
+) -> Iterator[Violation]:
+    """Yield what a fault of TLS handshakes cannot have, since they precede all requests."""
+    kinds = {
+        at: step.get("kind") if isinstance(step, dict) else step
+        for at, step in _steps(data, pointer)
+    }
+    if "tls" not in kinds.values():
+        return
+    reason = "because the TLS handshake precedes the request"
+    if location == "header":
+        yield Violation(location, pointer, "not", f"cannot be tls, {reason}")
+    for name in ("operation", "match"):
+        if isinstance(data, dict) and name in data:
+            message = f"cannot be used with the kind tls, {reason}"
+            hint = "select connections by provider"
+            yield Violation(location, f"{pointer}/{name}", "not", message, hint=hint)
+    for at, kind in kinds.items():
+        if kind not in ("tls", OK):
+            message = "must be tls or ok, because another item of the sequence is tls"
+            yield Violation(location, at, "enum", message, ["tls", OK], kind)
 
 
 def _member(value: Mapping[str, JSON], name: str) -> Mapping[str, Any]:

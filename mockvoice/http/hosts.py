@@ -66,6 +66,11 @@ class Hosts:
         """Return True for a host of a provider or of the mock itself."""
         return host in self._mounts or host in self._own or _is_local(host)
 
+    def provider(self, host: str) -> Provider | None:
+        """Return the provider that has a host."""
+        mounts = self._mounts.get(host)
+        return mounts[0].provider if mounts else None
+
     def unknown(self, host: str) -> UnknownHost:
         """Return the problem of a request to a host that is not served."""
         return UnknownHost(

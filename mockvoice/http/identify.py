@@ -90,6 +90,11 @@ def requested_sandbox(scope: Scope) -> str:
     return str(scope.get(PROXY_USER, ""))
 
 
+def is_sandbox_name(name: str) -> bool:
+    """Return True for a text that can be the name of a sandbox."""
+    return _NAME.fullmatch(name) is not None
+
+
 def sandbox_name(scope: Scope, headers: Headers) -> str:
     """Return the name of the sandbox, "" for the default one. Raises InvalidControlHeader.
 
@@ -99,7 +104,7 @@ def sandbox_name(scope: Scope, headers: Headers) -> str:
     pointer, subject = "/x-mockvoice-sandbox", "must be"
     if not name and PROXY_USER in scope:
         name, pointer, subject = scope[PROXY_USER], "/proxy-authorization", "must have a user of"
-    if name and not _NAME.fullmatch(name):
+    if name and not is_sandbox_name(name):
         message = (
             f"{subject} up to 64 letters, digits, dots, dashes and underscores; got {brief(name)}"
         )

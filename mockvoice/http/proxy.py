@@ -16,8 +16,9 @@ from typing import Any, cast
 import h11
 from starlette.types import Message, Scope, Send
 
-from ..errors import Problem, TLSUnavailable, TunneledHost, UnknownHost
+from ..errors import Problem, StoreUnavailable, TLSUnavailable, TunneledHost, UnknownHost
 from ..mock import Mock
+from .handshake import take_defect
 from .hosts import INTERCEPTED, PROBLEM, Hosts, Intercepted, host_name, user_name
 from .protocols import MAX_HEAD_BYTES
 from .tls import INSTALL, MAX_HELLO_BYTES, TLSError, is_available, read_server_name
@@ -73,6 +74,7 @@ class EntryProtocol(asyncio.Protocol):
         self._busy = False
         self._head: h11.Connection | None = None  # of a CONNECT request that is incomplete
         self._intercepted: Intercepted | None = None
+        self._defect = ""  # of the certificate, because of a fault
         self._waiting_since = self._loop.time()
         self.transport: asyncio.Transport
 
@@ -92,7 +94,7 @@ class EntryProtocol(asyncio.Protocol):
         """Forget the connection; a client that rejects the certificate is worth a log line."""
         self._busy = True
         self._state.connections.discard(self)
-        if isinstance(error, ssl.SSLError):
+        if isinstance(error, ssl.SSLError) and not self._defect:
             self._log_tls_error(error)
 
     def close_if_stalled(self, since: float) -> None:
@@ -175,7 +177,8 @@ class EntryProtocol(asyncio.Protocol):
         host = name or before.host or self.transport.get_extra_info("sockname")[0]
         self._intercepted = before._replace(host=before.host or name, tls=True)
         try:
-            context = await asyncio.to_thread(self._mock.ca.context, host)
+            self._defect = await self._take_defect(host)
+            context = await asyncio.to_thread(self._mock.ca.context, host, self._defect)
             transport = await self._upgrade(context, data)
         except TLSError as error:
             self._reject_tls(str(error), _INTERNAL_ERROR)
@@ -190,6 +193,17 @@ class EntryProtocol(asyncio.Protocol):
             received, self._received = self._received, b""
             if received:
                 self._select(received)
+
+    async def _take_defect(self, host: str) -> str:
+        """Return the defect that a fault gives to the certificate, "" for none."""
+        provider = self._hosts.provider(host)
+        if provider is None:
+            return ""
+        sandbox = self._intercepted.sandbox if self._intercepted else ""
+        try:
+            return await take_defect(self._mock, provider, sandbox, host)
+        except StoreUnavailable:  # which is the response to the request
+            return ""
 
     async def _upgrade(self, context: ssl.SSLContext, data: bytes) -> asyncio.Transport:
         """Return the transport of the connection after the TLS handshake, which began with data."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 INSTALL = "TLS needs additional packages: pip install 'mockvoice[tls]'"
 MAX_HELLO_BYTES = 64 * 1024  # of a ClientHello
+_WRONG_HOST = "wrong-host.invalid"
 _CACHED = 256  # certificates
 _BACKDATED = timedelta(days=2)  # for clients whose clock is late
 _LIFETIME = timedelta(days=397)  # some clients reject certificates that are valid for longer
@@ -45,7 +46,7 @@ class CertificateAuthority:
         self._cert = cert
         self._key = key
         self._lock = threading.RLock()  # used in threads, so that no request waits
-        self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
+        self._contexts: OrderedDict[tuple[str, str], ssl.SSLContext] = OrderedDict()
 
     @property
     def pem(self) -> bytes:
@@ -78,24 +79,28 @@ class CertificateAuthority:
         if self._cert or is_available():
             self.context("localhost")
 
-    def context(self, host: str) -> ssl.SSLContext:
-        """Return a TLS context with a certificate for a host. Raises TLSError."""
+    def context(self, host: str, defect: str = "") -> ssl.SSLContext:
+        """Return a TLS context with a certificate for a host. Raises TLSError.
+
+        The certificate may have a defect: it is "expired", for the "wrong_host", or "untrusted".
+        """
         with self._lock:
-            context = self._contexts.get(host)
+            context = self._contexts.get((host, defect))
             if context is None:
-                self._contexts[host] = context = self._make_context(host)
+                self._contexts[host, defect] = context = self._make_context(host, defect)
                 if len(self._contexts) > _CACHED:
                     self._contexts.popitem(last=False)
             return context
 
-    def _make_context(self, host: str) -> ssl.SSLContext:
-        now, ca = datetime.now(UTC), self._ca
+    def _make_context(self, host: str, defect: str) -> ssl.SSLContext:
+        ca = self._other_ca if defect == "untrusted" else self._ca
+        until = datetime.now(UTC) + (-_BACKDATED if defect == "expired" else _LIFETIME)
         try:
             leaf = ca.issue_cert(
-                host,
+                _WRONG_HOST if defect == "wrong_host" else host,
                 organization_name="mockvoice",
-                not_before=now - _BACKDATED,
-                not_after=now + _LIFETIME,
+                not_before=until - _LIFETIME - _BACKDATED,
+                not_after=until,
             )
         except ValueError as error:
             raise TLSError(
@@ -103,7 +108,7 @@ class CertificateAuthority:
             ) from None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
-        _load_chain(context, leaf, self.pem)
+        _load_chain(context, leaf, b"" if ca is not self._ca else self.pem)
         return context
 
     @cached_property
@@ -114,6 +119,13 @@ class CertificateAuthority:
         if self._cert:
             return _configured(self._cert, self._key)
         return trustme.CA(organization_name="mockvoice")
+
+    @cached_property
+    def _other_ca(self) -> trustme.CA:
+        _require_packages()
+        import trustme
+
+        return trustme.CA(organization_name="mockvoice", organization_unit_name="untrusted")
 
 
 def _require_packages() -> None:
