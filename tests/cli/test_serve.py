@@ -222,6 +222,9 @@ def test_json_log_masks_keys() -> None:
         "path": "/retell/list-voices",
         "status": None,
         "fault": {"id": "header", "kind": "disconnect"},
+        "client_closed": None,
+        "reason": "",
+        "hint": "",
     }
 
 

@@ -113,7 +113,13 @@ KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
     ("mockvoice", "addVoice"): {"provider": "retell", "collection": "voices", "data": {}},
     ("mockvoice", "listAccounts"): {"provider": "telnyx"},
     ("mockvoice", "getAccount"): {"provider": "telnyx"},
-    ("mockvoice", "putAccount"): {"provider": "telnyx"},
+    ("mockvoice", "putAccount"): {
+        "provider": "faseeh",
+        "tier": "growth",
+        "trial_ended": None,  # of Retell only
+        "limits": {"requests": {"max": 1}},
+    },
+    ("mockvoice", "getReport"): {"since": "request_1"},
 }
 
 BROKEN = [
