@@ -247,7 +247,8 @@ class RedisStore:
         """Return the stored record of this account, or of every account."""
         own, shared = (_ref(provider, collection, a, id) for a in (account, EVERY_ACCOUNT))
         found = await self._client.run("get_record", sandbox, own, shared)
-        return _record(found) if found else None
+        records = [_record(item) for item in found]
+        return next((record for record in records if not record.removed), next(iter(records), None))
 
     async def list_records(
         self, sandbox: str, provider: str, collection: str, account: str

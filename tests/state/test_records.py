@@ -98,6 +98,19 @@ def test_removed_base_record_is_stored_as_a_marker() -> None:
     assert listed(store) == ["preset"]
 
 
+def test_shared_record_is_found_by_an_account_that_removed_the_preset() -> None:
+    store = make_store()
+    preset = make_record("a", base=True)
+    begin(store).commit(RemoveRecord(preset))
+    marker = run(store.get_record("", "acme", "voices", "K", "a"))
+    assert marker
+    assert marker.removed
+    run(store.put_records("", [make_record("a", EVERY_ACCOUNT)]))
+    found = run(store.get_record("", "acme", "voices", "K", "a"))
+    assert found
+    assert (found.account, found.removed) == (EVERY_ACCOUNT, False)
+
+
 def test_changed_base_record_is_stored_and_leaves_a_marker_when_removed() -> None:
     store = make_store()
     configured = make_record("a", base=True)

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 --! sandbox records
--- Return the first record with one of these refs.
+-- Return the records with these refs, in their order.
+local numbers = {}
 for i = 2, #ARGV do
   local number = redis.call('HGET', key('index'), ARGV[i])
-  if number then return replies({number})[1] end
+  if number then table.insert(numbers, number) end
 end
-return false
+return replies(numbers)
