@@ -384,6 +384,7 @@ def test_voices_over_max_voices_evict_the_oldest(serve: Serve) -> None:
         assert listed["evicted"] == 2
 
 
+@pytest.mark.memory
 def test_hundreds_of_clones_stay_within_configured_limits(serve: Serve) -> None:
     server = serve(upload_cache_mb=1, max_voices=20, max_requests=10, max_accounts=5, journal_mb=1)
     store = memory_of(server.mock)
