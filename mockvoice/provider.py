@@ -338,11 +338,12 @@ class Edition(NamedTuple):
     """One edition of a provider's contract, and what differs in it besides the contract.
 
     `sdks` are the first versions of official SDKs that were generated from it, by language, in
-    lower case: {"python": "4.100.0"}. `presets`, `limits` and `collections` replace those of the
-    provider; `raises` are further errors of operations, by id.
+    lower case: {"python": "4.100.0"}. `account`, `presets`, `limits` and `collections` replace
+    those of the provider; `raises` are further errors of operations, by id.
     """
 
     sdks: Mapping[str, str] = {}
+    account: Mapping[str, Any] | None = None
     presets: Callable[[str], list[Record]] | None = None
     limits: Mapping[str, RateLimit] | None = None
     collections: Mapping[str, Collection] | None = None
@@ -453,6 +454,7 @@ class Provider:
         return replace(
             self,
             edition=name,
+            account=self.account if selected.account is None else selected.account,
             presets=selected.presets or self.presets,
             limits=self.limits if selected.limits is None else selected.limits,
             collections=self.collections if selected.collections is None else selected.collections,

@@ -17,7 +17,10 @@ _COUNTERS = ("id", "hits", "matched")  # fields that the server adds to a fault
 def request_details(request: RecordedRequest) -> list[str]:
     """Return the lines for a request: parameters, files, violations, hints, error response."""
     values = [*request.query.items(), *request.fields.items()]
-    hints = dict.fromkeys([*(v.hint for v in request.violations), request.hint])
+    hints, rest = dict.fromkeys(v.hint for v in request.violations if v.hint), request.hint
+    for hint in hints:  # that of the request begins with the first of them
+        rest = rest.removeprefix(hint).removeprefix("; ")
+    hints |= {rest: None}
     details = [
         *(f"{name} = {_brief(value)}" for name, value in values),
         *map(_file, request.files),

@@ -91,6 +91,11 @@ class Settings:
         "any",
         "listed",
     )
+    pending_seconds: int = _setting(
+        2,
+        "seconds on the clock of a sandbox until a voice of an asynchronous model is ready",
+        min_value=0,
+    )
     diagnostics: bool = _setting(
         True, "explain rejected requests in X-Mockvoice-* response headers"
     )

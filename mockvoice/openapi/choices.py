@@ -16,8 +16,9 @@ Failures = Sequence["ValidationError"]  # of one branch
 def closest_branch(error: ValidationError, branches: Sequence[Node]) -> int | None:
     """Return the index of the branch that a value comes closest to.
 
-    That is the one with the fewest constants that differ, the most that match, and the fewest
-    missing members. None if the value has the type or constant of no branch, or satisfies several.
+    That is the one with the fewest constants that differ, the fewest missing members, and the most
+    constants that match. None if the value has the type or constant of no branch, or satisfies
+    several.
     """
     failures: Sequence[Failures] = error.kind.value or ()
     if not all(failures):
@@ -84,16 +85,16 @@ def _distance(error: ValidationError, failed: Failures, branch: Node) -> tuple[i
     differing = {
         str(inner.instance_path[-1])
         for inner in failed
-        if inner.kind.name in ("const", "enum") and len(inner.instance_path) == depth
+        if inner.kind.name in ("const", "enum", "pattern") and len(inner.instance_path) == depth
     }
     sent = error.instance if isinstance(error.instance, dict) else {}
     matching = [
         name
         for name, member in branch.get("properties", {}).items()
-        if name in sent and name not in differing and member.keys() & {"const", "enum"}
+        if name in sent and name not in differing and member.keys() & {"const", "enum", "x-choices"}
     ]
     missing = sum(
         inner.kind.name == "required" and inner.instance_path == error.instance_path
         for inner in failed
     )
-    return len(differing), -len(matching), missing, len(failed)
+    return len(differing), missing, -len(matching), len(failed)

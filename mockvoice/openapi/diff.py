@@ -326,11 +326,11 @@ def _shape(store: SchemaStore, node: Any, depth: int = 0) -> _Shape:
 
 def _own(node: Node) -> _Shape:
     types = node.get("type", ())
-    choices = node.get("enum", [node["const"]] if "const" in node else None)
+    choices = node.get("enum", node.get("x-choices", [node["const"]] if "const" in node else None))
     return _Shape(
         frozenset([types] if isinstance(types, str) else types),
         None if choices is None else tuple(c for c in choices if c is not None),
-        {rule: node[rule] for rule in _RULES if rule in node},
+        {rule: node[rule] for rule in _RULES if rule in node and "x-choices" not in node},
         {name: [member] for name, member in node.get("properties", {}).items()},
         frozenset(node.get("required", ())),
         [node["items"]] if "items" in node else [],

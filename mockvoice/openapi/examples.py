@@ -23,7 +23,7 @@ def example(schemas: SchemaStore, node: Any, depth: int = 0) -> JSON:
     node, _ = schemas.follow(node, "")
     if not isinstance(node, dict):
         return {}
-    for choices in (node.get("examples"), node.get("enum")):
+    for choices in (node.get("examples"), node.get("enum"), node.get("x-choices")):
         if isinstance(choices, list) and choices:
             return choices[0]
     for keyword in ("example", "const", "default"):

@@ -138,6 +138,8 @@ def _normalize_schema(node: Node, at: str, root: Node) -> Node:
             raise ContractError(f"{message}; {hint}" if hint else message)
     if str(root["openapi"]).startswith("3.0."):
         node = _from_3_0(node)
+    if node.get("x-ignore-case") and "enum" in node:
+        node = _choices_to_pattern(node)
     if "discriminator" in node:
         node = _discriminator_to_conditions(node, at, root)
     if node.get("format") == "binary" or "contentMediaType" in node:
@@ -194,6 +196,14 @@ def _discriminator_to_conditions(node: Node, at: str, root: Node) -> Node:
         "properties": {**node.get("properties", {}), name: {"enum": list(by_value)}},
         "allOf": [*node.get("allOf", ()), *conditions],
     }
+
+
+def _choices_to_pattern(node: Node) -> Node:
+    """Replace texts that may be in any case by a pattern; `x-choices` has them for messages."""
+    lower = dict.fromkeys(choice.lower() for choice in node["enum"])
+    texts = ["".join(f"[{c}{c.upper()}]" if c.isalpha() else f"[{c}]" for c in t) for t in lower]
+    rest = {name: value for name, value in node.items() if name != "enum"}
+    return {**rest, "pattern": f"^({'|'.join(texts)})$", "x-choices": [*lower]}
 
 
 def _requires(root: Node, ref: str, name: str) -> bool:

@@ -168,7 +168,9 @@ class Schema:
                 yield from self._explain_branch(expected[closest], hint, location, at)
                 return
             rule, expected = merged_choices(error)
-        if rule == "propertyNames":
+        if rule == "pattern" and "x-choices" in parent:
+            rule, expected = "enum", parent["x-choices"]
+        elif rule == "propertyNames":
             expected = expected.kind.value
         elif rule in ("additionalProperties", "unevaluatedProperties"):
             expected = [*parent.get("properties", ())]

@@ -3,16 +3,18 @@
 What the contract leaves open; facts and sources are in docs/providers/telnyx.md:
 
 - error codes, titles and details (#errors);
-- a sample may have 5 MB for telnyx, and the 20 MB of the contract for minimax
-  (#samples-and-limits);
+- a sample may have 5 MB for telnyx, and the 20 MB of the contract for minimax; since edition
+  2026-07-16 the model decides, and the samples of some have a length (#samples-and-limits);
+- since that edition an Ultra clone is pending at first (#what-the-documentation-leaves-open);
 - values of new clones and designs, and the design that every account starts with
   (#what-the-documentation-leaves-open);
 - a design is found by id or by name and has at most 50 versions (#operations, #samples-and-limits);
 - the sample of a clone is the uploaded file if that was WAV, otherwise a synthesized WAV
   (#what-the-documentation-leaves-open);
-- `Telnyx.Qwen3TTS.X` speaks if X is the id or name of a clone or design of the account, a Minimax
-  voice with an id of the form of a clone's if that clone exists, and every other voice always
-  (#what-the-documentation-leaves-open).
+- `Telnyx.Qwen3TTS.X` speaks if X is a clone of the account, as do voices of the other models for
+  clones, a Minimax voice with an id of the form of a clone's if that clone exists, and every other
+  voice of a known provider always (#what-the-documentation-leaves-open);
+- the format of dictionary files (#operations).
 """
 
 from __future__ import annotations
@@ -24,9 +26,19 @@ from functools import cache
 from math import ceil
 from operator import itemgetter
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from ..audio.synth import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
-from ..errors import Conflict, NotFound, PayloadTooLarge, Problem, UnknownVoice, Violation
+from ..errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    PayloadTooLarge,
+    Problem,
+    UnknownVoice,
+    ValidationFailed,
+    Violation,
+)
 from ..provider import (
     PRESET_CREATED,
     Collection,
@@ -38,14 +50,26 @@ from ..provider import (
 )
 from ..state.clock import timestamp
 from ..state.records import Data, Record
+from ..state.uploads import Upload
+from ..text import brief
 from ..types import JSON
 
 CLONES, DESIGNS, VOICES = "voice_clones", "voice_designs", "voices"
-VERSIONS, SPEECHES = "design_versions", "speeches"
+VERSIONS, SPEECHES, DICTS = "design_versions", "speeches", "pronunciation_dicts"
+VARIANTS = "2026-07-16"  # the first bundled edition whose requests depend on the model
 TELNYX_MAX_BYTES = 5 * 1024 * 1024  # of a sample; minimax has the limit of the contract
 MAX_VERSIONS = 50  # of a design
-MODELS = {"telnyx": ["Qwen3TTS"], "minimax": ["speech-2.8-turbo"]}
-MINIMAX_CLONE = re.compile(r"[A-Za-z0-9]{43}")  # provider_voice_id of a clone
+MAX_DICTS, MAX_ITEMS = 50, 100  # of an organization, of a dictionary
+_LINE = re.compile(r"(?P<text>[^=:]+)(?:=(?P<alias>.+)|:\s*/(?P<phoneme>.+)/)")
+DEFAULT_MODELS = {"telnyx": "Qwen3TTS", "minimax": "speech-2.8-turbo"}
+CLONE_MODELS = {"telnyx": ("Qwen3TTS", "Ultra", "Bayan"), "minimax": ("speech-2.8-turbo",)}
+MAX_MB = {"Qwen3TTS": 5, "Ultra": 5}  # of a sample since VARIANTS; 20 for other models
+SECONDS = {"speech-2.8-turbo": (10, 300)}  # of a sample since VARIANTS
+MINIMAX_ID_LENGTH = 45
+MINIMAX_CLONE = re.compile(rf"[A-Za-z0-9]{{{MINIMAX_ID_LENGTH}}}")  # provider_voice_id of a clone
+# That speak, also those of newer documents.
+SERVICES = {"aws", "azure", "elevenlabs", "humain", "inworld", "minimax", "murfai", "resemble"}
+SERVICES |= {"rime", "soniox", "telnyx", "xai"}
 SAMPLE_RATE = 24_000  # Hz
 SAMPLE_SECONDS = 5.0  # sample of an upload of unknown length
 MAX_SAMPLE_SECONDS = 60.0  # sample of a longer upload
@@ -86,8 +110,19 @@ ERRORS = {
     500: ("10007", "Unexpected error", "An unexpected error occurred."),
     502: ("10037", "Bad Gateway", "Voice clone service unavailable"),
 }
-# Codes that depend on the operation.
-CODES = {("generateSpeech", 400): "90103", ("listVoices", 400): "90104"}
+# Code and title that depend on the operation.
+CODES = {
+    ("generateSpeech", 400): ("90103", "Failed to produce text to speech"),
+    ("listVoices", 400): ("90104", "Failed to list voices"),
+}
+DICT_CODES = {
+    404: ("90201", "Pronunciation dictionary not found"),
+    409: ("90200", "Pronunciation dictionary error"),
+    422: ("90202", "Validation failed"),
+}
+CLONE_500 = ("10037", "Internal Server Error", "Voice clone service configuration error")
+# Codes of violations that are not 10027, by rule.
+RULE_CODES = {"x-seconds": ("10038", "Unprocessable Entity"), "limit": ("90203", "Limit exceeded")}
 
 # Voices of every account: provider, voice_id, language, gender.
 _VOICES = (
@@ -119,16 +154,38 @@ def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     documented = ctx.operation.documented(status)
     if documented and not problem.sentences:
         return documented
-    code, title, detail = ERRORS.get(status) or ERRORS[400 if status < 500 else 500]
-    error = {"code": CODES.get((ctx.operation.id, status), code), "title": title}
-    if status == 401 or problem.detail or not problem.violations:
-        return {"errors": [{**error, "detail": (status != 401 and problem.detail) or detail}]}
+    code, title, detail = _words(ctx.operation.id, status)
+    if status == 401 or not problem.violations or (problem.detail and not _has_own_words(problem)):
+        detail = (status != 401 and problem.detail) or detail
+        return {"errors": [{"code": code, "title": title, "detail": detail}]}
     return {
         "errors": [
-            {**error, "detail": _detail(violation), "source": {"pointer": violation.pointer}}
-            for violation in problem.violations
+            {
+                **dict(
+                    zip(("code", "title"), RULE_CODES.get(one.rule, (code, title)), strict=True)
+                ),
+                "detail": problem.detail or _detail(one),
+                "source": {"pointer": one.pointer},
+            }
+            for one in problem.violations
         ]
     }
+
+
+def _words(operation_id: str, status: int) -> tuple[str, str, str]:
+    """Return code, title and detail of a status of an operation."""
+    if status == 500 and "VoiceClone" in operation_id:
+        return CLONE_500
+    code, title, detail = ERRORS.get(status) or ERRORS[400 if status < 500 else 500]
+    own = CODES.get((operation_id, status))
+    if "PronunciationDict" in operation_id:
+        own = DICT_CODES.get(status)
+    return (*(own or (code, title)), detail)
+
+
+def _has_own_words(problem: Problem) -> bool:
+    """Return True for a problem with a published detail about a field."""
+    return isinstance(problem, ValidationFailed)
 
 
 def _detail(violation: Violation) -> str:
@@ -180,7 +237,22 @@ provider = Provider(
     "telnyx",
     "Telnyx",
     error,
-    editions={"2026-03-20": Edition()},
+    editions={
+        "2026-03-20": Edition(),
+        VARIANTS: Edition(
+            sdks={"python": "4.100.0", "js": "6.41.0"},
+            account={"credit": None},
+            raises={
+                "createVoiceCloneFromUpload": [
+                    ValidationFailed("audio_file: over the size of the model; Minimax: its length"),
+                    Forbidden("credit is 0: the organization may not have more clones"),
+                ],
+                "createVoiceClone": [
+                    Forbidden("credit is 0: the organization may not have more clones")
+                ],
+            },
+        ),
+    },
     env={"TELNYX_BASE_URL": "base_url", "TELNYX_API_KEY": "api_key"},
     presets=presets,
     rate_headers=rate_headers,
@@ -215,8 +287,13 @@ NO_VERSION = NotFound("unknown version")
     "createVoiceCloneFromUpload",
     raises=[PayloadTooLarge("audio_file: over 5 MB, with provider minimax over 20 MB")],
 )
-def create_voice_clone_from_upload(ctx: RequestContext) -> JSON:
+def create_voice_clone_from_upload(ctx: RequestContext) -> JSON | Response:
     service, sample = ctx.fields["provider"].lower(), ctx.fields["audio_file"]
+    if _has_variants(ctx):
+        model = _model(ctx, service)
+        _check_sample(ctx, model, sample)
+        body = _add_clone(ctx, service, ctx.fields.get("label"))
+        return Response(body, status=202 if model == "Ultra" else 201)
     max_bytes = ctx.max_bytes(TELNYX_MAX_BYTES)
     if service == "telnyx" and max_bytes is not None and sample.size > max_bytes:
         message = f"must have at most {max_bytes} bytes for telnyx; got {sample.size}"
@@ -224,6 +301,37 @@ def create_voice_clone_from_upload(ctx: RequestContext) -> JSON:
             "", Violation("body", "/audio_file", "x-max-bytes", message, max_bytes, sample.size)
         )
     return _add_clone(ctx, service, ctx.fields.get("label"))
+
+
+def _has_variants(ctx: RequestContext) -> bool:
+    """Return True in an edition whose requests depend on the model."""
+    return ctx.provider.edition >= VARIANTS
+
+
+def _model(ctx: RequestContext, service: str) -> str:
+    return str(ctx.fields.get("model_id") or DEFAULT_MODELS.get(service, service))
+
+
+def _check_sample(ctx: RequestContext, model: str, sample: Upload) -> None:
+    """Raise ValidationFailed for a sample that is too large for a model, too short or too long."""
+    max_mb = MAX_MB.get(model, 20)
+    max_bytes = ctx.max_bytes(max_mb * 1024 * 1024) or 0
+    if sample.size > max_bytes:
+        detail = f"File too large. Maximum allowed size is {round(max_bytes / 1024 / 1024, 3):g}MB"
+        raise _rejected_sample(detail, "x-max-bytes", max_bytes, sample.size)
+    shortest, longest = SECONDS.get(model, (0, 0))
+    seconds = sample.seconds if ctx.begun.audio == "strict" else None
+    if seconds and longest and not shortest <= seconds <= longest:
+        detail = "Audio is too long"
+        if seconds < shortest:
+            detail = f"Audio is too short (min {shortest}s)"
+        raise _rejected_sample(detail, "x-seconds", [shortest, longest], round(seconds, 3))
+
+
+def _rejected_sample(detail: str, rule: str, expected: JSON, received: JSON) -> ValidationFailed:
+    message = f"breaks the rule {rule}: expected {expected}; got {received}"
+    violation = Violation("body", "/audio_file", rule, message, expected, received)
+    return ValidationFailed(detail, violation)
 
 
 @provider.operation("createVoiceClone", raises=[NotFound("unknown voice_design_id"), NO_VERSION])
@@ -241,34 +349,55 @@ def _add_clone(
     design: Record | None = None,
     version: Record | None = None,
 ) -> JSON:
-    ids, fields = ctx.ids, ctx.fields
-    clone_id = ids.uuid("telnyx clone")
+    if not ctx.spend(1):
+        raise Forbidden("The organization has reached its limit of voice clones")
+    fields, model = ctx.fields, _model(ctx, service)
+    clone_id = ctx.ids.uuid("telnyx clone")
     now = timestamp(ctx.now)
+    is_pending = model == "Ultra" and _has_variants(ctx)
     data = {
         "record_type": "voice_clone",
         "id": clone_id,
         "source_voice_design_id": design.id if design else None,
         "source_voice_design_version": version.data["version"] if version else None,
         "name": fields["name"],
-        "language": fields["language"],
+        "language": fields.get("language", "ar" if model == "Bayan" else None),
         "gender": fields.get("gender"),
         "label": label,
         "created_at": now,
         "updated_at": now,
         "provider": service.capitalize(),
-        "provider_supported_models": MODELS[service],
-        "provider_voice_id": clone_id if service == "telnyx" else ids.word("minimax voice", 43),
-        "model_id": fields.get("model_id") or MODELS[service][0],
-        "status": "active",
+        "provider_supported_models": [model if _has_variants(ctx) else _default_model(service)],
+        "provider_voice_id": _provider_voice_id(ctx, service, clone_id, is_ultra=is_pending),
+        "model_id": model,
+        "status": "pending" if is_pending else "active",
     }
     ctx.add(CLONES, clone_id, data)
     return {"data": data}
 
 
+def _default_model(service: str) -> str:
+    return DEFAULT_MODELS.get(service, service)
+
+
+def _provider_voice_id(ctx: RequestContext, service: str, clone_id: str, *, is_ultra: bool) -> str:
+    if service == "minimax":
+        return ctx.ids.word("minimax voice", MINIMAX_ID_LENGTH)
+    return ctx.ids.uuid("ultra voice") if is_ultra else clone_id
+
+
+def _shown(ctx: RequestContext, clone: Record) -> Data:
+    """Return a clone as it is now: one that was pending is active after a while."""
+    ready_at = clone.created_at + ctx.mock.settings.pending_seconds
+    if clone.data.get("status") == "pending" and ctx.now >= ready_at:
+        return {**clone.data, "status": "active"}
+    return clone.data
+
+
 @provider.operation("listVoiceClones")
 async def list_voice_clones(ctx: RequestContext) -> JSON:
     service = ctx.parameters.get("filter[provider]", "").lower()
-    clones = [record.data for record in await ctx.all(CLONES)]
+    clones = [_shown(ctx, record) for record in await ctx.all(CLONES)]
     return _page(ctx, [data for data in clones if service in ("", data["provider"].lower())])
 
 
@@ -283,6 +412,11 @@ def _page(ctx: RequestContext, records: list[Data]) -> JSON:
     if order.startswith("-"):
         records.reverse()
     records.sort(key=itemgetter(order.removeprefix("-")), reverse=order.startswith("-"))
+    return _numbered_page(ctx, records)
+
+
+def _numbered_page(ctx: RequestContext, records: list[Data]) -> JSON:
+    """Return one page of records in their order."""
     number, size = ctx.parameters["page[number]"], ctx.parameters["page[size]"]
     return {
         "data": records[(number - 1) * size : number * size],
@@ -304,13 +438,14 @@ async def _find_clone(ctx: RequestContext) -> Record:
 
 @provider.operation("getVoiceClone", raises=[NO_CLONE])
 async def get_voice_clone(ctx: RequestContext) -> JSON:
-    return {"data": (await _find_clone(ctx)).data}
+    return {"data": _shown(ctx, await _find_clone(ctx))}
 
 
 @provider.operation("updateVoiceClone", raises=[NO_CLONE])
 async def update_voice_clone(ctx: RequestContext) -> JSON:
     clone = await _find_clone(ctx)
-    return {"data": _update(ctx, clone, ("name", "language", "gender"))}
+    shown = clone._replace(data=_shown(ctx, clone))
+    return {"data": _update(ctx, shown, ("name", "language", "gender"))}
 
 
 def _update(ctx: RequestContext, record: Record, members: tuple[str, ...]) -> Data:
@@ -321,6 +456,7 @@ def _update(ctx: RequestContext, record: Record, members: tuple[str, ...]) -> Da
 @provider.operation("deleteVoiceClone", raises=[NO_CLONE])
 async def delete_voice_clone(ctx: RequestContext) -> None:
     ctx.remove(await _find_clone(ctx))
+    ctx.spend(-1)
 
 
 @provider.operation("getVoiceCloneSample", raises=[NO_CLONE])
@@ -373,7 +509,7 @@ def _summary(design_id: str, name: str, service: str, created: str) -> Data:
         "id": design_id,
         "name": name,
         "provider": service.capitalize(),
-        "provider_supported_models": MODELS[service],
+        "provider_supported_models": [_default_model(service)],
         "created_at": created,
         "updated_at": created,
     }
@@ -464,8 +600,9 @@ async def get_voice_design_sample(ctx: RequestContext) -> bytes:
 @provider.operation(
     "generateSpeech",
     raises=[
-        UnknownVoice("voice: Telnyx.Qwen3TTS and an unknown clone or design"),
+        UnknownVoice("voice: Telnyx, a model for clones, and no active clone"),
         UnknownVoice("voice: minimax and the id of an unknown clone"),
+        UnknownVoice("voice: an unknown provider"),
     ],
 )
 async def generate_speech(ctx: RequestContext) -> Response:
@@ -474,8 +611,9 @@ async def generate_speech(ctx: RequestContext) -> Response:
     if ctx.fields["output_type"] == "audio_id":
         audio_id = ctx.ids.uuid("telnyx speech")
         ctx.add(SPEECHES, audio_id, speech)
-        url = f"{ctx.origin}{provider.base_path}/text-to-speech/speech/{audio_id}"
-        return Response({"audio_id": audio_id, "audio_url": url})
+        url = f"{ctx.origin}{ctx.provider.base_path}/text-to-speech/speech/{audio_id}"
+        body = {"audio_id": audio_id, "audio_url": url}
+        return Response(body, media_type="application/json")
     if ctx.fields["output_type"] == "base64_output":
         return Response(_base64_json(_pieces(speech)), media_type="application/json")
     return _audio(speech)
@@ -535,29 +673,44 @@ def _pieces(speech: Data) -> Iterator[bytes]:
 async def _voice(ctx: RequestContext) -> tuple[str, str]:
     """Return the speech provider and the id of the voice."""
     voice = ctx.fields.get("voice")
-    if voice is None:
-        return ctx.fields["provider"], ctx.fields["provider"]
-    service, model, name = _parsed(voice)
-    clones = [clone.data for clone in await ctx.all(CLONES)]
-    if service == "telnyx" and model in MODELS["telnyx"]:
-        designs = [design.data for design in await ctx.all(DESIGNS)]
-        matches = [data for data in [*clones, *designs] if name in (data["id"], data["name"])]
-        if not matches:
-            raise UnknownVoice(f"Failed to produce text to speech: no clone or design is {name}")
-        return service, matches[-1]["id"]
-    is_clone = service == "minimax" and MINIMAX_CLONE.fullmatch(name)
-    if is_clone and name not in [data["provider_voice_id"] for data in clones]:
-        raise UnknownVoice(f"Failed to produce text to speech: no clone is {name}")
+    if voice is None or "." not in voice:
+        service = ctx.fields["provider"].lower()
+        model, name = "", voice or service
+    else:
+        service, model, name = _parsed(voice)
+    if service not in SERVICES:
+        raise UnknownVoice(f"No provider is {service}")
+    is_clone = service == "telnyx" and model in CLONE_MODELS["telnyx"]
+    is_clone = is_clone or (service == "minimax" and bool(MINIMAX_CLONE.fullmatch(name)))
+    for clone in reversed(await ctx.all(CLONES)):
+        data = _shown(ctx, clone)
+        if _is_voice(ctx, data, service, model, name):
+            if data.get("status", "active") != "active":
+                raise UnknownVoice(f"The clone {name} is {data['status']}")
+            return service, data["id"]
+    if is_clone:
+        raise UnknownVoice(f"No clone is {name}")
     return service, name
+
+
+def _is_voice(ctx: RequestContext, clone: Data, service: str, model: str, name: str) -> bool:
+    """Return True if a clone is the voice with an id or a name."""
+    if clone["provider"].lower() != service:
+        return False
+    if name not in (clone["id"], clone["name"], clone["provider_voice_id"]):
+        return False
+    if model == _default_model(service) and not _has_variants(ctx):
+        return True  # that edition stores any `model_id`
+    return model in ("", clone.get("model_id") or model)
 
 
 def _parsed(voice: str) -> tuple[str, str, str]:
     """Split `Provider.Model.Name` or `Provider.Name` into provider, model ("" if none) and name."""
     service, _, rest = voice.partition(".")
     service = service.lower()
-    for model in MODELS.get(service, ()):  # the name of a model may contain a dot
-        if rest.startswith(f"{model}."):
-            return service, model, rest.removeprefix(f"{model}.")
+    for model in CLONE_MODELS.get(service, ()):  # the name of a model may contain a dot
+        if rest.lower().startswith(f"{model.lower()}."):
+            return service, model, rest[len(model) + 1 :]
     model, dot, name = rest.partition(".")
     return (service, model, name) if dot else (service, "", rest)
 
@@ -566,7 +719,9 @@ def _parsed(voice: str) -> tuple[str, str, str]:
 async def list_voices(ctx: RequestContext) -> JSON:
     voices: list[dict[str, Any]] = [voice.data for voice in await ctx.all(VOICES)]
     for clone in await ctx.all(CLONES):
-        data = clone.data  # of a seeded clone, models may be empty and other members null
+        data = _shown(ctx, clone)  # of a seeded clone, models may be empty, other members null
+        if data.get("status", "active") != "active":
+            continue
         parts = (
             data["provider"],
             *data["provider_supported_models"][:1],
@@ -579,5 +734,141 @@ async def list_voices(ctx: RequestContext) -> JSON:
             "language": data["language"] or "auto",
             "gender": data["gender"] or "neutral",
         })  # fmt: skip
-    service = ctx.parameters.get("provider")
-    return {"voices": [voice for voice in voices if service in (None, voice["provider"])]}
+    service = ctx.parameters.get("provider", "").lower()
+    return {"voices": [voice for voice in voices if service in ("", voice["provider"])]}
+
+
+# --- pronunciation dictionaries ------------------------------------------------------------------
+
+NO_DICT = NotFound("unknown id")
+TAKEN_NAME = ValidationFailed("name of another dictionary")
+BAD_FILE = ValidationFailed("file: not a dictionary")
+
+
+@provider.operation("ListPronunciationDicts")
+async def list_pronunciation_dicts(ctx: RequestContext) -> JSON:
+    dicts = [record.data for record in await ctx.all(DICTS)]
+    return _numbered_page(ctx, dicts)
+
+
+@provider.operation(
+    "CreatePronunciationDict",
+    raises=[TAKEN_NAME, ValidationFailed(f"over {MAX_DICTS} dictionaries"), BAD_FILE],
+)
+async def create_pronunciation_dict(ctx: RequestContext) -> JSON:
+    dicts = await ctx.all(DICTS)
+    ctx.require_unchanged(DICTS, "", dicts)
+    _check_name(ctx.fields["name"], dicts)
+    if len(dicts) >= MAX_DICTS:
+        detail = f"Maximum number of pronunciation dictionaries ({MAX_DICTS}) reached"
+        raise ValidationFailed(detail, Violation("body", "/", "limit", detail, MAX_DICTS))
+    items = ctx.fields["items"] if "items" in ctx.fields else read_items(ctx.fields["file"].data)
+    id, now = ctx.ids.uuid("telnyx dictionary"), timestamp(ctx.now)
+    data = {
+        "record_type": "pronunciation_dict",
+        "id": id,
+        "name": ctx.fields["name"],
+        "items": items,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    ctx.add(DICTS, id, data)
+    return {"data": data}
+
+
+def _check_name(name: str, others: list[Record]) -> None:
+    if name in [record.data["name"] for record in others]:
+        detail = "organization_id, name a dictionary with this name already exists"
+        raise ValidationFailed(
+            detail, Violation("body", "/organization_id, name", "unique", detail, None, name)
+        )
+
+
+async def _find_dict(ctx: RequestContext) -> Record:
+    record = await ctx.find(DICTS, ctx.parameters["id"].lower())
+    if record is None:
+        raise NotFound("The requested pronunciation dictionary does not exist")
+    return record
+
+
+@provider.operation("GetPronunciationDict", raises=[NO_DICT])
+async def get_pronunciation_dict(ctx: RequestContext) -> JSON:
+    return {"data": (await _find_dict(ctx)).data}
+
+
+@provider.operation("UpdatePronunciationDict", raises=[NO_DICT, TAKEN_NAME])
+async def update_pronunciation_dict(ctx: RequestContext) -> JSON:
+    record = await _find_dict(ctx)
+    if "name" in ctx.fields:
+        others = [other for other in await ctx.all(DICTS) if other.id != record.id]
+        _check_name(ctx.fields["name"], others)
+    record = record._replace(data={**record.data, "version": record.data["version"] + 1})
+    return {"data": _update(ctx, record, ("name", "items"))}
+
+
+@provider.operation("DeletePronunciationDict", raises=[NO_DICT])
+async def delete_pronunciation_dict(ctx: RequestContext) -> None:
+    ctx.remove(await _find_dict(ctx))
+
+
+def read_items(content: bytes) -> list[Data]:
+    """Return the items of a dictionary file: XML (PLS), or a line for each item.
+
+    Raises ValidationFailed, which names the line.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _bad_file("must be text in UTF-8") from None
+    is_xml = text.lstrip().startswith("<")
+    items = [*(_pls_items(text) if is_xml else _text_items(text))]
+    if not 1 <= len(items) <= MAX_ITEMS:
+        raise _bad_file(f"must have 1 to {MAX_ITEMS} items; got {len(items)}")
+    for item in items:
+        spoken = item.get("alias") or item.get("phoneme") or ""
+        if not 1 <= len(item["text"]) <= 200 or not 1 <= len(spoken) <= 500:
+            raise _bad_file(f"has an item that is empty or too long: {brief(item['text'])}")
+    return items
+
+
+def _bad_file(message: str) -> ValidationFailed:
+    return ValidationFailed("", Violation("body", "/file", "items", message))
+
+
+def _text_items(text: str) -> Iterator[Data]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = _LINE.fullmatch(line.strip())
+        if not match:
+            expected = "word=alias or word:/phoneme/"
+            raise _bad_file(f"must have {expected} in line {number}; got {brief(line)}")
+        phoneme, alias = match["phoneme"], match["alias"]
+        yield _item(match["text"].strip(), alias and alias.strip(), phoneme)
+
+
+def _pls_items(text: str) -> Iterator[Data]:
+    """Yield the lexemes of a lexicon: one item for each grapheme."""
+    if "<!" in text.replace("<!--", ""):
+        raise _bad_file("must not have a document type declaration")
+    try:
+        root = ET.fromstring(text)  # noqa: S314 - no declaration, so no entities
+    except ET.ParseError as error:
+        raise _bad_file(f"is not well-formed XML: {error}") from None
+    for lexeme in root.iter():
+        if _tag(lexeme) == "lexeme":
+            parts = {_tag(part): (part.text or "").strip() for part in lexeme}
+            for grapheme in [part for part in lexeme if _tag(part) == "grapheme"]:
+                word = (grapheme.text or "").strip()
+                yield _item(word, parts.get("alias"), parts.get("phoneme", ""))
+
+
+def _tag(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _item(text: str, alias: str | None, phoneme: str | None) -> Data:
+    if alias:
+        return {"text": text, "type": "alias", "alias": alias}
+    return {"text": text, "type": "phoneme", "phoneme": phoneme or "", "alphabet": "ipa"}

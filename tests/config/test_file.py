@@ -338,6 +338,7 @@ seed: 7
 audio: any
 limits: off
 keys: any
+pending_seconds: 2
 diagnostics: true
 max_body_mb: 1
 max_json_mb: 1

@@ -95,7 +95,9 @@ class Operation:
     method: str
 
     def __str__(self) -> str:
-        return f"{self.contract.name} {self.method} {self.path}"
+        default = self.contract in CONTRACTS
+        name = self.contract.name if default else str(self.contract)
+        return f"{name} {self.method} {self.path}"
 
     @property
     def node(self) -> Any:

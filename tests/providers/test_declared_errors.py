@@ -241,13 +241,17 @@ ROWS: dict[str, tuple[Provoke, str]] = {
         telnyx("GET", f"/voice_designs/{FRIENDLY}/sample?version=2"),
         "Voice design version not found",
     ),
-    "telnyx generateSpeech UnknownVoice: voice: Telnyx.Qwen3TTS and an unknown clone or design": (
-        telnyx_speech("Telnyx.Qwen3TTS.nobody"),
-        "no clone or design is nobody",
+    "telnyx generateSpeech UnknownVoice: voice: Telnyx, a model for clones, and no active clone": (
+        telnyx_speech("Telnyx.Qwen3TTS.x"),
+        "No clone is x",
     ),
     "telnyx generateSpeech UnknownVoice: voice: minimax and the id of an unknown clone": (
-        telnyx_speech(f"Minimax.speech-2.8-turbo.{'x' * 43}"),
-        f"no clone is {'x' * 43}",
+        telnyx_speech(f"Minimax.speech-2.8-turbo.{'a' * 45}"),
+        "No clone is aaa",
+    ),
+    "telnyx generateSpeech UnknownVoice: voice: an unknown provider": (
+        telnyx_speech("nobody.x"),
+        "No provider is nobody",
     ),
     "telnyx getSpeech NotFound: unknown audio_id": (
         telnyx("GET", "/text-to-speech/speech/x"),
@@ -374,6 +378,88 @@ ROWS: dict[str, tuple[Provoke, str]] = {
 }
 
 
+def poor(provoke: Provoke) -> Provoke:
+    """Provoke with an account whose organization may have no more clones."""
+
+    def request(box: Box) -> httpx.Response:
+        box.put("telnyx", "KEY", credit=0)
+        return provoke(box)
+
+    return request
+
+
+def telnyx_dict(**members: Any) -> Provoke:
+    item = {"text": "a", "type": "alias", "alias": "b"}
+    return telnyx("POST", "/pronunciation_dicts", json={"name": "n", "items": [item], **members})
+
+
+def telnyx_dicts(count: int, name: str = "n") -> Provoke:
+    """Provoke by one dictionary more."""
+
+    def request(box: Box) -> httpx.Response:
+        for number in range(count):
+            assert telnyx_dict(name=f"n{number}")(box).status_code == 201
+        return telnyx_dict(name=name)(box)
+
+    return request
+
+
+def telnyx_renamed_dict(box: Box) -> httpx.Response:
+    made = [telnyx_dict(name=name)(box).json()["data"] for name in ("a", "b")]
+    return telnyx("PATCH", f"/pronunciation_dicts/{made[0]['id']}", json={"name": "b"})(box)
+
+
+LARGE = telnyx_upload(WAV + bytes(5 * 2**20), gender="male")
+LIMIT = "Forbidden: credit is 0: the organization may not have more clones"
+TAKEN = "a dictionary with this name already exists"
+GONE = "The requested pronunciation dictionary does not exist"
+TELNYX_ROWS: dict[str, tuple[Provoke, str]] = {
+    f"telnyx@2026-07-16 {row}": provocation
+    for row, provocation in {
+        "createVoiceCloneFromUpload ValidationFailed: audio_file: over the size of the model;"
+        " Minimax: its length": (LARGE, "File too large. Maximum allowed size is 5MB"),
+        f"createVoiceCloneFromUpload {LIMIT}": (
+            poor(telnyx_upload(WAV, gender="male")),
+            "The organization has reached its limit of voice clones",
+        ),
+        f"createVoiceClone {LIMIT}": (
+            poor(telnyx_clone()),
+            "The organization has reached its limit of voice clones",
+        ),
+        "CreatePronunciationDict ValidationFailed: name of another dictionary": (
+            telnyx_dicts(1, "n0"),
+            TAKEN,
+        ),
+        "CreatePronunciationDict ValidationFailed: over 50 dictionaries": (
+            telnyx_dicts(50),
+            "Maximum number of pronunciation dictionaries (50) reached",
+        ),
+        "CreatePronunciationDict ValidationFailed: file: not a dictionary": (
+            telnyx(
+                "POST", "/pronunciation_dicts", data={"name": "n"}, files={"file": b"no separator"}
+            ),
+            "file must have word=alias or word:/phoneme/ in line 1",
+        ),
+        "GetPronunciationDict NotFound: unknown id": (
+            telnyx("GET", f"/pronunciation_dicts/{UNKNOWN}"),
+            GONE,
+        ),
+        "UpdatePronunciationDict NotFound: unknown id": (
+            telnyx("PATCH", f"/pronunciation_dicts/{UNKNOWN}", json={"name": "n"}),
+            GONE,
+        ),
+        "UpdatePronunciationDict ValidationFailed: name of another dictionary": (
+            telnyx_renamed_dict,
+            TAKEN,
+        ),
+        "DeletePronunciationDict NotFound: unknown id": (
+            telnyx("DELETE", f"/pronunciation_dicts/{UNKNOWN}"),
+            GONE,
+        ),
+    }.items()
+}
+
+
 def test_table_has_one_row_per_operation_and_declared_error() -> None:
     assert sorted(ROWS) == sorted(DECLARED)
 
@@ -386,6 +472,40 @@ def test_declared_error_can_be_provoked(box: Box, row: str) -> None:
     check(response)
     assert response.status_code == problem.status(responses)
     assert response.status_code in responses
+    assert text in response.text
+    assert not box.last()["internal_error"]
+
+
+NEWER = {
+    f"{provider.name}@{edition} {operation_id} {type(problem).__name__}: {problem.detail}": (
+        provider.name,
+        edition,
+        problem,
+        selected.document.operations[operation_id].responses,
+    )
+    for provider in PROVIDERS
+    for edition in [*provider.editions][1:]
+    for selected in [provider.select(edition)]
+    for operation_id in selected.document.operations
+    for problem in selected.declared(operation_id)
+    if f"{provider.name} {operation_id} {type(problem).__name__}: {problem.detail}" not in DECLARED
+}
+NEWER_ROWS: dict[str, tuple[Provoke, str]] = {
+    **TELNYX_ROWS,
+}
+
+
+def test_table_has_one_row_per_error_that_newer_editions_add() -> None:
+    assert sorted(NEWER_ROWS) == sorted(NEWER)
+
+
+@pytest.mark.parametrize("row", NEWER_ROWS)
+def test_declared_error_of_a_newer_edition_can_be_provoked(box: Box, row: str) -> None:
+    provider, edition, problem, responses = NEWER[row]
+    provoke, text = NEWER_ROWS[row]
+    assert box.control.post("/reset", json={"edition": {provider: edition}}).is_success
+    response = provoke(box)
+    assert response.status_code == problem.status(responses)
     assert text in response.text
     assert not box.last()["internal_error"]
 

@@ -328,7 +328,7 @@ def say(http: httpx.Client, **body: Any) -> httpx.Response:
     return http.post("/text-to-speech/speech", json={"text": "Hello there", **body})
 
 
-def test_clone_and_design_speak_by_id_and_name(http: httpx.Client) -> None:
+def test_clone_speaks_by_id_and_name_but_design_does_not(http: httpx.Client) -> None:
     made = clone(http, "my narrator v1.2")
     by_id = say(http, voice=f"Telnyx.Qwen3TTS.{made['id']}")
     assert by_id.status_code == 200
@@ -336,7 +336,10 @@ def test_clone_and_design_speak_by_id_and_name(http: httpx.Client) -> None:
     assert by_id.headers["transfer-encoding"] == "chunked"
     assert sniff(by_id.content).format == "mp3"
     assert say(http, voice="telnyx.Qwen3TTS.my narrator v1.2").content == by_id.content
-    assert say(http, voice=f"Telnyx.Qwen3TTS.{FRIENDLY}").content != by_id.content
+    for design in (FRIENDLY, "friendly-narrator"):
+        response = say(http, voice=f"Telnyx.Qwen3TTS.{design}")
+        assert response.status_code == 400
+        assert only_error(response)["detail"] == f"No clone is {design}"
 
 
 def test_minimax_clone_speaks_by_provider_voice_id(http: httpx.Client) -> None:
@@ -363,8 +366,11 @@ def test_speech_with_deleted_clone_or_clone_of_other_account_returns_400(
     response = say(http, voice=voice)
     assert response.status_code == 400
     error = only_error(response)
-    assert error["code"] == "90103"
-    assert error["detail"].startswith("Failed to produce text to speech")
+    assert error == {
+        "code": "90103",
+        "title": "Failed to produce text to speech",
+        "detail": f"No clone is {made['id']}",
+    }
 
 
 @pytest.mark.parametrize(
@@ -384,11 +390,75 @@ def test_speech_has_requested_format_and_sampling_rate(
         assert len(response.content) == 2 * round(11 * 0.03 * 16000)
 
 
-@pytest.mark.parametrize("voice", ["text.x", "output_type.x", "no_such_provider.x"])
-def test_speech_with_voice_of_unknown_provider_ignores_fields_of_that_name(
-    http: httpx.Client, voice: str
+@pytest.mark.parametrize(
+    ("voice", "detail"),
+    [
+        ("Nobody.Model.Voice", "No provider is nobody"),
+        ("output_type.x", "No provider is output_type"),
+        ("Telnyx.Ultra.00a77add-48d5-4ef6-8157-71e5437b282d", "No clone is 00a77add"),
+        ("Telnyx.Bayan.x", "No clone is x"),
+        (f"Minimax.speech-2.8-turbo.{'a' * 45}", f"No clone is {'a' * 45}"),
+    ],
+)
+def test_speech_with_unknown_voice_returns_400(http: httpx.Client, voice: str, detail: str) -> None:
+    response = say(http, voice=voice)
+    assert response.status_code == 400
+    error = only_error(response)
+    assert error["code"] == "90103"
+    assert error["detail"].startswith(detail)
+
+
+def test_voice_without_a_dot_needs_a_provider(http: httpx.Client) -> None:
+    assert say(http, voice="English_Man", provider="Minimax").status_code == 200
+    made = clone(http, "my narrator")
+    assert say(http, voice=made["id"], provider="telnyx").status_code == 200
+    response = say(http, voice="English_Man")
+    assert response.status_code == 422
+    assert response.json()["errors"] == {
+        "voice": ['must be Provider.Voice or Provider.Model.Voice; got "English_Man"']
+    }
+
+
+@pytest.mark.parametrize("provider", ["TELNYX", "Telnyx", "tElNyX"])
+def test_provider_is_accepted_in_any_case(http: httpx.Client, provider: str) -> None:
+    made = clone(http, "any case", provider=provider)
+    assert made["provider"] == "Telnyx"
+    listed = http.get("/voice_clones", params={"filter[provider]": provider}).json()["data"]
+    assert made in listed
+    assert say(http, provider=provider).status_code == 200
+    voices = http.get("/text-to-speech/voices", params={"provider": provider}).json()["voices"]
+    assert {voice["provider"] for voice in voices} == {"telnyx"}
+
+
+@pytest.mark.parametrize("output_type", ["base64_output", "audio_id"])
+def test_json_output_has_the_media_type_of_json(http: httpx.Client, output_type: str) -> None:
+    response = say(http, provider="telnyx", output_type=output_type)
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code", "detail"),
+    [
+        ("POST", "/voice_clones", 422, "10027", "voice_design_id is required"),
+        ("POST", "/voice_clones/from_upload", 422, "10027", "audio_file is required"),
+        ("PATCH", f"/voice_clones/{FRIENDLY}", 422, "10027", "name is required"),
+        ("POST", "/voice_designs", 422, "10027", "text is required"),
+        ("POST", "/voice_designs", 502, "10037", "Voice design service unavailable"),
+        ("POST", "/voice_clones", 500, "10037", "Voice clone service configuration error"),
+        ("GET", "/voice_clones", 500, "10037", "Voice clone service configuration error"),
+        ("GET", "/voice_designs", 500, "10007", "An unexpected error occurred."),
+        ("POST", "/text-to-speech/speech", 400, "90103", "The voice does not exist"),
+    ],
+)
+def test_injected_error_is_that_of_the_operation(
+    http: httpx.Client, method: str, path: str, status: int, code: str, detail: str
 ) -> None:
-    assert sniff(say(http, voice=voice, output_type="binary_output").content).format == "mp3"
+    http.event_hooks = {"response": []}
+    response = http.request(method, path, headers={"Prefer": f"code={status}"})
+    assert response.status_code == status
+    error = only_error(response)
+    assert (error["code"], error["detail"]) == (code, detail)
 
 
 @pytest.mark.parametrize(
