@@ -17,7 +17,7 @@ from .http.tls import CertificateAuthority
 from .openapi.document import Document
 from .openapi.normalize import ContractError
 from .provider import SPECS, Provider
-from .seeding import make_records
+from .seeding import make_all
 from .state.access_log import access_log
 from .state.ids import Ids
 from .state.memory import MemoryStore
@@ -156,13 +156,8 @@ class Mock:
         if records is None:
             # Ids of their own: the same after every reset, and different from all later ones.
             ids = Ids(seed, "configured", 0)
-            made = [
-                record
-                for voice in self.settings.voices
-                for record in make_records(providers, voice, ids, started_at)
-            ]
-            unique = {(record.partition, record.id): record for record in made}
-            records = [record._replace(base=True) for record in unique.values()]
+            made = make_all(providers, self.settings.voices, ids, started_at)
+            records = [record._replace(base=True) for record in made]
             _remember(self._configured, key, records)
         return records
 

@@ -10,7 +10,7 @@ from .openapi.examples import example
 from .openapi.messages import sentence
 from .openapi.schema import Schema
 from .provider import Collection, Provider
-from .state.clock import timestamp
+from .state.clock import EARLIEST, LATEST, parse_time, timestamp
 from .state.ids import Ids
 from .state.records import EVERY_ACCOUNT, Data, Record
 from .text import did_you_mean, escape
@@ -32,6 +32,11 @@ def make_records(
     """
     provider: Provider = _named("/provider", seed["provider"], providers)
     name = seed.get("collection") or next(iter(provider.collections), "")
+    account = seed.get("account") or EVERY_ACCOUNT
+    created_at = read_time("/created_at", seed["created_at"]) if "created_at" in seed else now
+    is_complete = seed.get("complete", False)
+    if is_complete and "id" in seed and name not in provider.collections:  # exported
+        return [Record(provider.name, name, account, seed["id"], seed.get("data", {}), created_at)]
     collection: Collection = _named("/collection", name, provider.collections)
     schema = provider.document.schemas.compile(collection.schema)
     given = {**seed.get("data", {})}
@@ -47,6 +52,8 @@ def make_records(
         name: id if name in id_members else _renew(provider, schema, name, value, ids, now)
         for name, value in model.items()
     }
+    if is_complete:
+        made = {name: value for name, value in made.items() if name == collection.sample}
     data = {**made, **given, collection.id: id}
     if sample_url and collection.sample and collection.sample not in given:
         data[collection.sample] = sample_url(str(id))
@@ -57,9 +64,35 @@ def make_records(
         raise ValidationFailed("", *violations)
     if not sample_url and collection.sample not in given:
         data.pop(collection.sample, None)
-    account = seed.get("account") or EVERY_ACCOUNT
-    record = Record(provider.name, name, account, str(id), data, now)
-    return [*collection.related(record), record]
+    record = Record(provider.name, name, account, str(id), data, created_at)
+    return [record] if is_complete else [*collection.related(record), record]
+
+
+def make_all(
+    providers: Mapping[str, Provider],
+    seeds: Iterable[Mapping[str, Any]],
+    ids: Ids,
+    now: float,
+    sample_url: Callable[[str], str] | None = None,
+) -> list[Record]:
+    """Return the records of several RecordSeeds, each of them once.
+
+    A record that a seed describes takes precedence over one that another record only needs.
+    """
+    made = [make_records(providers, seed, ids, now, sample_url) for seed in seeds]
+    needed = {(r.partition, r.id): r for records in made for r in records}
+    described = {(record.partition, record.id): record for *_, record in made}
+    return [*{**needed, **described}.values()]
+
+
+def read_time(pointer: str, text: str) -> float:
+    """Return a time in seconds since 1970. Raises ValidationFailed."""
+    time = parse_time(text)
+    if time is None or not EARLIEST <= time <= LATEST:
+        message = f"must be a time from {timestamp(EARLIEST)} to {timestamp(LATEST)}; got {text}"
+        violation = Violation("body", pointer, "range", message, received=text)
+        raise ValidationFailed("", violation)
+    return time
 
 
 def _unknown_members(node: Node, collection: Collection, given: Data) -> Iterator[Violation]:

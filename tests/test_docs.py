@@ -577,7 +577,10 @@ def _control_methods(table: str) -> None:
         for name in documented:
             assert hasattr(mock, name), name
             assert not hasattr(mock.telnyx, name), name
-        others = {*method_names(page("docs/testing.md").tables[-3])} | {"check_operation"}
+        others = {*method_names(page("docs/testing.md").tables[-3])} | {
+            "check_operation",
+            "in_namespace",
+        }
         public = {name for name in dir(Control) if not name.startswith("_")}
         assert public - documented - others == set()
 
@@ -629,6 +632,12 @@ def _clone_errors(table: str) -> None:
         statuses = {int(status) for status in re.findall(r"\b[2-5]\d\d\b", " ".join(row[1:]))}
         assert 401 in statuses
         assert statuses <= set(operation.responses)
+
+
+@describes("docs/configuration.md", "in an export")
+def _export_members(table: str) -> None:
+    described = [name for row in rows(table) for name in names(row[0])]
+    assert described == [*SCHEMAS["SandboxFile"]["properties"]]
 
 
 @describes("docs/configuration.md", "text in the file | value")

@@ -25,6 +25,7 @@ from . import (
     sandboxes,
     serve,
     state,
+    transfer,
     validate,
 )
 from .commands import Command, UsageError
@@ -42,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     *faults.COMMANDS,
     *state.COMMANDS,
     *sandboxes.COMMANDS,
+    *transfer.COMMANDS,
 )
 
 

@@ -41,7 +41,7 @@ class Command(NamedTuple):
     @property
     def name(self) -> str:
         """The words of the command: `faults add`."""
-        return self.run.__name__.replace("_", " ")
+        return self.run.__name__.rstrip("_").replace("_", " ")
 
     @property
     def description(self) -> str:

@@ -15,10 +15,11 @@ from ..control.accounts import account_schema
 from ..errors import ValidationFailed, Violation
 from ..faults.validation import fault_violations
 from ..mock import Mock
+from ..openapi.document import Document
 from ..openapi.normalize import ContractError
 from ..openapi.schema import Schema, SchemaStore
 from ..provider import LATEST, Provider
-from ..seeding import make_records
+from ..seeding import make_records, read_time
 from ..state.ids import Ids
 from ..types import JSON, Node
 from .settings import SECRET, Settings, SettingsError, is_scalar, kinds, table
@@ -36,11 +37,11 @@ def read(path: str, providers: Iterable[Provider]) -> Mapping[str, Any]:
     except UnreadableFile as error:
         raise SettingsError(f"{path}:{error}") from None
     mock = _mock(document.value, providers)
-    file_schema = _compiled(mock)
+    file_schema = _compiled(mock.control, mock.providers)
     content: Any = file_schema.coerce(document.value)
     diagnostics = document.diagnostics + [
         Diagnostic(document.location(violation.pointer), _with_hint(violation.message, violation))
-        for violation in _violations(content, file_schema, mock)
+        for violation in _violations(content, file_schema, mock.control, mock.providers)
         if not document.is_unread(violation.pointer)
     ]
     if diagnostics:
@@ -59,7 +60,8 @@ def check(settings: Mapping[str, Any], providers: Iterable[Provider]) -> None:
     content = {name: value for name, value in settings.items() if name not in scalars}
     if content:
         mock = _mock(content, providers)
-        violations = _violations(content, _compiled(mock), mock)
+        file_schema = _compiled(mock.control, mock.providers)
+        violations = _violations(content, file_schema, mock.control, mock.providers)
         if lines := dict.fromkeys(_with_hint(broken.sentence, broken) for broken in violations):
             raise SettingsError("\n".join(lines))
 
@@ -93,10 +95,10 @@ _TYPES = {int: "integer", str: "string", bool: "boolean"}
 _WORDS = "#/components/schemas/"
 
 
-def schema(mock: Mock) -> Node:
+def schema(control: Document, providers: Mapping[str, Provider]) -> Node:
     """Return the JSON Schema (2020-12) of the file, from the settings and the control API."""
-    words: Node = mock.control.schemas.node("#/components/schemas")
-    shapes = _shapes(mock.providers, words["AccountState"])
+    words: Node = control.schemas.node("#/components/schemas")
+    shapes = _shapes(providers, words)
     members = {
         setting.name: {
             "description": setting.metadata["help"],
@@ -129,8 +131,8 @@ def _plain(setting: Field[Any]) -> Node:
     }
 
 
-def _shapes(providers: Mapping[str, Provider], state: Node) -> Mapping[str, Node]:
-    """Return the schemas of the other settings; `state` is that of an account."""
+def _shapes(providers: Mapping[str, Provider], words: Node) -> Mapping[str, Node]:
+    """Return the schemas of the other settings; `words` are those of the control API."""
 
     def by_provider(members: Mapping[str, Node]) -> Node:
         return {"type": "object", "additionalProperties": False, "properties": {**members}}
@@ -141,7 +143,10 @@ def _shapes(providers: Mapping[str, Provider], state: Node) -> Mapping[str, Node
         if provider.editions
     }
     accounts = {
-        name: {"type": "object", "additionalProperties": account_schema(provider, state)}
+        name: {
+            "type": "object",
+            "additionalProperties": account_schema(provider, words["AccountState"]),
+        }
         for name, provider in providers.items()
     }
     path, megabytes = {"type": "string", "minLength": 1}, {"type": "number", "exclusiveMinimum": 0}
@@ -152,6 +157,7 @@ def _shapes(providers: Mapping[str, Provider], state: Node) -> Mapping[str, Node
         "edition": by_provider(editions),
         "contracts": by_provider(dict.fromkeys(providers, path)),
         "max_file_mb": by_provider(dict.fromkeys(providers, megabytes)),
+        "clock": words["InitialClock"],
         "accounts": by_provider(accounts),
         "voices": {"type": "array", "items": {"$ref": f"{_WORDS}RecordSeed"}},
         "faults": {"type": "array", "items": {"$ref": f"{_WORDS}FaultOrSequence"}},
@@ -169,8 +175,9 @@ def _used(node: Node, words: Node) -> set[str]:
     return used
 
 
-def _compiled(mock: Mock) -> Schema:
-    return SchemaStore("mockvoice.schema", {"openapi": "3.1.0", **schema(mock)}).compile("#")
+def _compiled(control: Document, providers: Mapping[str, Provider]) -> Schema:
+    document = {"openapi": "3.1.0", **schema(control, providers)}
+    return SchemaStore("mockvoice.schema", document).compile("#")
 
 
 def _without_secret(violation: Violation) -> Violation:
@@ -182,17 +189,31 @@ def _without_secret(violation: Violation) -> Violation:
     return violation._replace(message=f"must be {setting.metadata['syntax']}", received=None)
 
 
-def _violations(content: JSON, file_schema: Schema, mock: Mock) -> Iterator[Violation]:
+def content_violations(
+    content: JSON, control: Document, providers: Mapping[str, Provider]
+) -> Iterator[Violation]:
+    """Yield the violations of the content of a file that was sent to the control API."""
+    file_schema = _compiled(control, providers)
+    for violation in _violations(content, file_schema, control, providers):
+        yield violation._replace(location="body")
+
+
+def _violations(
+    content: JSON, file_schema: Schema, control: Document, providers: Mapping[str, Provider]
+) -> Iterator[Violation]:
     """Yield violations of the schema, then values that no provider can use."""
     violations = file_schema.violations(content, "file")
     yield from map(_without_secret, violations)
     broken = {violation.pointer for violation in violations}
+    if isinstance(content, dict) and not any(at.startswith("/clock") for at in broken):
+        for name, text in content.get("clock", {}).items():
+            yield from _rejected(partial(read_time, f"/clock/{name}", text))
     for i, fault in enumerate(_list(content, "faults")):
-        yield from fault_violations(mock.control, mock.providers, fault, "file", f"/faults/{i}")
+        yield from fault_violations(control, providers, fault, "file", f"/faults/{i}")
     for i, voice in enumerate(_list(content, "voices")):
-        members = ("provider", "collection", "id", "account", "data")
+        members = ("provider", "collection", "id", "account", "created_at", "data")
         if not broken.intersection([f"/voices/{i}", *(f"/voices/{i}/{name}" for name in members)]):
-            make = partial(make_records, mock.providers, voice, Ids("", "", 0), 0.0)
+            make = partial(make_records, providers, voice, Ids("", "", 0), 0.0)
             for violation in _rejected(make):
                 yield violation._replace(pointer=f"/voices/{i}{violation.pointer}")
 

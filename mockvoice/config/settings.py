@@ -194,6 +194,10 @@ class Settings:
     max_file_mb: Mapping[str, float] = _setting(
         {}, "maximum file size of a provider in MB, replaces the documented one: {telnyx: 2}"
     )
+    clock: Mapping[str, str] = _setting(
+        {},
+        "clock of every new sandbox: {freeze: 2024-01-01T00:00:00Z}, or {start: ...} and running",
+    )
     accounts: Mapping[str, Mapping[str, Mapping[str, Any]]] = _setting(
         {}, "state of API keys: {retell: {key_broke: {trial_ended: true}}}"
     )

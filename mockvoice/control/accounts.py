@@ -26,10 +26,12 @@ async def list_accounts(ctx: ControlContext) -> JSON:
 
 async def get_account(ctx: ControlContext) -> JSON:
     provider = ctx.find_provider(ctx.parameters["provider"])
-    account = await ctx.store.get_account(
-        ctx.sandbox, provider.name, ctx.parameters["key"], provider.account
-    )
-    return _account_json(account)
+    return _account_json(await find_account(ctx, provider, ctx.parameters["key"]))
+
+
+async def find_account(ctx: ControlContext, provider: Provider, key: str) -> Account:
+    """Return the account of a key."""
+    return await ctx.store.get_account(ctx.sandbox, provider.name, key, provider.account)
 
 
 async def put_account(ctx: ControlContext) -> JSON:

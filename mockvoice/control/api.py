@@ -41,6 +41,7 @@ from . import (
     reset,
     samples,
     sandboxes,
+    transfer,
     verification,
     voices,
 )
@@ -90,6 +91,8 @@ HANDLERS: Mapping[str, Handler] = {
     "setClock": clock.set_clock,
     "listSandboxes": sandboxes.list_sandboxes,
     "deleteSandbox": sandboxes.delete_sandbox,
+    "exportSandbox": transfer.export_sandbox,
+    "importSandbox": transfer.import_sandbox,
     "reset": reset.reset,
 }
 

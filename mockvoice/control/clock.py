@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from ..errors import ValidationFailed, Violation
-from ..state.clock import EARLIEST, LATEST, timestamp
+from ..state.clock import EARLIEST, LATEST, parse_time, timestamp
 from ..state.store import ClockState
 from ..types import JSON
 from .context import ControlContext
@@ -30,18 +28,6 @@ async def set_clock(ctx: ControlContext) -> JSON:
 
 def _clock_json(clock: ClockState) -> JSON:
     return {"now": timestamp(clock.now), "frozen": clock.frozen}
-
-
-def parse_time(text: str) -> float | None:
-    """Return an ISO 8601 date and time as seconds since the epoch, or None if it is malformed.
-
-    The time zone defaults to UTC.
-    """
-    try:
-        time = datetime.fromisoformat(text.upper())
-    except ValueError:
-        return None
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def _in_range(field: str, received: JSON, time: float | None) -> float:

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from ..errors import NotFound, ValidationFailed, Violation
 from ..faults.validation import target_violations
 from ..redact import FAULT_HEADER, mask_key, redact_fault_header
-from ..state.clock import timestamp
+from ..state.clock import parse_time, timestamp
 from ..state.journal import JournalEntry
 from ..types import JSON
-from .clock import parse_time
 from .context import ControlContext
 
 Filter = Callable[[JournalEntry], bool]

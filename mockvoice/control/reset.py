@@ -17,12 +17,17 @@ async def reset(ctx: ControlContext) -> None:
     parts, seed = settings.pop("only", PARTS), settings.pop("seed", None)
     if seed is not None:
         seed = int(seed)  # 7.0 is a valid integer in JSON Schema
-    await _check_editions(ctx, settings.get("edition", {}))
+    await check_editions(ctx, settings.get("edition", {}))
     await ctx.store.reset(ctx.sandbox, parts, SandboxSettings(seed, **settings))
 
 
-async def _check_editions(ctx: ControlContext, editions: Mapping[str, str]) -> None:
-    """Raise ValidationFailed for editions that do not exist or that the settings do not fit."""
+async def check_editions(
+    ctx: ControlContext, editions: Mapping[str, str]
+) -> Mapping[str, Provider]:
+    """Return the providers of the sandbox, once it selects these editions.
+
+    Raises ValidationFailed for editions that do not exist or that the settings do not fit.
+    """
     if violations := [*edition_violations(ctx.mock.providers, editions)]:
         raise ValidationFailed("", *violations)
     selected = ctx.mock.select({**await ctx.store.get_editions(ctx.sandbox), **editions})
@@ -31,6 +36,7 @@ async def _check_editions(ctx: ControlContext, editions: Mapping[str, str]) -> N
     except ValidationFailed as problem:
         detail = f"makes the voices of the settings invalid: {problem.sentences}"
         raise ValidationFailed("", Violation("body", "/edition", "voices", detail)) from None
+    return selected
 
 
 def edition_violations(

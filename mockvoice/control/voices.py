@@ -18,19 +18,24 @@ async def list_voices(ctx: ControlContext) -> JSON:
     parameters = ctx.parameters
     if violations := [*target_violations(ctx.providers, parameters, "query")]:
         raise ValidationFailed("", *violations)
-    stored, evicted = await ctx.store.all_records(ctx.sandbox)
+    _, evicted = await ctx.store.all_records(ctx.sandbox)
+    records = [
+        record
+        for record in await current_records(ctx, presets=parameters["presets"])
+        if parameters.get("provider") in (None, record.provider)
+        and parameters.get("collection") in (None, record.collection)
+    ]
+    return {"voices": [await _record_json(ctx, record) for record in records], "evicted": evicted}
+
+
+async def current_records(ctx: ControlContext, *, presets: bool = False) -> list[Record]:
+    """Return the records of all accounts, oldest first, after those of the settings."""
+    stored, _ = await ctx.store.all_records(ctx.sandbox)
     replaced = {(record.partition, record.id) for record in stored}
     base = await _base_records(ctx)
     base = [record for record in base if (record.partition, record.id) not in replaced]
-    records = [
-        record
-        for record in [*base, *stored]
-        if not record.removed
-        and parameters.get("provider") in (None, record.provider)
-        and parameters.get("collection") in (None, record.collection)
-        and (parameters["presets"] or not record.preset)
-    ]
-    return {"voices": [await _record_json(ctx, record) for record in records], "evicted": evicted}
+    records = [record for record in [*base, *stored] if not record.removed]
+    return [record for record in records if presets or not record.preset]
 
 
 async def _base_records(ctx: ControlContext) -> list[Record]:

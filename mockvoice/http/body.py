@@ -66,6 +66,23 @@ class Body:
         except ValueError as error:
             raise MalformedBody(f"the body {error}") from None
 
+    def yaml(self) -> JSON:
+        """Return the data as YAML. Raises MalformedBody if it is not.
+
+        It may not read the environment of the server.
+        """
+        from ..config.yaml import UnreadableFile, YAMLDocument  # here: few requests have YAML
+
+        try:
+            document = YAMLDocument(self.data.decode("utf-8-sig"), {})
+        except UnicodeDecodeError as error:
+            raise MalformedBody(f"the body is not UTF-8: byte {error.start} is wrong") from None
+        except UnreadableFile as error:
+            raise MalformedBody(f"the body has a defect in line {error}") from None
+        if document.diagnostics:
+            raise MalformedBody(f"the body has a defect in line {document.diagnostics[0]}")
+        return document.value
+
     def members(self) -> Mapping[str, Any]:
         """Return the readable members of an unchecked body; of a repeated member the last."""
         if self.parts:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 from starlette.types import Scope
 
 from ..errors import MalformedBody, UnsupportedMediaType, Violation
-from ..openapi.document import FORMS, Field, MediaType, Operation
+from ..openapi.document import FORMS, YAML, Field, MediaType, Operation
 from ..openapi.messages import file_view
 from ..provider import Headers
 from ..state.uploads import Upload
@@ -56,7 +56,7 @@ def decode(operation: Operation, scope: Scope, headers: Headers, body: Body) -> 
         return decoded
     if not body.size:
         raise MalformedBody("the body is empty")
-    value = body.json()
+    value = body.yaml() if media_type.media_type == YAML else body.json()
     if media_type.schema:
         value = media_type.schema.coerce(value)
     decoded.body = decoded.view = value

@@ -19,6 +19,7 @@ from .paths import UnknownMember, unknown_member
 from .schema import Schema, SchemaStore, coerce, kinds
 
 _NONE: Mapping[Any, Any] = MappingProxyType({})
+YAML = "application/yaml"
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _TEXT = frozenset({"string"})  # a part without a filename is text, never a file
 

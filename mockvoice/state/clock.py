@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
@@ -44,6 +45,28 @@ class Clock:
         return self._frozen is not None
 
 
+def configured_clock(settings: Mapping[str, str]) -> Clock:
+    """Return the clock that a sandbox starts with: frozen at a time, or running from a time."""
+    clock = Clock()
+    for name, text in settings.items():
+        clock.freeze(parse_time(text))
+        if name == "start":
+            clock.run()
+    return clock
+
+
+def parse_time(text: str) -> float | None:
+    """Return an ISO 8601 date and time as seconds since the epoch, or None if it is malformed.
+
+    The time zone defaults to UTC.
+    """
+    try:
+        time = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
 @lru_cache(maxsize=64)
 def http_date(second: int) -> str:
     """Return a time as the HTTP header Date has it."""
@@ -53,7 +76,10 @@ def http_date(second: int) -> str:
 def timestamp(moment: float) -> str:
     """Return a time as RFC 3339 in UTC: `2024-01-01T00:00:00Z`, with milliseconds if it has any."""
     second, fraction = divmod(moment, 1.0)
-    return f"{_second(second)}.{int(fraction * 1000):03}Z" if fraction else f"{_second(second)}Z"
+    if not fraction:
+        return f"{_second(second)}Z"
+    # Rounded down, but not what is a whole number of milliseconds except for the last bits.
+    return f"{_second(second)}.{min(int(fraction * 1000 + 0.001), 999):03}Z"
 
 
 @lru_cache(maxsize=64)

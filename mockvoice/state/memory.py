@@ -12,7 +12,7 @@ from ..config.settings import BYTES_PER_MB, Settings
 from ..faults.rules import FaultRule
 from ..types import JSON
 from .accounts import Account, AccountEntry, Accounts
-from .clock import Clock
+from .clock import configured_clock
 from .events import NO_EVENT, EventCounter, EventNumber
 from .journal import (
     EVENT_BYTES,
@@ -67,7 +67,7 @@ class _Sandbox:
         self.editions: Mapping[str, str] = settings.edition
         self._versions = versions  # of rules and epochs: no two sandboxes have the same one
         self.epochs: Epochs = (0, 0, 0)
-        self.clock = Clock()
+        self.clock = configured_clock(settings.clock)
         self.coverage: _Coverage = Counter()
         self.begin(PARTS)
 
@@ -76,7 +76,7 @@ class _Sandbox:
         settings = self.settings
         requests, voices, accounts = self.epochs
         if "clock" in parts:
-            self.clock = Clock()
+            self.clock = configured_clock(settings.clock)
         now = self.clock.now()
         if "faults" in parts:
             self.rules: OrderedDict[str, FaultRule] = OrderedDict()
@@ -579,7 +579,7 @@ class MemoryStore:
     async def get_clock(self, sandbox: str) -> ClockState:
         """Return the time of a sandbox."""
         state = self._sandboxes.get(sandbox)
-        clock = state.clock if state else Clock()
+        clock = state.clock if state else configured_clock(self._settings.clock)
         return ClockState(clock.now(), clock.frozen)
 
     async def set_clock(
@@ -621,6 +621,12 @@ class MemoryStore:
         """Return the editions that a sandbox selects, without creating it."""
         state = self._sandboxes.get(sandbox)
         return state.editions if state else self._settings.edition
+
+    async def get_settings(self, sandbox: str) -> SandboxSettings:
+        """Return the settings of a sandbox."""
+        state = self._sandbox(sandbox)
+        seed = int(state.seed.partition("/")[0])
+        return SandboxSettings(seed, state.audio, state.limits, state.keys, state.editions)
 
     async def delete_sandbox(self, sandbox: str) -> bool:
         """Delete a sandbox with everything in it."""

@@ -29,6 +29,7 @@ from .accounts import (
     LimitRule,
     initial_account,
 )
+from .clock import parse_time
 from .codec import (
     decode_entry,
     decode_record,
@@ -478,6 +479,13 @@ class RedisStore:
         editions: dict[str, str] = json.loads(await self._client.run("get_editions", sandbox))
         return editions
 
+    async def get_settings(self, sandbox: str) -> SandboxSettings:
+        """Return the settings of a sandbox."""
+        reply = await self._client.run("get_settings", sandbox)
+        seed, audio, limits, keys, editions = (text.decode() for text in reply)
+        number = int(seed.partition("/")[0])
+        return SandboxSettings(number, audio, limits, keys, json.loads(editions))
+
     async def delete_sandbox(self, sandbox: str) -> bool:
         """Delete a sandbox with everything in it."""
         return bool(await self._client.run("delete_sandbox", sandbox))
@@ -499,6 +507,8 @@ def _constants(settings: Settings) -> Constants:
         "VALID_KEYS": settings.keys,
         "EDITIONS": dump(dict(settings.edition)),
         "FAULTS": dump([_rule_json(fault, configured=True) for fault in settings.faults]),
+        "CLOCK_FREEZE": _seconds(settings.clock.get("freeze")),
+        "CLOCK_START": _seconds(settings.clock.get("start")),
         "MAX_FAULTS": settings.max_faults,
         "MAX_SANDBOXES": settings.max_sandboxes,
         "MAX_VOICES": settings.max_voices,
@@ -512,6 +522,11 @@ def _constants(settings: Settings) -> Constants:
         "SANDBOX_TTL": settings.sandbox_ttl,
         "PROCESS_SECONDS": PROCESS_SECONDS,
     }
+
+
+def _seconds(time: str | None) -> str:
+    """Return a time as seconds since 1970, "" without one."""
+    return "" if time is None else repr(parse_time(time))
 
 
 def _number(text: bytes | None) -> float | None:

@@ -345,6 +345,9 @@ class Store(Protocol):
         Those of the settings if there is no such sandbox.
         """
 
+    async def get_settings(self, sandbox: str) -> SandboxSettings:
+        """Return the settings of a sandbox; none is None."""
+
     async def delete_sandbox(self, sandbox: str) -> bool:
         """Delete a sandbox with everything in it; False if there is none.
 

@@ -59,6 +59,7 @@ NEEDS_SERVER = [
     ["clock", "run"],
     ["sandboxes"],
     ["sandboxes", "delete", "x"],
+    ["export"],
 ]
 
 

@@ -52,6 +52,7 @@ def test_sandboxes_delete_removes_them() -> None:
         ["accounts"],
         ["accounts", "show", "telnyx", "KEY"],
         ["clock"],
+        ["export"],
     ],
     ids=" ".join,
 )

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mockvoice
+from mockvoice.config.emitter import to_yaml
 from mockvoice.config.file import read, schema
 from mockvoice.config.settings import Settings, SettingsError, table
 from mockvoice.faults.shorthand import expand_fault
@@ -27,7 +28,6 @@ from ..cli.processes import run, serving
 from ..conftest import Serve
 from ..contract.contracts import SPECS, Contract
 from ..contract.strategies import values
-from .emitter import to_yaml
 
 PUBLISHED = SPECS / "mockvoice.schema.json"
 KINDS = (
@@ -365,6 +365,7 @@ tls_ca_key: ""
 edition: {{supertone: latest}}
 contracts: {{}}
 max_file_mb: {{telnyx: 0.5}}
+clock: {{start: "2024-01-01T00:00:00Z"}}
 
 accounts:
   retell:
@@ -393,6 +394,7 @@ BEARER, DICE = {"authorization": "Bearer key"}, {"authorization": "Bearer dice"}
 def initial_state(url: str) -> Any:
     """Check the configured state of a new sandbox; return its generated ids and random draws."""
     with httpx.Client(verify=False, base_url=url) as http:
+        assert http.get("/__mockvoice/clock").json()["now"].startswith("2024-01-01T00:0")
         clone = http.get(f"/telnyx/v2/voice_clones/{UUID}", headers=BEARER).json()["data"]
         assert (clone["id"], clone["name"], clone["language"]) == (UUID, "narrator", "en")
         designs = http.get("/telnyx/v2/voice_designs?filter[name]=designed", headers=BEARER)
@@ -566,7 +568,8 @@ def test_validate_reports_every_problem_in_one_pass(tmp_path: Path) -> None:
 
 
 def test_published_schema_is_up_to_date() -> None:
-    made = json.dumps(schema(Mock(Settings(), built_in())), indent=2, ensure_ascii=False) + "\n"
+    mock = Mock(Settings(), built_in())
+    made = json.dumps(schema(mock.control, mock.providers), indent=2, ensure_ascii=False) + "\n"
     assert PUBLISHED.read_text() == made, f"write into {PUBLISHED}:\n{made}"
 
 

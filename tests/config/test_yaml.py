@@ -11,10 +11,10 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mockvoice.config.emitter import to_yaml
 from mockvoice.config.yaml import UnreadableFile, YAMLDocument
 
 from ..contract.contracts import SPECS
-from .emitter import to_yaml
 
 # Characters that a YAML stream may hold as they are (YAML 1.2.2, 5.1), the line breaks of YAML 1.1
 # and a private-use character among them.

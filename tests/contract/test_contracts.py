@@ -133,6 +133,7 @@ KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
     ("mockvoice", "getRequest"): a_request,
     ("mockvoice", "deleteSandbox"): a_sandbox,
     ("mockvoice", "addVoice"): {"provider": "retell", "collection": "voices", "data": {}},
+    ("mockvoice", "importSandbox"): dict.fromkeys(("accounts", "edition", "voices", "faults")),
     ("mockvoice", "listAccounts"): {"provider": "telnyx"},
     ("mockvoice", "getAccount"): {"provider": "telnyx"},
     ("mockvoice", "putAccount"): {

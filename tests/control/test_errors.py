@@ -40,7 +40,7 @@ def test_errors_are_problem_documents(box: Box) -> None:
 READ_ONLY = (
     "GET /health, GET /providers, GET /faults, GET /requests, GET /requests/counts,"
     " GET /report, GET /events, GET /verification, GET /coverage, GET /voices, GET /accounts,"
-    " GET /clock, GET /ca.pem, GET /ca.p12, GET /sandboxes"
+    " GET /clock, GET /ca.pem, GET /ca.p12, GET /sandboxes, GET /export"
 )
 
 

@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from mockvoice.config.emitter import to_yaml
 from mockvoice.config.yaml import YAMLDocument
 from mockvoice.faults.shorthand import expand_fault
 from mockvoice.http.server import Server, bind
 from mockvoice.redact import mask_key
 
-from ..config.emitter import to_yaml
 from ..conftest import Box, Serve, internal_errors
 from ..contract.contracts import CONTRACTS
 from ..contract.strategies import values

@@ -23,7 +23,7 @@ if parts.requests then
   redis.call('HSET', META, 'number', 0, 'requests_epoch', next_version())
 end
 if parts.voices then clear_records() end
-if parts.clock then redis.call('HDEL', META, 'frozen', 'offset') end
+if parts.clock then reset_clock() end
 if parts.voices then redis.call('HSET', META, 'started_at', exact(now())) end
 if parts.faults then reset_rules() end
 if parts.accounts then

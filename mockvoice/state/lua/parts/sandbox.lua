@@ -40,6 +40,16 @@ local function now()
   return clock_time(clock[1], clock[2])
 end
 
+-- Set the clock that a sandbox starts with: frozen at a time, or running from a time.
+local function reset_clock()
+  redis.call('HDEL', META, 'frozen', 'offset')
+  if CLOCK_FREEZE ~= '' then
+    redis.call('HSET', META, 'frozen', CLOCK_FREEZE)
+  elseif CLOCK_START ~= '' then
+    redis.call('HSET', META, 'offset', exact(tonumber(CLOCK_START) - real_time()))
+  end
+end
+
 -- A number that this deployment never had before, even if the server has lost its data since.
 local function next_version()
   local versions = PREFIX .. 'versions'
@@ -136,11 +146,12 @@ local function open()
   redis.call('UNLINK', unpack(keys_of(sandbox)))
   local event = last_event()
   redis.call('HSET', META, 'first_event', event, 'last_event', event)
+  reset_clock()
   redis.call(
     'HSET', META, 'seed', SEED .. '/' .. sandbox, 'audio', AUDIO, 'limits', LIMITS,
     'valid_keys', VALID_KEYS,
     'editions', EDITIONS,
-    'started_at', exact(real_time()), 'requests_epoch', next_version(),
+    'started_at', exact(now()), 'requests_epoch', next_version(),
     'voices_epoch', next_version(), 'accounts_epoch', next_version()
   )
   reset_rules()

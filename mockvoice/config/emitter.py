@@ -27,5 +27,5 @@ _Dumper.add_representer(str, _text)
 
 def to_yaml(value: Any) -> str:
     """Return a value as YAML 1.2."""
-    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True)
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False)
     return text
