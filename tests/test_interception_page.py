@@ -6,13 +6,17 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 import mockvoice
 from mockvoice import Control
 from mockvoice.client.intercept import proxy_variables
+from mockvoice.config.settings import table, variable
+from mockvoice.providers import built_in
 
 from .cli.processes import MOCKVOICE, clean_environ
 from .markdown import page
@@ -99,3 +103,45 @@ def test_java_reaches_the_mock(mock: Control, tmp_path: Path) -> None:
     command = f'mockvoice() {{ {" ".join(MOCKVOICE)} "$@"; }}\nset -e\n{script}'
     assert run("sh", "-c", command, cwd=tmp_path, MOCKVOICE_URL=mock.url) == "200\n"
     mock.faseeh.assert_called("listVoices", times=1)
+
+
+# --- containers ----------------------------------------------------------------------------------
+
+HOSTS = {server.host for provider in built_in() for server in provider.document.servers}
+SETTINGS = {variable(setting) for setting in table()}
+
+
+def recipe(title: str) -> Any:
+    return yaml.safe_load(PAGE.block(title).text)
+
+
+def test_compose_file_gives_the_mock_the_hosts_of_providers() -> None:
+    services = recipe("compose.yaml")["services"]
+    mock, app = services["mockvoice"], services["app"]
+    assert {*mock["networks"]["default"]["aliases"]} <= HOSTS
+    assert mock["environment"] == {"MOCKVOICE_PORT": 443}
+    assert "http://mockvoice:443/__mockvoice/ca.pem" in app["command"]
+    assert app["environment"]["SSL_CERT_FILE"] in app["command"]
+
+
+def test_pod_resolves_the_hosts_of_providers_to_its_sidecar() -> None:
+    spec = recipe("pod.yaml")["spec"]
+    (aliases,), (mock,), (tests,) = (
+        spec[name] for name in ("hostAliases", "initContainers", "containers")
+    )
+    assert (aliases["ip"], {*aliases["hostnames"]} <= HOSTS) == ("127.0.0.1", True)
+    settings = {item["name"]: item["value"] for item in mock["env"]}
+    assert {*settings} <= SETTINGS
+    assert mock["startupProbe"]["httpGet"]["port"] == int(settings["MOCKVOICE_PORT"]) == 443
+    (mounted,) = mock["volumeMounts"]
+    assert settings["MOCKVOICE_TLS_CA_CERT"] == f"{mounted['mountPath']}/tls.crt"
+    (file,) = tests["volumeMounts"]  # without the key
+    assert (file["subPath"], file["mountPath"]) == ("tls.crt", tests["env"][0]["value"])
+
+
+def test_github_workflow_uses_the_proxy_in_one_step_only() -> None:
+    job = recipe("test.yml")["jobs"]["test"]
+    assert "env" not in job
+    (variables,) = [step["env"] for step in job["steps"] if "env" in step]
+    expected = proxy_variables("http://127.0.0.1:4010", "ca.pem")
+    assert {name: str(value) for name, value in variables.items()}.items() <= expected.items()

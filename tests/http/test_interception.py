@@ -12,6 +12,7 @@ import time
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -471,6 +472,54 @@ def test_open_connections_do_not_delay_the_shutdown(tmp_path: Path) -> None:
         assert time.monotonic() - begin < 2
         for connection in (idle, tunnel, half, secure):
             assert read_all(connection) == b""
+
+
+def test_1000_mixed_connections_lose_nothing(tmp_path: Path) -> None:
+    """Requests of every form, 16 at a time, between clients that send garbage or hang up."""
+    request = LIST + CLOSE
+    absolute = request.replace(b"/v2", b"http://api.telnyx.com/v2")
+    prefixed = request.replace(b"/v2", b"/telnyx/v2").replace(b"api.telnyx.com", b"127.0.0.1")
+
+    def plain(data: bytes) -> bytes:
+        return exchange(server, data)
+
+    def secure(connect_first: bytes) -> bytes:
+        with connect(server) as client:
+            if connect_first:
+                client.sendall(connect_first)
+                assert client.recv(39).startswith(b"HTTP/1.1 200 ")
+            with trusted.wrap_socket(client, server_hostname="api.telnyx.com") as wrapped:
+                wrapped.sendall(request)
+                return read_all(wrapped)
+
+    def hang_up(data: bytes) -> bytes:
+        with connect(server) as client:
+            client.sendall(data)
+        return b""
+
+    kinds = [
+        (plain, request), (plain, prefixed), (plain, absolute), (plain, CONNECT + request),
+        (secure, b""), (secure, CONNECT), (plain, b"\0\1\2\r\n\r\n"), (hang_up, hello()),
+        (hang_up, CONNECT), (hang_up, b"\x16"),
+    ]  # fmt: skip
+    with Server(make_mock(), bind("127.0.0.1", 0)) as server:
+        (tmp_path / "ca.pem").write_bytes(server.mock.ca.pem)
+        trusted = trusting(str(tmp_path / "ca.pem"))
+        with ThreadPoolExecutor(16) as pool:
+            received = [*pool.map(lambda kind: kind[0](kind[1]), kinds * 100)]
+        for i, response in enumerate(received):
+            if i % 10 < 6:
+                assert b"HTTP/1.1 200 OK" in response, (i, response)
+                assert response.endswith(b"}}")
+            elif i % 10 == 6:
+                assert response.startswith(b"HTTP/1.1 400 ")
+        (counted,) = httpx.get(f"{server.url}/__mockvoice/requests/counts").json()["counts"]
+        assert (counted["status"], counted["count"]) == (200, 600)
+        for _ in range(1000):
+            if len(server.server_state.connections) <= 1:
+                break
+            httpx.get(f"{server.url}/health")
+        assert len(server.server_state.connections) <= 1
 
 
 # --- certificates --------------------------------------------------------------------------------
