@@ -17,6 +17,8 @@ import requests
 from retell import Retell
 from supertone import Supertone
 from telnyx import Telnyx
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 import mockvoice
 from mockvoice import Control
@@ -74,6 +76,36 @@ def test_intercept_redirects_http_clients(
     mock.intercept(monkeypatch)
     assert fetch(url)[0]["voice_id"] == "ar-najdi-male-2"
     mock.faseeh.assert_called("listVoices", times=1)
+
+
+def open_with_websockets(url: str) -> int:
+    try:
+        connect(url).close()
+    except InvalidStatus as refused:
+        return refused.response.status_code
+    return 101
+
+
+def open_with_aiohttp(url: str) -> int:
+    async def open() -> int:
+        async with aiohttp.ClientSession(trust_env=True) as session:
+            try:
+                await (await session.ws_connect(url)).close()
+            except aiohttp.WSServerHandshakeError as refused:
+                return refused.status
+        return 101
+
+    return asyncio.run(open())
+
+
+@pytest.mark.parametrize("open", [open_with_websockets, open_with_aiohttp])
+@pytest.mark.parametrize("scheme", ["wss", "ws"])
+def test_intercept_redirects_websocket_clients(
+    mock: Control, monkeypatch: pytest.MonkeyPatch, open: Any, scheme: str
+) -> None:
+    mock.intercept(monkeypatch)
+    assert open(f"{scheme}://api.faseeh.ai/api/v1/nothing") == 404
+    assert [request.path for request in mock.requests] == ["/faseeh/api/v1/nothing"]
 
 
 def test_intercept_redirects_sdks(mock: Control, monkeypatch: pytest.MonkeyPatch) -> None:

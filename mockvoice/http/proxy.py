@@ -221,7 +221,8 @@ class EntryProtocol(asyncio.Protocol):
         )
         await asyncio.sleep(0)  # the task has set the protocol of the transport
         await asyncio.sleep(0)  # the protocol knows the transport, and nothing else is read yet
-        _feed(self.transport.get_protocol(), data)
+        received, self._received = self._received, b""
+        _feed(self.transport.get_protocol(), data + received)
         transport = await upgrade
         if transport is None:  # closed in the meantime
             raise ConnectionResetError
@@ -305,7 +306,7 @@ class EntryProtocol(asyncio.Protocol):
         self, head: h11.Connection, request: h11.Request, host: str, port: str
     ) -> None:
         """Connect the client to a host, and record the request."""
-        from .tunnel import Relay, open_tunnel  # here: hardly any server needs it
+        from .tunnel import Relay, link, open_tunnel  # here: hardly any server needs it
 
         try:
             own_port = self.transport.get_extra_info("sockname")[1]
@@ -320,13 +321,12 @@ class EntryProtocol(asyncio.Protocol):
         hint = f"passed on to {host}:{port}, because unknown_hosts is tunnel"
         await self._record(request, TunneledHost(hint=hint), ignore)
         client = Relay(self._state)
-        client.other, relay.other = relay, client
         self._state.connections.discard(self)
         client.connection_made(self.transport)
         self.transport.set_protocol(client)
         self.transport.write(_ESTABLISHED)
         relay.transport.write(head.trailing_data[0])
-        self.transport.resume_reading()
+        link(client, relay)
 
     async def _record(self, request: h11.Request, problem: Problem, send: Send) -> None:
         """Let the application respond to a problem, so that it is recorded like any other."""

@@ -198,4 +198,4 @@ def read_server_name(hello: bytes) -> str | None:
     except ssl.SSLError as error:
         if not names:
             raise TLSError(f"not a TLS handshake: {error.reason}") from None
-    return names[0].lower()
+    return names[0].lower() if names[0].isprintable() else ""

@@ -15,7 +15,10 @@ _IDLE_SECONDS = 300.0
 
 
 class Relay(asyncio.Protocol):
-    """One side of a tunnel: writes what it receives to the other side."""
+    """One side of a tunnel: writes what it receives to the other side.
+
+    Nothing is read before both sides are linked.
+    """
 
     other: Relay
 
@@ -26,8 +29,9 @@ class Relay(asyncio.Protocol):
         self.used_at = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Register the connection with the server."""
+        """Register the connection with the server, and wait for the other side."""
         self.transport = cast("asyncio.Transport", transport)
+        self.transport.pause_reading()
         self.connection = Connection(transport)
         self._connections.add(self)
 
@@ -54,7 +58,8 @@ class Relay(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Close the other side."""
         self._connections.discard(self)
-        self.other.transport.close()
+        if hasattr(self, "other"):
+            self.other.transport.close()
 
     def close_if_stalled(self, since: float) -> None:
         """Close the tunnel if nothing was sent for long."""
@@ -64,6 +69,16 @@ class Relay(asyncio.Protocol):
     def shutdown(self) -> None:
         """Close the tunnel."""
         self.transport.close()
+
+
+def link(one: Relay, two: Relay) -> None:
+    """Begin to pass on data between two sides, one of which may be closed already."""
+    one.other, two.other = two, one
+    for relay in (one, two):
+        if relay.transport.is_closing():
+            relay.other.transport.close()
+        else:
+            relay.transport.resume_reading()
 
 
 async def open_tunnel(host: str, port: str, own_port: int, server_state: Any) -> Relay:

@@ -117,6 +117,16 @@ def test_tunnel_passes_bytes_in_both_directions(
     ]
 
 
+def test_host_may_speak_first(server: Server, names: dict[str, str]) -> None:
+    """Before the client knows that the tunnel exists, and hanging up at once."""
+    with socket.create_server(("", 0)) as listener, connect(server) as client:
+        client.sendall(CONNECT.format(f"echo.test:{listener.getsockname()[1]}").encode())
+        accepted, _ = listener.accept()
+        accepted.sendall(b"220 hello")
+        accepted.close()
+        assert b"".join(iter(lambda: client.recv(65536), b"")) == ESTABLISHED + b"220 hello"
+
+
 def test_idle_tunnel_outlives_the_read_timeout_and_ends_with_the_server(
     names: dict[str, str], echo: int
 ) -> None:
