@@ -31,7 +31,7 @@ from mockvoice.providers import built_in
 from mockvoice.pytest_plugin import MARKER
 from mockvoice.redact import mask_key
 
-from .cli.processes import MOCKVOICE, clean_environ, free_port, run, serving
+from .cli.processes import MOCKVOICE, clean_environ, free_port, run, serving, start_server
 from .contract.contracts import CONTRACTS, NAMES, OPERATIONS, Contract, Operation, editions
 from .markdown import ROOT, Block, Page, names, page, pages, rows
 from .sdk.test_node import node
@@ -99,6 +99,7 @@ CHECKED_BLOCKS = [
     r"docs/your-own-provider\.md\S+ yaml acme\.yaml",
     r"docs/command-line\.md\S+ sh job\.sh",
     r"README\.md\S+ text report",
+    r"docs/command-line\.md\S+ text log",
     r"examples/README\.md\S+ text coverage",  # test_recipes.py
     r"docs/other-languages\.md\S+ js \w+(\.test)?\.mjs",  # test_other_languages.py
     r"docs/other-languages\.md\S+ (go|java) \w+\.\w+",  # languages.py
@@ -300,6 +301,17 @@ def test_shell_job_runs(bin: str, tmp_path: Path) -> None:
     assert "retell cloneVoice  POST /retell/clone-voice  -> 503, status (fault_1)" in done.stdout
     logged = (tmp_path / "requests.jsonl").read_text().splitlines()
     assert [json.loads(line)["status"] for line in logged] == [503, 201]
+
+
+def test_log_line_is_real() -> None:
+    documented = page("docs/command-line.md").block("log").text
+    with start_server("--log", "text") as server:
+        headers = {"authorization": "Bearer KEY"}
+        for _ in range(2):
+            httpx.get(f"{server.url}/supertone/v1/custom-voices", headers=headers)
+        _, output, _ = server.stop()
+    varying = re.compile(r"^\S+|[\d.]+ ms")  # the time and the duration
+    assert varying.sub("", output.splitlines()[-1]) == varying.sub("", documented.rstrip())
 
 
 def failure_report(folder: Path) -> str:
