@@ -118,7 +118,7 @@ class Settings:
         min_value=1,
     )
     upload_cache_mb: int = _setting(
-        64, "size of the cache of uploaded files in MB; the oldest are evicted", min_value=0
+        48, "size of the cache of uploaded files in MB; the oldest are evicted", min_value=0
     )
     max_voices: int = _setting(
         10_000, "maximum number of records; the oldest are evicted", min_value=0

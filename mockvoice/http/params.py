@@ -111,17 +111,18 @@ def _form(decoded: Decoded, media_type: MediaType, body: Body) -> None:
                 decoded.files.append((described, part))
         elif described:
             value = described.read(part)
-        _put(decoded.fields, name, value, described)
+        if name in decoded.fields:
+            value = _appended(decoded.fields[name], value)
+        elif described and described.is_array:
+            value = [value]
+        decoded.fields[name] = value
     fields = decoded.fields
     decoded.view = {**fields, **{name: _view(fields[name]) for name in file_names}}
 
 
-def _put(members: dict[str, Any], name: str, value: Any, described: Field | None) -> None:
-    if name in members:
-        before = members[name]
-        members[name] = [*before, value] if isinstance(before, list) else [before, value]
-    else:
-        members[name] = [value] if described and described.is_array else value
+def _appended(before: Any, value: Any) -> list[Any]:
+    """Return the values of a member until now and the next one as a list."""
+    return [*before, value] if isinstance(before, list) else [before, value]
 
 
 def _view(value: Any) -> JSON:

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
-from inspect import isawaitable
 from time import perf_counter
 from typing import Any
 
@@ -430,7 +429,7 @@ async def _call(ctx: RequestContext, function: Handler) -> Any:
     """
     try:
         result = function(ctx)
-        return await result if isawaitable(result) else result
+        return await result if hasattr(result, "__await__") else result
     except Problem as problem:
         message = undeclared(ctx.provider, ctx.operation.id, problem)
         if not message:
@@ -484,8 +483,8 @@ def _journal_entry(
         file_size=sum([upload.size for upload in ctx.uploads]),
         violations=problem.violations if problem else (),
         hint=problem.hint if problem else "",
-        fault=", ".join(fault.id for fault in faults),
-        kind=", ".join(fault.kind for fault in faults),
+        fault=", ".join([fault.id for fault in faults]),
+        kind=", ".join([fault.kind for fault in faults]),
         status=response.status or None,
         response_type=response.media_type,
         response_headers=response.headers,
@@ -510,7 +509,9 @@ def _fields(
     fields = decoded.fields if decoded and described else body.members()
     if not ctx.uploads:
         return fields
-    return {name: value for name, value in fields.items() if not _has_file(value)}
+    return {
+        name: value for name, value in fields.items() if type(value) is str or not _has_file(value)
+    }
 
 
 def _has_file(value: Any) -> bool:

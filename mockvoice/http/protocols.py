@@ -19,7 +19,7 @@ try:
 except ImportError:  # no wheel for this platform
     httptools = None  # type: ignore[assignment]
 
-_BUFFER_BYTES = 256 * 1024  # of data that is received at once, as in asyncio
+_BUFFER_BYTES = 64 * 1024  # of data that is received at once: with more, uvicorn pauses reading
 MAX_HEAD_BYTES = 64 * 1024  # of the request line and all headers, as in h11
 
 
