@@ -55,8 +55,9 @@ class Violation(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The field or parameter in dotted notation: `voice_settings.speed`."""
-        return ".".join(map(unescape, self.pointer.removeprefix("/").split("/")))
+        """The field or parameter in dotted notation: `voice_settings.speed`; `item 1` of a list."""
+        name = ".".join(map(unescape, self.pointer.removeprefix("/").split("/")))
+        return f"item {name}" if name[:1].isdecimal() else name
 
     @property
     def sentence(self) -> str:
