@@ -7,6 +7,7 @@ What the contract leaves open; facts and sources are in docs/providers/faseeh.md
 - speech and previews cost their characters times the cost of the model (#samples-and-limits);
 - an unknown model is a 400 for speech and previews, and accepted for clones; an unknown voice is a
   404 (#what-the-documentation-leaves-open);
+- edition munsit.com clones a single file (#edition-and-sources);
 - lists are comma-separated text in requests and arrays in responses (#operations);
 - values of new voices, preset voices, models and their costs (#what-the-documentation-leaves-open).
 """
@@ -30,6 +31,8 @@ from ..types import JSON
 VOICES, MODELS = "voices", "models"
 MAX_CONCURRENT = {"basic": 2, "starter": 5, "growth": 10}  # requests, by plan
 PREVIEW_RATE = 24_000  # Hz
+MUNSIT = "munsit.com"  # the edition in which one file is cloned
+DEFAULT_STABILITY = 0.5
 HEADERS = {"Cache-Control": "no-cache"}
 
 # Status: code, message for operations whose contract has none.
@@ -127,7 +130,7 @@ provider = Provider(
     "Faseeh (Munsit)",
     error,
     admit,
-    editions={"faseeh.ai": Edition()},
+    editions={"faseeh.ai": Edition(), MUNSIT: Edition()},
     env={},  # first-party plugins read variables for the key, but not for the base URL
     account={"tier": "basic", "credit": 1000.0, "models": None},
     tiers=(*MAX_CONCURRENT,),
@@ -154,6 +157,8 @@ DISABLED_MODEL = Forbidden("models does not list the model")
 
 @provider.operation("cloneVoice", raises=[NO_CREDIT, DISABLED_MODEL])
 def clone_voice(ctx: RequestContext) -> JSON:
+    if ctx.provider.edition == MUNSIT:
+        return _clone_sample(ctx)
     fields, ids = ctx.fields, ctx.ids
     _check_enabled(ctx, fields["model"])
     voice_id = ids.word("faseeh voice", 24)
@@ -173,6 +178,22 @@ def clone_voice(ctx: RequestContext) -> JSON:
     }
     ctx.add(VOICES, voice_id, data)
     return data
+
+
+def _clone_sample(ctx: RequestContext) -> JSON:
+    """Clone a single sample, of which only the name is known."""
+    voice_id = f"cl-{ctx.ids.token('munsit voice', 12)}"
+    data = {
+        **dict.fromkeys(("description", "gender", "age", "dialect", "type", "avatar_url")),
+        "id": ctx.ids.uuid("faseeh record"),
+        "voice_id": voice_id,
+        "name": ctx.fields["name"],
+        "languages": [],
+        "sample_url": ctx.sample_url(voice_id),
+        "stability": DEFAULT_STABILITY,
+    }
+    ctx.add(VOICES, voice_id, data)
+    return {"voice_id": voice_id, "status": "ready"}
 
 
 def _split(text: str) -> list[str]:
