@@ -208,6 +208,11 @@ class RecordedRequest(_Model):
     internal_error: str
     custom: bool
 
+    @property
+    def is_violation(self) -> bool:
+        """True if the request violated the contract or matched no operation."""
+        return bool(self.violations) or not self.operation
+
 
 @dataclass(frozen=True, slots=True)
 class Voice(_Model):

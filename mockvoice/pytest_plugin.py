@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 MARKER = (
     "mockvoice(seed=..., audio='any', limits='documented', keys='listed', edition={...},"
-    " faults=[502], strict=False): settings of this test's mockvoice sandbox"
+    " faults=[502], strict=False, fail_on_violation=True): settings of this test's mockvoice"
+    " sandbox"
 )
-_ARGUMENTS = ("seed", "audio", "limits", "keys", "edition", "faults", "strict")
+_ARGUMENTS = ("seed", "audio", "limits", "keys", "edition", "faults", "strict", "fail_on_violation")
 
 
 @dataclass
@@ -63,6 +64,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "fail tests with unfired faults, unfinished sequences or internal errors of mockvoice",
         type="bool",
         default=True,
+    )
+    parser.addini(
+        "mockvoice_fail_on_violation",
+        "fail tests with requests that violate the contract or match no operation",
+        type="bool",
+        default=False,
     )
     parser.addini(
         "mockvoice_providers",
@@ -145,7 +152,7 @@ def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
 
 @pytest.fixture
 def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iterator[Control]:
-    """Yield a sandbox for one test; `mockvoice_strict` verifies it afterwards."""
+    """Yield a sandbox for one test, which is verified afterwards."""
     import re
     from zlib import crc32
 
@@ -153,7 +160,7 @@ def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iter
 
     node: pytest.Item = request.node
     settings = _marker_arguments(node)
-    strict = settings.pop("strict", request.config.getini("mockvoice_strict"))
+    checks = _checks(request.config, settings)
     faults = settings.pop("faults", ())
     namespace = Namespace()
     name = namespace.unique(re.sub(r"[^A-Za-z0-9._-]+", "-", node.name)[:48])
@@ -164,7 +171,7 @@ def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iter
         control.request("POST", "/faults", fault)
     usage = node.stash[_USAGE] = _Usage(control)
     yield control
-    problems = "" if usage.failed or not strict else _verify(control)
+    problems = "" if usage.failed else _verify(control, checks)
     if problems:
         usage.report = control.report()
     else:
@@ -204,12 +211,21 @@ def _marker_arguments(node: pytest.Item) -> dict[str, Any]:
     return arguments
 
 
-def _verify(control: Control) -> str:
-    try:
-        control.verify()
-    except AssertionError as error:
-        return str(error)
-    return ""
+def _checks(config: pytest.Config, settings: dict[str, Any]) -> list[str]:
+    """Return the methods that verify a sandbox after a test, by the marker or the ini file."""
+    methods = {"strict": "verify", "fail_on_violation": "verify_requests"}
+    selected = {name: settings.pop(name, config.getini(f"mockvoice_{name}")) for name in methods}
+    return [methods[name] for name in methods if selected[name]]
+
+
+def _verify(control: Control, checks: Iterable[str]) -> str:
+    problems = []
+    for name in checks:
+        try:
+            getattr(control, name)()
+        except AssertionError as error:
+            problems.append(str(error))
+    return "\n".join(problems)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,25 +17,30 @@ _COUNTERS = ("id", "hits", "matched")  # fields that the server adds to a fault
 def request_details(request: RecordedRequest) -> list[str]:
     """Return the lines for a request: parameters, files, violations, hints, error response."""
     values = [*request.query.items(), *request.fields.items()]
-    hints, rest = dict.fromkeys(v.hint for v in request.violations if v.hint), request.hint
-    for hint in hints:  # that of the request begins with the first of them
-        rest = rest.removeprefix(hint).removeprefix("; ")
-    hints |= {rest: None}
     details = [
         *(f"{name} = {_brief(value)}" for name, value in values),
         *map(_file, request.files),
+        *_explanation(request),
     ]
-    for violation in request.violations:
-        details.append(f"violation in {violation.location}: {violation.message}")
-        if violation.source:
-            details.append(f"    rule: {violation.source}")
-    details += [f"hint: {hint}" for hint in hints if hint]
     if request.response and (request.status or 0) >= 400:
         details.append(f"response: {_brief(request.response.body)}")
     if request.early:
         details.append(f"sent {request.early:.3g} s before Retry-After elapsed")
     details += [f"internal error: {line}" for line in request.internal_error.splitlines()]
     return [_line(request), *(f"    {line}" for line in details)]
+
+
+def _explanation(request: RecordedRequest) -> list[str]:
+    """Return the lines for the violated rules of a request, and its hints."""
+    lines = []
+    for violation in request.violations:
+        lines.append(f"violation in {violation.location}: {violation.message}")
+        if violation.source:
+            lines.append(f"    rule: {violation.source}")
+    hints, rest = dict.fromkeys(v.hint for v in request.violations if v.hint), request.hint
+    for hint in hints:  # that of the request begins with the first of them
+        rest = rest.removeprefix(hint).removeprefix("; ")
+    return [*lines, *(f"hint: {hint}" for hint in [*hints, rest] if hint)]
 
 
 def _line(request: RecordedRequest) -> str:
@@ -86,6 +91,12 @@ def internal_error(request: RecordedRequest) -> str:
     """Return the message for a request that failed because of a bug in the mock or a handler."""
     error = request.internal_error.splitlines()[-1]
     return f"mockvoice internal error: {_line(request)}\n    {error}"
+
+
+def unexpected_violation(request: RecordedRequest) -> str:
+    """Return the message for a request that violated the contract or matched no operation."""
+    problem = "violated the contract" if request.violations else "matched no operation"
+    return "\n    ".join([f"request {problem}: {_line(request)}", *_explanation(request)])
 
 
 def summary(requests: RecordedRequests) -> str:

@@ -22,6 +22,7 @@ from mockvoice.client.control import ControlError, RequestsEvicted
 from mockvoice.faults.kinds import Kind
 
 from .cli.processes import run, serving
+from .conftest import Serve
 from .contract.contracts import Contract
 
 KEY = {"authorization": "Bearer KEY"}
@@ -536,3 +537,61 @@ def test_literal_types_have_the_values_of_the_contract() -> None:
     assert [*get_args(models.Part)] == body["schema"]["properties"]["only"]["items"]["enum"]
     (format, *_) = paths["/samples/{format}"]["get"]["parameters"]
     assert [*get_args(models.SampleFormat)] == format["schema"]["enum"]
+
+
+# --- expected violations -------------------------------------------------------------------------
+
+
+def test_verify_requests_explains_each_invalid_request(mock: Control) -> None:
+    clone(mock)
+    mock.verify_requests()
+    httpx.get(f"{mock.retell.base_url}/nowhere")
+    clone(mock, name="")
+    with pytest.raises(AssertionError) as caught:
+        mock.verify_requests()
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("request matched no operation: request_2  retell (no operation)")
+    assert lines[1].startswith("    hint: the base URL of Retell")
+    assert lines[2].startswith("request violated the contract: request_3  retell cloneVoice")
+    assert lines[3] == "    violation in body: voice_name must not be empty"
+    assert lines[-1] == "if this is expected, send it inside mockvoice.expect_violation()"
+
+
+def test_verify_requests_cannot_decide_about_evicted_requests(serve: Serve) -> None:
+    mock = mockvoice.connect(serve(max_requests=1).url)
+    clone(mock)
+    mock.verify_requests()
+    clone(mock)
+    with pytest.raises(AssertionError, match="1 request was evicted from the journal"):
+        mock.verify_requests()
+
+
+def test_expect_violation_selects_requests(mock: Control) -> None:
+    with mock.expect_violation() as requests:
+        clone(mock)
+        clone(mock, name="")
+    assert [request.id for request in requests] == ["request_2"]
+    mock.verify_requests()
+    with (
+        pytest.raises(AssertionError, match="that violates the contract at /x, got 0"),
+        mock.expect_violation(pointer="/x"),
+    ):
+        clone(mock, name="")
+    with pytest.raises(AssertionError, match="request_3"):
+        mock.verify_requests()
+
+
+def test_expect_violation_fails_although_the_client_failed(mock: Control) -> None:
+    with (
+        pytest.raises(AssertionError, match="expected a request to listVoices") as caught,
+        mock.retell.expect_violation("listVoices"),
+    ):
+        raise httpx.ConnectError("refused")
+    assert isinstance(caught.value.__context__, httpx.ConnectError)
+    with pytest.raises(AssertionError, match="the test's own"), mock.expect_violation():
+        raise AssertionError("the test's own")
+    with (
+        pytest.raises(ControlError, match="did you mean listVoices"),
+        mock.retell.expect_violation("listVoice"),
+    ):
+        pass

@@ -439,7 +439,110 @@ def test_unknown_name(mockvoice):
     result.stdout.fnmatch_lines(["*must be one of ok, status, delay*did you mean reset?"])
 
 
+VIOLATIONS = """
+def wrong(mock, **fields):
+    return clone(mock, voice_provider="elevenlab", **fields)
+
+def test_violation(mockvoice):
+    wrong(mockvoice)
+
+def test_no_operation(mockvoice):
+    httpx.get(f"{mockvoice.retell.base_url}/nowhere")
+
+def test_expected(mockvoice):
+    with mockvoice.expect_violation() as requests:
+        wrong(mockvoice)
+        httpx.get(f"{mockvoice.retell.base_url}/nowhere")
+    assert [request.status for request in requests] == [400, 404]
+
+def test_expected_by_a_provider_with_pointer_and_operation(mockvoice):
+    with mockvoice.retell.expect_violation("cloneVoice", pointer="/voice_provider"):
+        wrong(mockvoice)
+
+def test_expected_with_an_error_of_the_client(mockvoice):
+    with pytest.raises(httpx.HTTPStatusError), mockvoice.expect_violation():
+        wrong(mockvoice).raise_for_status()
+
+def test_other_violation_than_the_expected_one(mockvoice):
+    with mockvoice.expect_violation(pointer="/voice_provider"):
+        wrong(mockvoice)
+        clone(mockvoice, name="")
+
+def test_violation_after_the_block(mockvoice):
+    with mockvoice.expect_violation():
+        wrong(mockvoice)
+    mockvoice.reset("requests")
+    wrong(mockvoice)
+
+def test_valid(mockvoice):
+    mockvoice.retell.fail(502, times=1)
+    assert [clone(mockvoice).status_code for _ in range(2)] == [502, 201]
+
+@pytest.mark.mockvoice(fail_on_violation=False)
+def test_allowed(mockvoice):
+    wrong(mockvoice)
+"""
+
+
+def test_violations_fail_tests_unless_they_are_expected(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmockvoice_fail_on_violation = true\n")
+    pytester.makepyfile(CLONE + VIOLATIONS)
+    result = pytester.runpytest("-p", "no:randomly")
+    result.assert_outcomes(passed=9, errors=4)
+    result.stdout.fnmatch_lines(
+        [
+            "request violated the contract: request_1  retell cloneVoice *-> 400",
+            "    violation in body: voice_provider must be one of *",
+            "        rule: retell*.yaml#/*",
+            "    hint: did you mean elevenlabs?",
+            "if this is expected, send it inside mockvoice.expect_violation()",
+        ]
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "request matched no operation: request_1  retell (no operation)  GET *-> 404",
+            "    hint: *the base URL of Retell*",
+        ]
+    )
+    result.stdout.fnmatch_lines(
+        ["ERROR *::test_other_violation_than_the_expected_one*", "ERROR *after_the_block*"]
+    )
+
+
+def test_violations_do_not_fail_tests_by_default(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        CLONE
+        + """
+def test_violation(mockvoice):
+    clone(mockvoice, voice_provider="elevenlab")
+
+@pytest.mark.mockvoice(fail_on_violation=True, strict=False)
+def test_fails(mockvoice):
+    mockvoice.retell.fail(502, operation="listVoices")
+    clone(mockvoice, voice_provider="elevenlab")
+
+@pytest.mark.mockvoice(fail_on_violation=True)
+def test_fails_for_both_reasons(mockvoice):
+    mockvoice.retell.fail(502, operation="listVoices")
+    clone(mockvoice, voice_provider="elevenlab")
+"""
+    )
+    result = pytester.runpytest("-p", "no:randomly")
+    result.assert_outcomes(passed=3, errors=2)
+    result.stdout.fnmatch_lines(["fault never fired: *", "request violated the contract: *"])
+
+
 FAILURES = {
+    "violation": """
+@pytest.mark.mockvoice(fail_on_violation=True)
+def test_clone(mockvoice):
+    clone(mockvoice, voice_provider="elevenlab")
+""",
+    "missing_violation": """
+def test_clone(mockvoice):
+    with mockvoice.expect_violation("cloneVoice", pointer="/voice_provider"):
+        clone(mockvoice)
+""",
     "rejected_request": """
 def test_clone(mockvoice):
     assert clone(mockvoice, audio=b"Example data", voice_provider="elevenlab").status_code == 201

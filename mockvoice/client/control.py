@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack, cast
 from urllib.parse import quote, unquote, urlencode
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 ANY_KEY = "test"  # any non-empty key is valid
 EVERY_KEY = "*"
+Identity = tuple[str, datetime]  # of a request in a sandbox
 _POLL_INTERVAL = 0.01  # seconds
 
 
@@ -87,6 +88,7 @@ class SandboxClient:
         self.url = f"{server.transport.url}{prefix}"
         self._prefix = prefix
         self._providers: dict[str, dict[str, Any]] | None = None
+        self.expected: set[Identity] = set()  # requests that may violate the contract
 
     @property
     def providers(self) -> dict[str, dict[str, Any]]:
@@ -178,6 +180,51 @@ class Fault:
 
     def __repr__(self) -> str:
         return f"<Fault {self.id} {self.data}>"
+
+
+class ExpectedViolation:
+    """A block with requests that violate the contract or match no operation.
+
+    `with` returns the list of them, which is filled at the end of the block.
+    """
+
+    def __init__(
+        self,
+        expected: set[Identity],
+        requests: Callable[[], RecordedRequests],
+        mismatch: Callable[[], str],
+        pointer: str | None,
+    ) -> None:
+        self._expected = expected
+        self._requests = requests
+        self._mismatch = mismatch
+        self._pointer = pointer
+        self._known: set[Identity] = set()
+        self._found = RecordedRequests()
+
+    def __enter__(self) -> RecordedRequests:
+        """Begin the block. Raises ControlError for an unknown operation."""
+        __tracebackhide__ = True
+        self._known = {*map(_identity, self._requests())}
+        return self._found
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Raise AssertionError if there is no such request, also after an error of the client."""
+        __tracebackhide__ = True
+        self._found += [
+            request
+            for request in self._requests()
+            if _identity(request) not in self._known and _violates(request, self._pointer)
+        ]
+        self._expected.update(map(_identity, self._found))
+        client_failed = isinstance(error, Exception) and not isinstance(error, AssertionError)
+        if not self._found and (error is None or client_failed):
+            raise AssertionError(self._mismatch())
 
 
 class ControlScope:
@@ -339,6 +386,23 @@ class ControlScope:
         """Raise AssertionError if there is any request, or any to the operation."""
         __tracebackhide__ = True
         self.assert_called(operation, times=0)
+
+    def expect_violation(
+        self, operation: str | None = None, *, pointer: str | None = None
+    ) -> ExpectedViolation:
+        """Expect requests in a `with` block that violate the contract or match no operation.
+
+        They do not fail the test (`mockvoice_fail_on_violation`). `operation`, and `pointer`, the
+        JSON Pointer of a violation, select them. The block raises AssertionError if there are none.
+        """
+        target = f" to {operation}" if operation else ""
+        at = f" at {pointer}" if pointer else ""
+        return ExpectedViolation(
+            self._sandbox.expected,
+            partial(self._requests, operation),
+            partial(self._mismatch, f"a request{target} that violates the contract{at}", 0),
+            pointer,
+        )
 
     def wait_for_requests(
         self, count: int, timeout: float = 5.0, *, operation: str | None = None
@@ -699,8 +763,40 @@ class Control(ControlScope):
         if problems:
             raise AssertionError("\n".join(problems))
 
+    def verify_requests(self) -> None:
+        """Raise AssertionError for requests that violated the contract or matched no operation.
+
+        Those in a block of `expect_violation` are left out.
+        """
+        __tracebackhide__ = True
+        recorded = self.requests
+        problems = [
+            report.unexpected_violation(request)
+            for request in recorded
+            if request.is_violation and _identity(request) not in self._sandbox.expected
+        ]
+        if problems:
+            problems.append("if this is expected, send it inside mockvoice.expect_violation()")
+        if recorded.evicted:
+            unknown = "a request that violated the contract"
+            problems.append(_evicted_message(unknown, recorded.evicted))
+        if problems:
+            raise AssertionError("\n".join(problems))
+
     def __repr__(self) -> str:
         return f"<mockvoice {self.url}>"
+
+
+def _identity(request: RecordedRequest) -> Identity:
+    """Return what no other request of a sandbox has; ids begin again after a reset."""
+    return request.id, request.at
+
+
+def _violates(request: RecordedRequest, pointer: str | None) -> bool:
+    """Return True if a request violated the contract, at a pointer unless that is None."""
+    if pointer is None:
+        return request.is_violation
+    return any(violation.pointer == pointer for violation in request.violations)
 
 
 def unknown_name(kind: str, name: str, candidates: Iterable[str]) -> str:
