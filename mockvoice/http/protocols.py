@@ -19,30 +19,23 @@ try:
 except ImportError:  # no wheel for this platform
     httptools = None  # type: ignore[assignment]
 
-_BUFFER_BYTES = 64 * 1024  # of data that is received at once: with more, uvicorn pauses reading
 MAX_HEAD_BYTES = 64 * 1024  # of the request line and all headers, as in h11
 
 
 def protocol(name: str) -> type[asyncio.Protocol]:
     """Return the protocol class for `h11` or `httptools`; `auto` prefers httptools if installed."""
-    buffer = memoryview(bytearray(_BUFFER_BYTES))
     if name == "httptools" or (name == "auto" and httptools is not None):
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-        return type("Protocol", (HttpToolsMixin, HttpToolsProtocol), {"buffer": buffer})
+        return type("Protocol", (HttpToolsMixin, HttpToolsProtocol), {})
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    return type("Protocol", (H11Mixin, H11Protocol), {"buffer": buffer})
+    return type("Protocol", (H11Mixin, H11Protocol), {})
 
 
-class ConnectionMixin(asyncio.BufferedProtocol):
-    """A connection that faults can break and that does not wait forever for its client.
+class ConnectionMixin(asyncio.Protocol):
+    """A connection that faults can break and that does not wait forever for its client."""
 
-    All connections of a server receive into one buffer: asyncio would allocate 256 KB for each
-    piece of data.
-    """
-
-    buffer: memoryview
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     app: Any
@@ -75,15 +68,7 @@ class ConnectionMixin(asyncio.BufferedProtocol):
             running.message_event.set()
         super().connection_lost(error)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Return the memory for the next data."""
-        return self.buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Parse what was received."""
-        self.data_received(self.buffer[:nbytes])
-
-    def data_received(self, data: bytes | memoryview) -> None:
+    def data_received(self, data: bytes) -> None:
         """Parse data, and note the time since which the rest of a request is missing."""
         if not self.is_reading_head():  # all of a head has to arrive in time
             self._waiting_since = self.loop.time()
@@ -93,9 +78,9 @@ class ConnectionMixin(asyncio.BufferedProtocol):
         """Return True if a part of a request's head has arrived."""
         raise NotImplementedError
 
-    def parse(self, data: bytes | memoryview) -> None:
+    def parse(self, data: bytes) -> None:
         """Parse data."""
-        super().data_received(data)  # type: ignore[misc]  # of uvicorn
+        super().data_received(data)
 
     def close_if_stalled(self, since: float) -> None:
         """Close the connection if the rest of the request has still not arrived."""
@@ -142,7 +127,7 @@ class HttpToolsMixin(ConnectionMixin):
         """Return True if a part of a request's head has arrived."""
         return self._in_head
 
-    def parse(self, data: bytes | memoryview) -> None:
+    def parse(self, data: bytes) -> None:
         """Parse data. A head that is too large is rejected with 431."""
         self._unset_keepalive_if_required()
         if self._in_head:  # the parser announces a header only when it has ended
@@ -173,7 +158,7 @@ class HttpToolsMixin(ConnectionMixin):
     def _should_upgrade(self) -> bool:
         return True  # uvicorn leaves the request alone; it starts below
 
-    def _parse_without_upgrade(self, rest: bytes | memoryview) -> None:
+    def _parse_without_upgrade(self, rest: bytes) -> None:
         """Parse the request again without its offer to upgrade, which takes away its body.
 
         Java's HttpClient and `curl --http2` offer HTTP/2 with each request (RFC 7540, 3.2).
