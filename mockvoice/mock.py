@@ -77,15 +77,18 @@ class Mock:
 
     def select_one(self, name: str, edition: str) -> Provider:
         """Return a served provider in an edition, always the same object."""
-        provider = self._served[name]
-        key = name, provider.resolve(edition)
-        if key not in self._by_edition:
-            contract = self.settings.contracts.get(name)
-            selected = provider.select(edition)
-            if contract:
-                selected = replace(selected, contract=Path(contract), warned=set())
-            self._by_edition[key] = selected
-        return self._by_edition[key]
+        found = self._by_edition.get((name, edition))
+        if found is None:
+            resolved = self._served[name].resolve(edition)
+            found = self._by_edition.get((name, resolved)) or self._selected(name, resolved)
+            self._by_edition[name, resolved] = self._by_edition[name, edition] = found
+        return found
+
+    def _selected(self, name: str, edition: str) -> Provider:
+        selected, contract = self._served[name].select(edition), self.settings.contracts.get(name)
+        if contract:
+            return replace(selected, contract=Path(contract), warned=set())
+        return selected
 
     def editions(self, sandbox: str) -> Editions:
         """Return the editions that a sandbox selects, as far as this process knows.
