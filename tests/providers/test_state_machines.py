@@ -1,12 +1,13 @@
 """Providers keep records as a dictionary does, in any order of requests.
 
-Two API keys take part; neither sees the records of the other.
+Two API keys take part; neither sees the records of the other. If several servers share a store, the
+requests take turns: see tests/replicas/test_state_machines.py.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any, ClassVar
 
 import httpx
@@ -23,9 +24,8 @@ from hypothesis.stateful import (
 )
 
 from mockvoice.http.server import Server, bind
-from mockvoice.state.store import PARTS, SandboxSettings
 
-from ..conftest import encoded, internal_errors
+from ..conftest import encoded
 from ..contract.contracts import check
 from ..state.serializing import make_mock
 
@@ -41,36 +41,41 @@ class Machine(RuleBasedStateMachine):
     """A client, and the records that a key should find: name by id, oldest first."""
 
     base: ClassVar[str]
-    url: ClassVar[str]
+    urls: ClassVar[list[str]]
 
     def __init__(self) -> None:
         super().__init__()
+        self.turns = cycle(map(httpx.URL, self.urls))
         self.http = httpx.Client(
-            verify=False, base_url=f"{self.url}{self.base}", event_hooks={"response": [check]}
+            verify=False,
+            base_url=f"{self.urls[0]}{self.base}",
+            event_hooks={"request": [self.take_turns], "response": [check]},
         )
         self.model: dict[str, dict[str, str]] = {"one": {}, "two": {}}
 
+    def take_turns(self, request: httpx.Request) -> None:
+        """Send a request to the next process."""
+        url = next(self.turns)
+        request.url = request.url.copy_with(host=url.host, port=url.port)
+
     @initialize()
     def forget(self) -> None:
-        asyncio.run(SERVERS[0].mock.store.reset("", PARTS, SandboxSettings()))
+        assert self.http.post(f"{self.urls[0]}/__mockvoice/reset").status_code == 204
 
     def teardown(self) -> None:
+        verification = self.http.get(f"{self.urls[0]}/__mockvoice/verification").json()
         self.http.close()
+        assert verification == {"faults": [], "requests": []}
 
     def owns(self, key: str, id: str) -> bool:
         return id in self.model[key]
 
 
-SERVERS: list[Server] = []
-
-
 @pytest.fixture(scope="module", autouse=True)
 def one_server() -> Iterator[None]:
     with Server(make_mock(), bind("127.0.0.1", 0)) as server:
-        Machine.url = server.url
-        SERVERS.append(server)
+        Machine.urls = [server.url]
         yield
-        assert not internal_errors(server)
 
 
 class Telnyx(Machine):
