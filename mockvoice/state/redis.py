@@ -95,9 +95,9 @@ class RedisStore:
 
     async def close(self) -> None:
         """Close all connections."""
-        while self._heart and not self._heart.done():
-            self._heart.cancel()  # again, because redis-py ignores some cancellations
-            await asyncio.wait({self._heart}, timeout=0.05)
+        if self._heart and not self._heart.done():
+            self._heart.cancel()
+            await asyncio.wait({self._heart})
         await self._client.close()
 
     # --- requests ---
@@ -226,6 +226,7 @@ class RedisStore:
 
     async def _beat(self) -> None:
         """Report again and again that this process is alive."""
+        task = asyncio.current_task()
         while True:
             lost, self._lost = self._lost, False
             tokens = [*self._running] if lost else []
@@ -233,12 +234,15 @@ class RedisStore:
                 await self._client.run("heartbeat", "", self._process, int(lost), *tokens)
             except StoreUnavailable:
                 self._lost = True
+            if task and task.cancelling():  # redis-py suppresses some cancellations
+                return
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     def _initial(self, provider: str, key: str, defaults: Mapping[str, Any]) -> Sequence[str]:
         """Return the state of a new account, in the order of STATE."""
-        state = initial_account(self._accounts, provider, key, defaults)
-        return _initial_json(state._replace(key="", limits={}), _limits_json(state.limits))
+        new = initial_account(self._accounts, provider, key, defaults)
+        state = {name: getattr(new, name) for name in STATE}
+        return [*_state_json(state).values()]
 
     # --- records ---
 
@@ -421,17 +425,13 @@ class RedisStore:
         state: Mapping[str, Any],
     ) -> Account:
         """Change parts of an account."""
-        changed = {
-            name: _limits_json(value) if name == "limits" else dump(value)
-            for name, value in state.items()
-        }
         changed_state = await self._client.run(
             "change_account",
             sandbox,
             _account_id(provider, key),
             provider,
             int(key == EVERY_KEY),
-            dump(changed),
+            dump(_state_json(state)),
             *self._initial(provider, key, defaults),
         )
         return _account(provider, key, changed_state)
@@ -563,19 +563,11 @@ def _account(provider: str, key: str, state: Sequence[bytes]) -> Account:
     return Account(provider, key, *_account_state(*state)) if state else Account(provider, key)
 
 
-def _limits_json(limits: Mapping[str, Any]) -> str:
-    """Return limits as pairs: Lua does not keep the order of an object."""
-    return dump([*limits.items()])
-
-
-@lru_cache(maxsize=256)
-def _state_json(state: tuple[Any, ...]) -> tuple[str, ...]:
-    return tuple(map(dump, state))
-
-
-def _initial_json(account: Account, limits: str) -> Sequence[str]:
-    *state, _ = (getattr(account, name) for name in STATE)
-    return *_state_json(tuple(state)), limits
+def _state_json(state: Mapping[str, Any]) -> dict[str, str]:
+    """Return parts of an account as JSON; limits are pairs: Lua does not keep their order."""
+    return {
+        name: dump([*value.items()] if name == "limits" else value) for name, value in state.items()
+    }
 
 
 def _rules_json(rules: Sequence[LimitRule]) -> str:

@@ -24,7 +24,7 @@ from ..redact import redact_url
 log = logging.getLogger("mockvoice")
 
 SCHEMA = 2  # of the keys and values; two versions that differ in it cannot share a prefix
-TIMEOUT = 5.0  # seconds for one call
+TIMEOUT = 10.0  # seconds for one call, which may send a file of 64 MB
 _CONNECTIONS = 64  # of one process; more calls at the same time wait for one
 _MIN_VERSION = 7  # Valkey 8 reports the version of Redis that it is compatible with
 _SCRIPTS = Path(__file__).parent / "lua"
@@ -59,7 +59,7 @@ class RedisClient:
         end = monotonic() + wait
         while True:
             try:
-                return self._check()
+                self._check()
             except (OSError, exceptions.RedisError) as error:
                 unavailable = self._unavailable(error)
                 if not _is_connection_error(error):
@@ -67,6 +67,8 @@ class RedisClient:
                 if monotonic() >= end:
                     advice = "check that it runs, or wait for it with --store-wait SECONDS"
                     raise StoreUnavailable(f"{unavailable}; {advice}") from None
+            else:
+                return
             sleep(_RETRY_SECONDS)
 
     def _check(self) -> None:

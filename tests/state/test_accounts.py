@@ -61,6 +61,12 @@ def test_configured_account_overrides_defaults() -> None:
     assert account(store, "a", "other", tier="pro").tier == "pro"
 
 
+def test_configured_account_may_have_a_list_of_models() -> None:
+    store = make_store(accounts={"acme": {"a": {"models": ["one"]}}})
+    for _ in range(2):
+        assert list(account(store, "a").models or ()) == ["one"]
+
+
 def test_configured_state_of_every_key_is_overridden_by_that_of_one() -> None:
     configured = {EVERY_KEY: {"tier": "free", "credit": 1.0}, "a": {"tier": "pro"}}
     store = make_store(accounts={"acme": configured})

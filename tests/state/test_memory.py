@@ -315,6 +315,13 @@ def test_sandboxes_over_capacity_are_evicted_oldest_first_but_never_the_default(
     assert run(store.list_sandboxes()) == ["", "three", "one"]
 
 
+def test_sandboxes_of_a_store_at_its_capacity_stay() -> None:
+    store = make_store(max_sandboxes=3)
+    for name in ("one", "two", "three", "one"):
+        begin(store, sandbox=name).commit()
+    assert run(store.list_sandboxes()) == ["", "one", "two", "three"]
+
+
 def test_evicted_sandbox_releases_its_uploads() -> None:
     store = make_store(max_sandboxes=1)
     requests = [begin(store, sandbox="one") for _ in range(2)]

@@ -120,16 +120,13 @@ end
 
 -- Evict the oldest sandboxes beyond the limit; the default one is not among them.
 local function evict_sandboxes()
-  local names = redis.call('ZRANGE', SANDBOXES, 0, -1)
-  local left = #names
-  for _, name in ipairs(names) do
-    if left <= MAX_SANDBOXES then return end
-    if redis.call('EXISTS', PREFIX .. 's:' .. name .. ':meta') == 0 then  -- expired
-      redis.call('ZREM', SANDBOXES, name)
-      left = left - 1
-    end
+  for _, name in ipairs(redis.call('ZRANGE', SANDBOXES, 0, -1)) do
+    local is_expired = redis.call('EXISTS', PREFIX .. 's:' .. name .. ':meta') == 0
+    if is_expired then redis.call('ZREM', SANDBOXES, name) end
   end
-  for _, name in ipairs(redis.call('ZRANGE', SANDBOXES, 0, left - MAX_SANDBOXES - 1)) do
+  local total = redis.call('ZCARD', SANDBOXES)
+  if total <= MAX_SANDBOXES then return end
+  for _, name in ipairs(redis.call('ZRANGE', SANDBOXES, 0, total - MAX_SANDBOXES - 1)) do
     redis.call('ZREM', SANDBOXES, name)
     redis.call('UNLINK', unpack(keys_of(name)))
   end
@@ -149,9 +146,8 @@ local function open()
   reset_clock()
   redis.call(
     'HSET', META, 'seed', SEED .. '/' .. sandbox, 'audio', AUDIO, 'limits', LIMITS,
-    'valid_keys', VALID_KEYS,
-    'editions', EDITIONS,
-    'started_at', exact(now()), 'requests_epoch', next_version(),
+    'valid_keys', VALID_KEYS, 'editions', EDITIONS, 'started_at', exact(now()),
+    'requests_epoch', next_version(),
     'voices_epoch', next_version(), 'accounts_epoch', next_version()
   )
   reset_rules()
