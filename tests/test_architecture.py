@@ -104,6 +104,7 @@ LAYERS = [
     "pytest_coverage",
     "pytest_plugin",
     "cli.commands",
+    "cli.reload",
     "cli.serve",
     "cli.validate",
     "cli.contracts",

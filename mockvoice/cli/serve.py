@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import Field
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.settings import (
@@ -26,7 +29,11 @@ from ..config.settings import (
 from .commands import Command, add_provider_argument, name_and_value, providers
 
 if TYPE_CHECKING:
+    from socket import socket
+
+    from ..mock import Mock
     from ..provider import Provider
+    from .reload import Reloader
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -39,18 +46,15 @@ def serve(options: argparse.Namespace) -> int:
     # First of all: the kernel drops signals to PID 1 of a container that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from ..http.server import Server, address, bind_all
-    from ..mock import Mock
+    from .reload import Reloader
 
-    arguments = vars(options)
-    names = [setting.name for setting in table() if setting.name in arguments]
-    served = providers(options)
-    file = _read_file(options.config, served)
-    settings = load({name: arguments[name] for name in names}, file=file)
+    options.config = options.config or file_in_use()
+    mock, files = _load(options)
+    settings = mock.settings
     if settings.workers > 1:
         _check_workers(settings)
-    mock = Mock(settings, served)
-    if settings.workers > 1:
         mock.ca.generate()
+    reloader = Reloader(mock, files, partial(_load, options)) if options.reload else None
     listeners = bind_all(settings.host, settings.port, settings.workers)
     url = address(listeners[0])
     if not options.quiet:
@@ -69,8 +73,45 @@ def serve(options: argparse.Namespace) -> int:
         if number is None:
             return 0
         worker = number
-    Server(mock, listeners[worker]).serve_forever()
+    if reloader:
+        _serve_and_reload(mock, listeners[0], reloader)
+    else:
+        Server(mock, listeners[worker]).serve_forever()
     return 0
+
+
+def _serve_and_reload(mock: Mock, listener: socket, reloader: Reloader) -> None:
+    """Serve until a signal; when files change, serve the mock that they describe instead."""
+    from ..http.server import Server
+
+    following: Mock | None = mock
+    while following:
+        # The server closes its copy; connections wait at the other one meanwhile.
+        following = Server(following, listener.dup()).serve_forever(reloader.poll)
+        gc.collect()  # closes connections that were accepted while the server stopped
+        if following:
+            reloader.report()
+
+
+def _load(options: argparse.Namespace) -> tuple[Mock, list[Path]]:
+    """Return the mock that options, environment and files describe, and these files."""
+    from ..mock import Mock
+
+    arguments = vars(options)
+    names = [setting.name for setting in table() if setting.name in arguments]
+    served = providers(options)
+    file = _read_file(options.config, served)
+    settings = load({name: arguments[name] for name in names}, file=file)
+    if options.reload and (settings.workers > 1 or settings.store != "memory"):
+        raise SettingsError("--reload needs --workers 1 and --store memory, whose state it resets")
+    mock = Mock(settings, served)
+    contracts = [provider.contract for provider in mock.providers.values() if provider.contract]
+    modules = [text.rpartition(":")[2] for text in options.providers if text.endswith(".py")]
+    return mock, [
+        *([Path(options.config)] if options.config else []),
+        *contracts,
+        *map(Path, modules),
+    ]
 
 
 def _check_workers(settings: Settings) -> None:
@@ -86,7 +127,6 @@ def _check_workers(settings: Settings) -> None:
 
 def _read_file(path: str | None, providers: list[Provider]) -> Mapping[str, Any]:
     """Read the configuration file, if there is one, and report that it is used."""
-    path = path or file_in_use()
     if not path:
         return {}
     from ..config.file import read, summary
@@ -101,6 +141,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         metavar="FILE",
         help=f"YAML configuration file (default: MOCKVOICE_CONFIG, or {FILE} if it exists)",
+    )
+    parser.add_argument(
+        "--reload",
+        action="store_true",
+        help="reload the configuration file and contracts when they change; this resets all state",
     )
     parser.add_argument("--quiet", action="store_true", help="do not print the providers")
     add_provider_argument(parser)

@@ -7,7 +7,7 @@ import errno
 import gc
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
@@ -126,17 +126,24 @@ class Server(uvicorn.Server):
         self.mock = mock
         self.url = address(listener)
         self._listener = listener
+        self._poll: Callable[[], Mock | None] | None = None
+        self._next: Mock | None = None
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def serve_forever(self) -> None:
-        """Serve in this thread until a signal."""
+    def serve_forever(self, poll: Callable[[], Mock | None] | None = None) -> Mock | None:
+        """Serve in this thread until a signal, or until `poll` returns a mock to serve next.
+
+        Returns that mock. `poll` is called every second, in another thread.
+        """
+        self._poll = poll
         # Objects made at startup live until the end, and requests leave little garbage:
         # collecting the former is useless, and the latter rarely worth the time.
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         self.run(sockets=[self._listener])
+        return self._next
 
     def __enter__(self) -> Self:
         """Serve in a thread. Requests can be sent at once, since the socket listens already."""
@@ -173,7 +180,9 @@ class Server(uvicorn.Server):
             try:
                 await asyncio.wait_for(self._stop.wait(), 1.0)
             except TimeoutError:
-                continue
+                if self._poll:
+                    self._next = await asyncio.to_thread(self._poll)
+                    self.should_exit = self.should_exit or self._next is not None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Shut down as uvicorn does, but abort connections that are open after a grace period."""

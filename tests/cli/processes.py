@@ -69,6 +69,11 @@ class ServeProcess:
         """The id of the process."""
         return self._process.pid
 
+    def error_line(self) -> str:
+        """Return the next line of stderr."""
+        assert self._process.stderr
+        return self._process.stderr.readline().rstrip("\n")
+
     def stop(self, signum: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         """Stop the server; return its exit code and the rest of stdout and stderr."""
         self._process.send_signal(signum)
