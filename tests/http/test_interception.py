@@ -346,7 +346,13 @@ ALERT = b"\x15\x03\x03\x00\x02\x02"
         (b"CONNECT " + b"x" * 100_000, b"HTTP/1.1 431 "),
         (CONNECT + CONNECT, b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 40"),
     ],
-)
+    ids=[
+        "half a hello", "one byte of TLS", "four bytes of CONNECT", "half a CONNECT",
+        "nothing after CONNECT", "record without hello", "record too long", "HTTP in TLS", "SSLv2",
+        "all bytes", "null byte", "HTTP/2", "HTTP/3", "CONNECT without host", "long CONNECT",
+        "two CONNECTs",
+    ],
+)  # fmt: skip
 def test_malformed_first_bytes_get_a_response_or_a_timely_close(
     server: Server, sent: bytes, response: bytes
 ) -> None:
