@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from ..errors import InjectedError
@@ -422,4 +421,6 @@ def _seconds(data: Mapping[str, Any], default: float, chance: Callable[[str], fl
 
 def _gauss(chance: Callable[[str], float]) -> float:
     """Return a draw from the standard normal distribution."""
+    from statistics import NormalDist  # late: the import takes 10 ms, and few faults need it
+
     return NormalDist().inv_cdf(min(max(chance("seconds"), 1e-12), 1 - 1e-12))
