@@ -19,6 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from mockvoice.state.redis_client import SCHEMA
+
 from ..cli.processes import run, serving, start_server
 from ..conftest import encoded
 from ..redis_server import RedisServer, free_port
@@ -107,7 +109,7 @@ def test_other_schema_exits_with_1_and_advice(engine: RedisServer) -> None:
     engine.client().set("mockvoice:schema", "99")
     result = run("serve", "--port", "0", "--store", engine.url)
     assert result.returncode == 1
-    assert "has schema 99, and this version of mockvoice needs schema 1" in result.stderr
+    assert f"has schema 99, and this version of mockvoice needs schema {SCHEMA}" in result.stderr
     assert "select another --store-prefix" in result.stderr
     other = ("--store-prefix", "other")
     with serving("--store", engine.url, *other) as (_, url):

@@ -184,6 +184,15 @@ def test_file_of_a_request_without_record_leaves_with_its_entry() -> None:
     assert contents(store, upload.id) == []
 
 
+def test_file_whose_content_was_evicted_leaves_with_its_entry() -> None:
+    store = make_store(max_requests=2, upload_cache_mb=0)
+    requests = [begin(store) for _ in range(3)]
+    uploads = [request.upload(b"RIFF") for request in requests]
+    for request, upload in zip(requests, uploads, strict=True):
+        assert request.commit(uploads=[upload]) is None
+    assert contents(store, *(upload.id for upload in uploads)) == [None, b"RIFF"]
+
+
 def test_replaced_and_evicted_records_release_their_files() -> None:
     store = make_store(max_requests=0, max_voices=2)
     first = store_voice(store, "a")

@@ -1,4 +1,4 @@
--- Uploaded files, with the number of records and journal entries that refer to each.
+-- Uploaded files (`0 - size`, since Redis rejects the -0 of an empty file), with the number of records and journal entries that refer to each.
 
 -- Count one more reference to each of these files.
 local function retain(ids)
@@ -10,7 +10,7 @@ local function release(ids)
   for _, id in ipairs(ids) do
     if redis.call('HINCRBY', key('references'), id, -1) <= 0 then
       local size = redis.call('HSTRLEN', key('uploads'), 'content ' .. id)
-      redis.call('HINCRBY', META, 'upload_bytes', -size)
+      redis.call('HINCRBY', META, 'upload_bytes', 0 - size)
       redis.call('HDEL', key('references'), id)
       redis.call('HDEL', key('uploads'), 'about ' .. id, 'content ' .. id)
       redis.call('ZREM', key('contents'), id)
@@ -30,6 +30,6 @@ local function put_upload(id, about, content)
     local oldest = redis.call('ZPOPMIN', contents)[1]
     local size = redis.call('HSTRLEN', uploads, 'content ' .. oldest)
     redis.call('HDEL', uploads, 'content ' .. oldest)
-    bytes = redis.call('HINCRBY', META, 'upload_bytes', -size)
+    bytes = redis.call('HINCRBY', META, 'upload_bytes', 0 - size)
   end
 end
