@@ -94,6 +94,7 @@ LAYERS = [
     "config.file",
     "control.transfer",
     "control.api",
+    "http.inspector",
     "http.app",
     "http.handshake",
     "http.tunnel",

@@ -99,6 +99,9 @@ class Settings:
     diagnostics: bool = _setting(
         True, "explain rejected requests in X-Mockvoice-* response headers"
     )
+    inspector: str = _setting(
+        "on", "serve the inspector, a web page, and the events that it shows", "on", "off"
+    )
     log: str = _setting(
         "off",
         "print one line per request: text for people, json for machines",

@@ -76,6 +76,7 @@ HANDLERS: Mapping[str, Handler] = {
     "countRequests": requests.count_requests,
     "clearRequests": requests.clear_requests,
     "getRequest": requests.get_request,
+    "getRequestFile": requests.get_request_file,
     "getReport": verification.get_report,
     "streamEvents": events.stream_events,
     "getVerification": verification.get_verification,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from math import inf
 
+from ..errors import NotFound
 from ..provider import Response
 from ..state.journal import JournalEvents
 from ..types import JSON
@@ -20,6 +21,8 @@ _RETRY = 500  # milliseconds after which a client connects again
 
 
 async def stream_events(ctx: ControlContext) -> Response:
+    if ctx.mock.settings.inspector == "off":
+        raise NotFound("events are off; start the server with `inspector: on` to stream them")
     parameters = ctx.parameters
     filters = entry_filters(ctx)
     sandbox = None if parameters.get("sandbox") == ALL else ctx.sandbox

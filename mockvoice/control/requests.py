@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ..errors import NotFound, ValidationFailed, Violation
 from ..faults.validation import target_violations
+from ..provider import Response
 from ..redact import FAULT_HEADER, mask_key, redact_fault_header
 from ..state.clock import parse_time, timestamp
 from ..state.journal import JournalEntry
@@ -45,6 +46,23 @@ async def get_request(ctx: ControlContext) -> JSON:
     if entry is None:
         raise NotFound(f"the journal has no {id}")
     return await entry_json(ctx, entry)
+
+
+async def get_request_file(ctx: ControlContext) -> Response:
+    id, index = ctx.parameters["id"], int(ctx.parameters["index"])
+    entry = await ctx.store.get_entry(ctx.sandbox, _number(id))
+    if entry is None:
+        raise NotFound(f"the journal has no {id}")
+    uploads = await ctx.store.get_uploads(ctx.sandbox, entry.uploads)
+    if index >= len(uploads):
+        raise NotFound(f"{id} has {len(uploads)} files, and no file {index}")
+    if uploads[index].content is None:
+        raise NotFound(
+            f"the content of file {index} of {id} was evicted; raise upload_cache_mb to keep more"
+        )
+    # A page that opens this URL must not get it as a document of this origin.
+    headers = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
+    return Response(uploads[index].data, headers=headers)
 
 
 async def clear_requests(ctx: ControlContext) -> None:

@@ -15,6 +15,7 @@ from ..openapi.document import Document, Operation
 from ..provider import Provider
 from .hosts import PROBLEM, Hosts
 from .identify import NO_PROVIDER, SANDBOX, requested_sandbox
+from .inspector import is_inspector_request, send_page
 from .params import ENCODED
 from .pipeline import EDITION, RouteAgain, handle_request
 from .responses import encode
@@ -99,6 +100,9 @@ class App:
             return self._router(self.mock.select_one(name, scope[EDITION]))
         if path == "/health":
             scope["path"], name = f"{self.mock.control.base_path}/health", self._control_name
+        is_on = self.mock.settings.inspector == "on"
+        if is_on and is_inspector_request(self.mock.control, scope):
+            return partial(send_page, self.mock, scope.get(SANDBOX, ""))
         return self._control if name == self._control_name else self._not_found
 
     def _router(self, provider: Provider) -> _Router:

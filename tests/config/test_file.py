@@ -350,6 +350,7 @@ max_accounts: 100
 max_faults: 100
 max_requests: 100
 journal_mb: 1
+inspector: "off"
 log: json
 max_sandboxes: 10
 workers: 1

@@ -80,6 +80,15 @@ def a_request(http: httpx.Client) -> Mapping[str, Any]:
     return {"id": http.get("/retell/list-voices").headers["x-mockvoice-request"]}
 
 
+def a_request_file(http: httpx.Client) -> Mapping[str, Any]:
+    answered = http.post(
+        "/telnyx/v2/voice_clones/from_upload",
+        headers={"Authorization": "Bearer K"},
+        files={"audio_file": ("a.wav", b"RIFF")},
+    )
+    return {"id": answered.headers["x-mockvoice-request"], "index": 0}
+
+
 def a_sandbox(http: httpx.Client) -> Mapping[str, Any]:
     http.get("/~unused/__mockvoice/faults")
     return {"name": "unused"}
@@ -131,6 +140,7 @@ KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
     },
     ("mockvoice", "listVoices"): {"provider": "retell"},
     ("mockvoice", "getRequest"): a_request,
+    ("mockvoice", "getRequestFile"): a_request_file,
     ("mockvoice", "deleteSandbox"): a_sandbox,
     ("mockvoice", "addVoice"): {"provider": "retell", "collection": "voices", "data": {}},
     ("mockvoice", "importSandbox"): dict.fromkeys(("accounts", "edition", "voices", "faults")),
