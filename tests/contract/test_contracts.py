@@ -142,7 +142,12 @@ KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
     ("mockvoice", "getRequest"): a_request,
     ("mockvoice", "getRequestFile"): a_request_file,
     ("mockvoice", "deleteSandbox"): a_sandbox,
-    ("mockvoice", "addVoice"): {"provider": "retell", "collection": "voices", "data": {}},
+    ("mockvoice", "addVoice"): {
+        "provider": "retell",
+        "collection": "voices",
+        "data": {},
+        "complete": None,
+    },
     ("mockvoice", "importSandbox"): dict.fromkeys(("accounts", "edition", "voices", "faults")),
     ("mockvoice", "listAccounts"): {"provider": "telnyx"},
     ("mockvoice", "getAccount"): {"provider": "telnyx"},
