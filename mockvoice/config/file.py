@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import Field
 from functools import partial
+from math import isfinite
 from typing import Any
 
 from ..control.accounts import account_schema
@@ -21,6 +22,7 @@ from ..openapi.schema import Schema, SchemaStore
 from ..provider import LATEST, Provider
 from ..seeding import make_records, read_time
 from ..state.ids import Ids
+from ..text import escape
 from ..types import JSON, Node
 from .settings import SECRET, Settings, SettingsError, is_scalar, kinds, table
 from .yaml import Diagnostic, UnreadableFile, YAMLDocument
@@ -58,12 +60,31 @@ def check(settings: Mapping[str, Any], providers: Iterable[Provider]) -> None:
     """Raise SettingsError for initial state given in Python that a file could not have either."""
     scalars = {setting.name for setting in table() if is_scalar(setting)}
     content = {name: value for name, value in settings.items() if name not in scalars}
+    if foreign := [violation.sentence for violation in _not_json(content, "")]:
+        raise SettingsError("\n".join(foreign))
     if content:
         mock = _mock(content, providers)
         file_schema = _compiled(mock.control, mock.providers)
         violations = _violations(content, file_schema, mock.control, mock.providers)
         if lines := dict.fromkeys(_with_hint(broken.sentence, broken) for broken in violations):
             raise SettingsError("\n".join(lines))
+
+
+def _not_json(value: Any, pointer: str) -> Iterator[Violation]:
+    """Yield a violation for each value that JSON does not have, such as infinity or a set."""
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            yield from _not_json(member, f"{pointer}/{escape(str(name))}")
+            if not isinstance(name, str):
+                yield Violation("file", pointer, "type", f"must have text keys; got {name!r}")
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _not_json(item, f"{pointer}/{i}")
+    elif isinstance(value, float) and not isfinite(value):
+        yield Violation("file", pointer, "type", f"must be a number that JSON has; got {value}")
+    elif value is not None and not isinstance(value, str | bool | int | float):
+        name = type(value).__name__
+        yield Violation("file", pointer, "type", f"must be JSON; got an object of type {name}")
 
 
 def _mock(content: Any, providers: Iterable[Provider]) -> Mock:

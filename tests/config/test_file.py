@@ -514,6 +514,22 @@ def test_python_settings_are_validated_like_the_file() -> None:
     assert member.endswith("did you mean name?")
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"x": [float("inf")]}, "faults.0.body.x.0 must be a number that JSON has; got inf"),
+        (float("nan"), "faults.0.body must be a number that JSON has; got nan"),
+        ({"x": {1}}, "faults.0.body.x must be JSON; got an object of type set"),
+        ({1: 2}, "faults.0.body must have text keys; got 1"),
+    ],
+    ids=["infinity", "NaN", "set", "number as key"],
+)
+def test_python_settings_without_json_are_rejected(body: Any, message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        mockvoice.create_app(faults=[{"status": 502, "body": body}])
+    assert str(caught.value) == message
+
+
 EVERYTHING_WRONG = """\
 sede: 1
 port: x
