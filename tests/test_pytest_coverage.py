@@ -10,6 +10,8 @@ import pytest
 from .cli.processes import serving
 from .test_pytest_plugin import _clean_environment
 
+pytestmark = pytest.mark.slow  # each test runs pytest
+
 __all__ = ["_clean_environment"]  # a fixture
 
 # Two tests that xdist gives to different workers; together they see 2 of 3 documented statuses.

@@ -13,6 +13,8 @@ import mockvoice
 
 from .cli.processes import clean_environ, serving
 
+pytestmark = pytest.mark.slow  # each test runs pytest
+
 GOLDEN = Path(__file__).parent / "golden"
 
 CLONE = """

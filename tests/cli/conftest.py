@@ -10,6 +10,11 @@ import mockvoice
 from mockvoice import Control
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark all tests of the command line as slow: each starts other processes."""
+    item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def _control() -> Iterator[Control]:
     with mockvoice.serve() as control:

@@ -169,7 +169,7 @@ def one_server() -> Iterator[None]:
         assert not internal_errors(server)
 
 
-TestFaults = FaultRules.TestCase
+TestFaults = pytest.mark.slow(FaultRules.TestCase)
 TestFaults.settings = settings(max_examples=60, stateful_step_count=30)
 
 

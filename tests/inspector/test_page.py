@@ -16,6 +16,8 @@ from ..conftest import Serve
 from ..require import program
 from ..state.serializing import make_mock
 
+pytestmark = pytest.mark.slow  # a browser
+
 KEY = {"Authorization": "Bearer K"}
 UPLOAD = "/telnyx/v2/voice_clones/from_upload"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
