@@ -1,7 +1,8 @@
 """Mutation testing: `make mutants`, or `python -m tests.mutants --sample 20 --only faults`.
 
 Each mutant changes one expression or statement of a random sample, in a copy of the checkout. It is
-killed if a test that executes its line fails or takes too long; a few of these tests run first.
+killed if a test that executes its line fails or takes too long; a few of these tests run first, and
+a random selection of them if there are very many.
 Survivors are printed: each shows a missing test, or a change that makes no difference.
 
 mutmut wraps every function and runs the tests in forks, but these tests start servers in other
@@ -18,9 +19,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from functools import partial
 from importlib.util import cache_from_source
 from pathlib import Path
+from queue import SimpleQueue
 from random import Random
 from typing import NamedTuple
 
@@ -37,6 +41,7 @@ FAST = [
     "--ignore=tests/cli",
 ]
 FEW = 40  # tests that run first
+MANY = 400  # tests that run at most
 TIMEOUT = 400  # seconds for the tests of one mutant
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -207,19 +212,19 @@ def measure(copy: Path) -> CoverageData:
 
 
 def tests_of(data: CoverageData, copy: Path, mutant: Mutant) -> list[str]:
-    """Return the tests that execute the statement of a mutant."""
+    """Return the tests that execute the statement of a mutant, in random order."""
     contexts = data.contexts_by_lineno(str(copy / mutant.path)).get(mutant.first_line, [])
-    return sorted({context.rpartition("|")[0] for context in contexts} - {""})
+    tests = sorted({context.rpartition("|")[0] for context in contexts} - {""})
+    return Random(0).sample(tests, min(MANY, len(tests)))
 
 
 def survives(copy: Path, tests: list[str]) -> bool:
-    """Return True if all tests pass; a few from different files run before the others."""
+    """Return True if all tests pass; a few run before the others."""
     if not tests:
         return True
-    few = Random(0).sample(tests, min(FEW, len(tests)))
-    if not run(copy, *few):
+    if not run(copy, *tests[:FEW]):
         return False
-    (copy / "tests.txt").write_text("\n".join(tests), encoding="utf-8")
+    (copy / "tests.txt").write_text("\n".join(tests[FEW:]), encoding="utf-8")
     return len(tests) <= FEW or run(copy, "--hypothesis-profile=fast", "@tests.txt")
 
 
@@ -230,31 +235,46 @@ def change(copy: Path, mutant: Mutant, text: str) -> None:
     Path(cache_from_source(str(path))).unlink(missing_ok=True)
 
 
+def copy_of_checkout(copy: Path) -> Path:
+    """Copy the checkout without what is installed in it; return the copy."""
+    ignored = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "node_modules", "dist")
+    shutil.copytree(ROOT, copy, ignore=ignored)
+    return copy
+
+
+def try_mutant(free: SimpleQueue[Path], mutant: Mutant, tests: list[str]) -> bool:
+    """Return True if a mutant survives in one of the copies that are free; print the result."""
+    copy = free.get()
+    change(copy, mutant, source(mutant))
+    survived = survives(copy, tests)
+    change(copy, mutant, (ROOT / mutant.path).read_text(encoding="utf-8"))
+    free.put(copy)
+    word = f"SURVIVED {len(tests)} tests:" if survived else "killed"
+    print(f"{word} {mutant.path}:{mutant.line}: {mutant.description}", flush=True)
+    return survived
+
+
 def main() -> int:
     """Run a random sample and print the share of killed mutants."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=PACKAGES)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     packages = [options.only] if options.only else PACKAGES
-    pool = [mutant for package in packages for mutant in mutants(package)]
-    chosen = Random(options.seed).sample(pool, min(options.sample, len(pool)))
-    killed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder).resolve() / "copy"
-        ignored = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "node_modules", "dist")
-        shutil.copytree(ROOT, copy, ignore=ignored)
-        data = measure(copy)
-        for mutant in chosen:
-            tests = tests_of(data, copy, mutant)
-            change(copy, mutant, source(mutant))
-            survived = survives(copy, tests)
-            change(copy, mutant, (ROOT / mutant.path).read_text(encoding="utf-8"))
-            killed += not survived
-            word = f"SURVIVED {len(tests)} tests:" if survived else "killed"
-            print(f"{word} {mutant.path}:{mutant.line}: {mutant.description}", flush=True)
-    print(f"{killed} of {len(chosen)} mutants killed, from {len(pool)} possible ones")
+    possible = [mutant for package in packages for mutant in mutants(package)]
+    chosen = Random(options.seed).sample(possible, min(options.sample, len(possible)))
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        copies = [copy_of_checkout(Path(folder).resolve() / str(i)) for i in range(options.jobs)]
+        data = measure(copies[0])
+        tests = [tests_of(data, copies[0], mutant) for mutant in chosen]
+        free = SimpleQueue[Path]()
+        for copy in copies:
+            free.put(copy)
+        survived = [*pool.map(partial(try_mutant, free), chosen, tests)]
+    killed = survived.count(False)
+    print(f"{killed} of {len(chosen)} mutants killed, from {len(possible)} possible ones")
     return 0
 
 
