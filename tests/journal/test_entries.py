@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from ..conftest import Box, Serve, encoded
+from mockvoice.http.server import Server, bind
+
+from ..conftest import Box, encoded
 from ..state.serializing import make_mock
 
 WAV = encoded("wav", 0.25)
@@ -135,12 +137,10 @@ def test_request_to_path_without_provider_is_recorded(box: Box, fault: dict[str,
     assert box.requests(provider="telnyx") == []
 
 
-def test_request_to_path_without_provider_is_logged(
-    serve: Serve, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with Box(serve(log="text"), "logged") as box:
-        box.http.get("/voice_clones")
-        box.requests()
+def test_request_to_path_without_provider_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    with Server(make_mock(log="text"), bind("127.0.0.1", 0)) as server:
+        with Box(server, "logged") as box:
+            box.http.get("/voice_clones")
     assert "request_1  (no provider) (no operation)  GET /voice_clones  -> 404" in (
         capsys.readouterr().out
     )
