@@ -72,11 +72,11 @@ async function errorOf(call) {
   return error;
 }
 
-/** Return the messages and the hint from the headers of an error response. */
+/** Return the messages and the hint from the headers of an error, without the hint at the edition. */
 function diagnostics(error) {
   return {
     messages: JSON.parse(error.headers.get('x-mockvoice-violations')).map((violation) => violation.message),
-    hint: error.headers.get('x-mockvoice-hint'),
+    hint: error.headers.get('x-mockvoice-hint').split('; the SDK (')[0],
   };
 }
 
