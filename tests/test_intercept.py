@@ -118,6 +118,15 @@ def test_intercept_redirects_sdks(mock: Control, monkeypatch: pytest.MonkeyPatch
     assert [request.provider for request in mock.requests] == ["telnyx", "retell", "supertone"]
 
 
+def test_intercept_redirects_urlopen_although_it_was_called_before(mock: Control) -> None:
+    for _ in range(2):
+        with urllib.request.urlopen(f"{mock.url}/health") as response:
+            assert response.status == 200
+        with mock.intercept():
+            assert fetch_with_urllib(FASEEH)
+    assert len(mock.requests) == 2
+
+
 def test_intercept_as_a_context_manager_restores_everything(mock: Control) -> None:
     before, aiohttp_before = dict(os.environ), dict(vars(aiohttp.connector))
     with mock.intercept():

@@ -72,6 +72,10 @@ def apply(variables: Mapping[str, str], patcher: Patcher) -> None:
     make_context = getattr(connector, "_make_ssl_context", None)
     if make_context and hasattr(connector, "_SSL_CONTEXT_VERIFIED"):
         patcher.setattr(connector, "_SSL_CONTEXT_VERIFIED", make_context(True))
+    # urlopen() keeps the proxies that it has found when it is first called.
+    request = sys.modules.get("urllib.request")
+    if hasattr(request, "_opener"):
+        patcher.setattr(request, "_opener", None)
 
 
 class _StackPatcher:
