@@ -166,7 +166,7 @@ def test_gitlab_extracts_the_percentage_from_the_log() -> None:
     (pattern,) = re.findall(r"`coverage: '/(.*?)/'`", CI.text)
     found = re.search(pattern, example_coverage())
     assert found
-    assert float(found[1]) == 60
+    assert float(found[1]) == 50
 
 
 def test_testcontainers_recipe_is_valid_javascript(tmp_path: Path) -> None:
