@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from .http.tls import CertificateAuthority
 from .openapi.document import Document
 from .openapi.normalize import ContractError
 from .provider import SPECS, Provider
-from .seeding import make_all
+from .seeding import make_all, seeded_uploads
 from .state.access_log import access_log
 from .state.ids import Ids
 from .state.memory import MemoryStore
 from .state.records import Record
 from .state.store import Store
+from .state.uploads import Upload
 from .text import did_you_mean
 
 _CACHED = 256  # sandboxes whose fault rules, records and editions are remembered
@@ -163,6 +164,19 @@ class Mock:
             records = [record._replace(base=True) for record in made]
             _remember(self._configured, key, records)
         return records
+
+    async def get_uploads(self, sandbox: str, ids: Sequence[str]) -> Sequence[Upload]:
+        """Return the files of records; the content of an evicted one is None."""
+        configured = self._configured_uploads
+        stored = await self.store.get_uploads(sandbox, [id for id in ids if id not in configured])
+        found = {**configured, **{upload.id: upload for upload in stored}}
+        return [found[id] for id in ids if id in found]
+
+    @cached_property
+    def _configured_uploads(self) -> Mapping[str, Upload]:
+        """The files of the records of the settings, by id. Unlike others, they are not evicted."""
+        voices = self.settings.voices
+        return {upload.id: upload for seed in voices for upload in seeded_uploads(seed)}
 
 
 def _check_names(settings: Settings, served: Mapping[str, Provider]) -> None:

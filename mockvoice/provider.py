@@ -99,6 +99,9 @@ class Services(Protocol):
     ) -> Sequence[Record]:
         """Return the provider's records of the settings as a sandbox has them at its start."""
 
+    async def get_uploads(self, sandbox: str, ids: Sequence[str]) -> Sequence[Upload]:
+        """Return the files of records; the content of an evicted one is None."""
+
 
 @dataclass(slots=True, eq=False)
 class RequestContext:
@@ -172,7 +175,7 @@ class RequestContext:
 
     async def files(self, record: Record) -> Sequence[Upload]:
         """Return the files of a record; the content of an evicted one is None."""
-        return await self.mock.store.get_uploads(self.sandbox, record.uploads)
+        return await self.mock.get_uploads(self.sandbox, record.uploads)
 
     async def owner_hint(self) -> str:
         """Return the hint for a record that was not found because of its account, or ""."""

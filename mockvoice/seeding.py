@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import binascii
+import json
+from base64 import b64decode, encodebytes
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from .errors import RequestLocation, ValidationFailed, Violation
@@ -13,6 +17,7 @@ from .provider import Collection, Provider
 from .state.clock import EARLIEST, LATEST, parse_time, timestamp
 from .state.ids import Ids
 from .state.records import EVERY_ACCOUNT, Data, Record
+from .state.uploads import Upload
 from .text import did_you_mean, escape
 from .types import JSON, Node
 
@@ -28,15 +33,17 @@ def make_records(
 
     Missing members are made up so that the record satisfies its contract; `sample_url` returns the
     URL of a voice's sample. Where the address of the mock is not known, `with_sample` adds the URL
-    later. Raises ValidationFailed.
+    later. The uploaded files are those of `seeded_uploads`. Raises ValidationFailed.
     """
     provider: Provider = _named("/provider", seed["provider"], providers)
     name = seed.get("collection") or next(iter(provider.collections), "")
     account = seed.get("account") or EVERY_ACCOUNT
     created_at = read_time("/created_at", seed["created_at"]) if "created_at" in seed else now
+    uploads = tuple(upload.id for upload in seeded_uploads(seed))
     is_complete = seed.get("complete", False)
     if is_complete and "id" in seed and name not in provider.collections:  # exported
-        return [Record(provider.name, name, account, seed["id"], seed.get("data", {}), created_at)]
+        data = seed.get("data", {})
+        return [Record(provider.name, name, account, seed["id"], data, created_at, uploads)]
     collection: Collection = _named("/collection", name, provider.collections)
     schema = provider.document.schemas.compile(collection.schema)
     given = {**seed.get("data", {})}
@@ -64,7 +71,7 @@ def make_records(
         raise ValidationFailed("", *violations)
     if not sample_url and collection.sample not in given:
         data.pop(collection.sample, None)
-    record = Record(provider.name, name, account, str(id), data, created_at)
+    record = Record(provider.name, name, account, str(id), data, created_at, uploads)
     return [record] if is_complete else [*collection.related(record), record]
 
 
@@ -83,6 +90,43 @@ def make_all(
     needed = {(r.partition, r.id): r for records in made for r in records}
     described = {(record.partition, record.id): record for *_, record in made}
     return [*{**needed, **described}.values()]
+
+
+def seeded_uploads(seed: Mapping[str, Any]) -> list[Upload]:
+    """Return the uploaded files of a RecordSeed. Raises ValidationFailed.
+
+    The id of a file depends on nothing but the file: equal files may share one.
+    """
+    uploads = []
+    for i, sample in enumerate(seed.get("samples", ())):
+        try:
+            content = b64decode("".join(sample["content"].split()), validate=True)
+        except (ValueError, binascii.Error) as error:
+            message = f"must be base64 (RFC 4648); {str(error)[:1].lower()}{str(error)[1:]}"
+            violation = Violation("body", f"/samples/{i}/content", "contentEncoding", message)
+            raise ValidationFailed("", violation) from None
+        field, filename, content_type = (
+            sample.get(name, "") for name in ("field", "filename", "content_type")
+        )
+        upload = Upload(field, filename, content_type, content)
+        described = json.dumps([field, filename, content_type, upload.sha256])
+        upload.id = sha256(described.encode()).hexdigest()
+        uploads.append(upload)
+    return uploads
+
+
+def described_uploads(uploads: Sequence[Upload]) -> list[dict[str, str]]:
+    """Return uploaded files as the `samples` of a RecordSeed, without those that were evicted."""
+    return [
+        {
+            "field": upload.name,
+            "filename": upload.filename,
+            "content_type": upload.content_type,
+            "content": encodebytes(upload.content).decode(),
+        }
+        for upload in uploads
+        if upload.content is not None
+    ]
 
 
 def read_time(pointer: str, text: str) -> float:

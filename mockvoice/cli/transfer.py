@@ -40,10 +40,12 @@ def export(control: Control, options: argparse.Namespace) -> None:
     """Write a sandbox as a configuration file: voices, accounts, faults, clock, seed and settings.
 
     `mockvoice import` and `mockvoice serve --config` load it. API keys and other secrets are masked
-    unless --with-keys is given. The journal, uploaded files and the counts of faults are left out.
+    unless --with-keys is given. Uploaded files are left out unless --with-samples is given; the
+    journal and the counts of faults always are.
     """
-    keys = "true" if options.with_keys else None
-    write_output(options.output, control.request("GET", "/export", keys=keys))
+    flags = {"keys": options.with_keys, "samples": options.with_samples}
+    query = {name: "true" for name, is_given in flags.items() if is_given}
+    write_output(options.output, control.request("GET", "/export", **query))
 
 
 def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +55,9 @@ def _add_export_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--with-keys", action="store_true", help="write API keys and other secrets as they are"
+    )
+    parser.add_argument(
+        "--with-samples", action="store_true", help="write the uploaded files of voices, in base64"
     )
 
 

@@ -225,14 +225,15 @@ def _violations(
     """Yield violations of the schema, then values that no provider can use."""
     violations = file_schema.violations(content, "file")
     yield from map(_without_secret, violations)
-    broken = {violation.pointer for violation in violations}
+    # Up to the member of an item: /voices/0/samples
+    broken = {"/".join(violation.pointer.split("/")[:4]) for violation in violations}
     if isinstance(content, dict) and not any(at.startswith("/clock") for at in broken):
         for name, text in content.get("clock", {}).items():
             yield from _rejected(partial(read_time, f"/clock/{name}", text))
     for i, fault in enumerate(_list(content, "faults")):
         yield from fault_violations(control, providers, fault, "file", f"/faults/{i}")
     for i, voice in enumerate(_list(content, "voices")):
-        members = ("provider", "collection", "id", "account", "created_at", "data")
+        members = ("provider", "collection", "id", "account", "created_at", "data", "samples")
         if not broken.intersection([f"/voices/{i}", *(f"/voices/{i}/{name}" for name in members)]):
             make = partial(make_records, providers, voice, Ids("", "", 0), 0.0)
             for violation in _rejected(make):

@@ -11,7 +11,7 @@ from ..config.file import content_violations
 from ..errors import ValidationFailed
 from ..provider import Provider, Response
 from ..redact import mask_key, redact, redact_fault
-from ..seeding import make_all
+from ..seeding import described_uploads, make_all, seeded_uploads
 from ..state.accounts import EVERY_KEY, Account
 from ..state.clock import parse_time, timestamp
 from ..state.ids import Ids
@@ -25,6 +25,7 @@ from .voices import current_records
 
 _SETTINGS = ("seed", "audio", "limits", "keys", "edition")
 _REAL = 1.0  # seconds from real time up to which a clock is considered unchanged
+_EVICTED = "# {} of its samples are missing: they were evicted to stay within upload_cache_mb.\n"
 _MASKED = "# API keys and other secrets are masked. Export with --with-keys to keep them.\n"
 
 
@@ -32,20 +33,26 @@ _MASKED = "# API keys and other secrets are masked. Export with --with-keys to k
 
 
 async def export_sandbox(ctx: ControlContext) -> Response:
-    with_keys: bool = ctx.parameters["keys"]
+    with_keys, with_samples = ctx.parameters["keys"], ctx.parameters["samples"]
     settings = await ctx.store.get_settings(ctx.sandbox)
     _, rules = await ctx.store.list_rules(ctx.sandbox)
+    voices, evicted = [], 0
+    for record in await current_records(ctx):
+        voice = _seed(ctx, record, with_keys=with_keys)
+        uploads = await ctx.mock.get_uploads(ctx.sandbox, record.uploads) if with_samples else ()
+        samples = described_uploads(uploads)
+        voices.append({**voice, "samples": samples} if samples else voice)
+        evicted += len(uploads) - len(samples)
     content = {
         **{name: getattr(settings, name) for name in _SETTINGS},
         "clock": await _clock(ctx),
         "accounts": await _accounts(ctx, is_listed=settings.keys == "listed", with_keys=with_keys),
-        "voices": [
-            _seed(ctx, record, with_keys=with_keys) for record in await current_records(ctx)
-        ],
+        "voices": voices,
         "faults": [{**rule.data} if with_keys else redact_fault(rule.data) for rule in rules],
     }
     name = f"sandbox {ctx.sandbox}" if ctx.sandbox else "the default sandbox"
-    head = f"# Exported from {name} of mockvoice {__version__}.\n" + ("" if with_keys else _MASKED)
+    head = f"# Exported from {name} of mockvoice {__version__}.\n"
+    head += ("" if with_keys else _MASKED) + (_EVICTED.format(evicted) if evicted else "")
     text = to_yaml(_escaped({k: value for k, value in content.items() if value not in ({}, [])}))
     return Response((head + text).encode(), media_type="application/yaml")
 
@@ -175,4 +182,5 @@ async def _import_voices(
     now = (await ctx.store.get_clock(ctx.sandbox)).now
     # The ids that the records of a configuration file get.
     records = make_all(providers, voices, Ids(seed, "configured", 0), now, ctx.sample_url)
-    await ctx.store.put_records(ctx.sandbox, records)
+    uploads = [upload for voice in voices for upload in seeded_uploads(voice)]
+    await ctx.store.put_records(ctx.sandbox, records, uploads)

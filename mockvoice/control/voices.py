@@ -6,7 +6,7 @@ from ..errors import ValidationFailed
 from ..faults.validation import target_violations
 from ..provider import with_sample
 from ..redact import mask_key, redact
-from ..seeding import make_records
+from ..seeding import make_records, seeded_uploads
 from ..state.clock import timestamp
 from ..state.ids import Ids
 from ..state.records import EVERY_ACCOUNT, Record
@@ -58,7 +58,7 @@ async def add_voice(ctx: ControlContext) -> JSON:
     ids = Ids(seed, "seeded", await store.next_count(sandbox, "seeded"))
     now = (await store.get_clock(sandbox)).now
     records = make_records(ctx.providers, ctx.fields, ids, now, ctx.sample_url)
-    stored = await store.put_records(sandbox, records)
+    stored = await store.put_records(sandbox, records, seeded_uploads(ctx.fields))
     return await _record_json(ctx, stored[-1])  # preceded by the records it depends on
 
 
@@ -69,7 +69,7 @@ async def clear_voices(ctx: ControlContext) -> None:
 async def _record_json(ctx: ControlContext, record: Record) -> JSON:
     """Return a record with secrets masked."""
     account = record.account
-    uploads = await ctx.store.get_uploads(ctx.sandbox, record.uploads)
+    uploads = await ctx.mock.get_uploads(ctx.sandbox, record.uploads)
     return {
         "provider": record.provider,
         "collection": record.collection,

@@ -405,9 +405,14 @@ class MemoryStore:
         records = self._sandbox(sandbox).records
         return [*records], records.evicted
 
-    async def put_records(self, sandbox: str, records: Sequence[Record]) -> Sequence[Record]:
-        """Store records, and return them as they are stored."""
-        return [self._put_record(self._sandbox(sandbox), record) for record in records]
+    async def put_records(
+        self, sandbox: str, records: Sequence[Record], uploads: Sequence[Upload] = ()
+    ) -> Sequence[Record]:
+        """Store records with the files that they refer to; return them as they are stored."""
+        stored = [self._put_record(self._sandbox(sandbox), record) for record in records]
+        for upload in uploads:
+            self._uploads.put(upload)
+        return stored
 
     async def clear_records(self, sandbox: str) -> None:
         """Delete all records; presets are back."""

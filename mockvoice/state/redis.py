@@ -172,9 +172,6 @@ class RedisStore:
         """Apply all changes of a request and complete its journal entry, or neither."""
         data: list[str] = []  # of the records in the changes
         changes = [_change_json(commit, change, data) for change in commit.changes]
-        files: list[Argument] = []
-        for upload in commit.uploads:
-            files += [upload.id, describe_upload(upload), upload.data]
         token = _token(commit.sandbox, commit.epochs[0], commit.entry.number)
         account = await self._end(
             "commit",
@@ -189,8 +186,7 @@ class RedisStore:
             "" if commit.retry_at is None else repr(commit.retry_at),
             *_entry_arguments(commit.entry),
             dump(changes) if changes else "",
-            len(commit.uploads),
-            *files,
+            *_upload_arguments(commit.uploads),
             *data,
         )
         if account is None:
@@ -273,11 +269,14 @@ class RedisStore:
         records, evicted = await self._client.run("all_records", sandbox)
         return [_record(found) for found in records], evicted
 
-    async def put_records(self, sandbox: str, records: Sequence[Record]) -> Sequence[Record]:
-        """Store records, and return them as they are stored."""
-        described = [_record_json(record) for record in records]
+    async def put_records(
+        self, sandbox: str, records: Sequence[Record], uploads: Sequence[Upload] = ()
+    ) -> Sequence[Record]:
+        """Store records with the files that they refer to; return them as they are stored."""
+        described = dump([_record_json(record) for record in records])
         data = [encode_record(record) for record in records]
-        stored = await self._client.run("put_records", sandbox, dump(described), *data)
+        files = _upload_arguments(uploads)
+        stored = await self._client.run("put_records", sandbox, described, *files, *data)
         return [
             record._replace(number=number, revision=revision)
             for record, (number, revision) in zip(records, stored, strict=True)
@@ -597,6 +596,14 @@ def _entry_arguments(entry: JournalEntry) -> tuple[Argument, ...]:
         encode_entry(entry),
         dump(entry.uploads) if entry.uploads else "",
     )
+
+
+def _upload_arguments(uploads: Sequence[Upload]) -> list[Argument]:
+    """Return the number of files, then three arguments for each."""
+    arguments: list[Argument] = [len(uploads)]
+    for upload in uploads:
+        arguments += [upload.id, describe_upload(upload), upload.data]
+    return arguments
 
 
 # --- records -------------------------------------------------------------------------------------

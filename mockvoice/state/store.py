@@ -293,8 +293,10 @@ class Store(Protocol):
     async def all_records(self, sandbox: str) -> tuple[Sequence[Record], int]:
         """Return all stored records, oldest first, and the number of evicted ones."""
 
-    async def put_records(self, sandbox: str, records: Sequence[Record]) -> Sequence[Record]:
-        """Store records, and return them as they are stored."""
+    async def put_records(
+        self, sandbox: str, records: Sequence[Record], uploads: Sequence[Upload] = ()
+    ) -> Sequence[Record]:
+        """Store records with the files that they refer to; return them as they are stored."""
 
     async def clear_records(self, sandbox: str) -> None:
         """Delete all records; presets are back."""

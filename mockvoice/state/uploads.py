@@ -110,9 +110,9 @@ class UploadCache:
                 self.bytes -= self._sizes.pop(id, 0)
 
     def put(self, upload: Upload) -> None:
-        """Store a file that is referred to."""
+        """Store a file that is referred to, unless it is there."""
         id = upload.id
-        if id not in self._references or id in self._uploads:
+        if id not in self._references or id in self._sizes:
             return
         self._uploads[id] = upload
         self._sizes[id] = upload.size

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -163,6 +165,80 @@ def test_secrets_are_masked_by_default(box: Box) -> None:
     assert file["voices"][0]["account"] == masked
     assert file["faults"][0]["match"]["account"] == mask_key("key_fault_1")
     assert imported(box, text)["voices"] == 6
+
+
+def sample_of(box: Box, id: str, key: dict[str, str] = BEARER) -> bytes:
+    response = box.http.get(f"/telnyx/v2/voice_clones/{id}/sample", headers=key)
+    assert response.status_code == 200, response.text
+    return response.content
+
+
+def test_samples_are_exported_and_imported(serve: Serve, tmp_path: Path) -> None:
+    with Box(serve(), "first") as first, Box(serve(), "second") as second:
+        fill(first)
+        first.control.delete("/faults")
+        (clone,) = first.voices(collection="voice_clones")
+        assert [file["sha256"] for file in clone["uploads"]] == [hashlib.sha256(WAV).hexdigest()]
+        text = first.control.get("/export", params={"keys": True, "samples": True}).text
+        imported(second, text)
+        assert sample_of(second, clone["id"]) == WAV
+        for voices in (first.voices(), second.voices()):
+            assert [len(voice["uploads"]) for voice in voices] == [1, 0, 0, 1, 1, 0]
+        again = second.control.get("/export", params={"keys": True, "samples": True}).text
+        assert again.replace("second", "first") == text
+        assert "samples:" not in exported(second)
+    (tmp_path / "mockvoice.yaml").write_text(text, encoding="utf-8")
+    with serving("--config", str(tmp_path / "mockvoice.yaml")) as (_, url):
+        served = httpx.get(f"{url}/telnyx/v2/voice_clones/{clone['id']}/sample", headers=BEARER)
+        assert served.content == WAV
+        assert content(httpx.get(f"{url}/__mockvoice/export?keys=1&samples=true").text)
+
+
+def test_evicted_samples_are_counted_in_the_export(serve: Serve) -> None:
+    with Box(serve(upload_cache_mb=1), "box") as box:
+        for _ in range(3):
+            form = {"name": "large", "language": "en"}
+            box.http.post("/telnyx/v2/voice_clones/from_upload", headers=BEARER, data=form,
+                          files={"audio_file": encoded("wav", 9.0)})  # fmt: skip
+        text = box.control.get("/export", params={"samples": True}).text
+        present = [voice for voice in content(text)["voices"] if "samples" in voice]
+        assert 0 < len(present) < 3
+        assert f"# {3 - len(present)} of its samples are missing" in text
+
+
+def test_seeded_record_has_samples_until_it_is_deleted(box: Box) -> None:
+    sample = {"filename": "me.wav", "content": base64.b64encode(WAV).decode()}
+    seed = {"provider": "telnyx", "data": {"name": "n"}, "samples": [sample]}
+    voice = box.control.post("/voices", json=seed).json()
+    assert [(file["filename"], file["format"]) for file in voice["uploads"]] == [("me.wav", "wav")]
+    assert sample_of(box, voice["id"]) == WAV
+    renamed = box.http.patch(f"/telnyx/v2/voice_clones/{voice['id']}", headers=BEARER,
+                             json={"name": "renamed"})  # fmt: skip
+    assert renamed.status_code == 200
+    assert sample_of(box, voice["id"]) == WAV
+    assert box.control.delete("/voices").status_code == 204
+    again = box.control.post("/voices", json=seed).json()
+    assert sample_of(box, again["id"]) == WAV
+
+
+def test_changed_record_of_the_settings_keeps_its_samples(serve: Serve) -> None:
+    sample = {"content": base64.encodebytes(WAV).decode()}
+    voice = {"provider": "telnyx", "data": {"name": "n"}, "samples": [sample]}
+    with Box(serve(voices=[voice]), "box") as box:
+        (clone,) = box.voices(collection="voice_clones")
+        path = f"/telnyx/v2/voice_clones/{clone['id']}"
+        renamed = box.http.patch(path, headers=BEARER, json={"name": "renamed"})
+        assert renamed.json()["data"]["name"] == "renamed"
+        assert sample_of(box, clone["id"]) == WAV
+
+
+def test_sample_that_is_not_base64_is_rejected(box: Box) -> None:
+    seed = {"provider": "retell", "samples": [{"content": "YWJj"}, {"content": "<wav>"}]}
+    response = box.control.post("/voices", json=seed)
+    assert response.status_code == 400
+    assert "samples.1.content must be base64 (RFC 4648)" in response.json()["detail"]
+    response = box.control.post("/import", json={"voices": [seed]})
+    assert "voices.0.samples.1.content must be base64" in response.json()["detail"]
 
 
 def test_counts_of_faults_are_not_exported(box: Box) -> None:

@@ -121,7 +121,7 @@ class Uploads(RuleBasedStateMachine):
     @rule(id=IDS, size=st.integers(0, 12))
     def put(self, id: str, size: int) -> None:
         self.cache.put(make_upload(id, size))
-        if self.references.get(id) and id not in self.sizes:
+        if self.references.get(id) and id not in self.in_memory:
             self.sizes[id] = self.in_memory[id] = size
             while sum(self.in_memory.values()) > self.capacity and len(self.in_memory) > 1:
                 del self.in_memory[next(iter(self.in_memory))]

@@ -83,10 +83,7 @@ if epochs[1] == requests_epoch then
   put_entry(number, entry, entry_files, counted_as, is_error, finished)
 end
 cover(covered)
-for i = 0, files - 1 do
-  local first = FIRST_FILE + 3 * i
-  put_upload(ARGV[first], ARGV[first + 1], ARGV[first + 2])
-end
+put_uploads(FIRST_FILE, files)
 if account and retry_at ~= '' then
   local retries = redis.call('HGET', key('accounts'), 'retry ' .. id)
   retries = retries and cmsgpack.unpack(retries) or {}

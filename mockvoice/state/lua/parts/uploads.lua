@@ -22,8 +22,8 @@ end
 local function put_upload(id, about, content)
   local uploads, contents = key('uploads'), key('contents')
   if redis.call('HEXISTS', key('references'), id) == 0 then return end
-  if redis.call('HSETNX', uploads, 'about ' .. id, about) == 0 then return end
-  redis.call('HSET', uploads, 'content ' .. id, content)
+  if redis.call('HSETNX', uploads, 'content ' .. id, content) == 0 then return end
+  redis.call('HSET', uploads, 'about ' .. id, about)
   redis.call('ZADD', contents, redis.call('HINCRBY', META, 'upload', 1), id)
   local bytes = redis.call('HINCRBY', META, 'upload_bytes', #content)
   while bytes > UPLOAD_BYTES and redis.call('ZCARD', contents) > 1 do
@@ -32,4 +32,9 @@ local function put_upload(id, about, content)
     redis.call('HDEL', uploads, 'content ' .. oldest)
     bytes = redis.call('HINCRBY', META, 'upload_bytes', 0 - size)
   end
+end
+
+-- Store files from the arguments: id, description and content of each.
+local function put_uploads(first, count)
+  for i = first, first + 3 * (count - 1), 3 do put_upload(ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
 end
