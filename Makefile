@@ -81,8 +81,8 @@ mutants: $(VENV)/dev      ## change a random sample of the code; print the chang
 nightly: image-test bench node languages fuzz  ## run everything that takes too long for every push
 
 lock: $(VENV)/dev         ## write the lock files from pyproject.toml
-	$(LOCK) pyproject.toml --extra tls --group dev --output-file dev.lock
-	$(LOCK) pyproject.toml --extra redis --extra tls --constraint dev.lock --output-file image.lock
+	$(LOCK) pyproject.toml --extra tls --extra upstream --group dev --output-file dev.lock
+	$(LOCK) pyproject.toml --extra redis --extra tls --extra upstream --constraint dev.lock --output-file image.lock
 	$(LOCK) --group build --constraint dev.lock --output-file build.lock
 	$(LOCK) --group old-sdks --output-file $(OLD_SDKS)
 	$(LOCK) --group schemathesis --output-file $(SCHEMATHESIS)

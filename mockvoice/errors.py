@@ -21,6 +21,8 @@ Problem                   statuses: the first one that the operation documents i
 ├── InjectedError         any            injected by a fault
 ├── InternalError         500            a defect of the mock
 ├── UnknownHost           502            a proxy or TLS request to a host that is not served
+├── UpstreamFailed        502            a live service cannot be reached, or breaks off
+│   └── UpstreamTimeout   504            a live service does not respond in time
 ├── TunneledHost          200            no problem: a proxy request that is passed on to its host
 └── TLSUnavailable        501            the packages for TLS are not installed
 """
@@ -28,6 +30,7 @@ Problem                   statuses: the first one that the operation documents i
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from .text import escape, unescape
@@ -265,6 +268,28 @@ class UnknownHost(Problem):
     """A proxy or TLS request is for a host that the mock does not serve."""
 
     statuses = (502,)
+
+
+class UpstreamFailed(Problem):
+    """A live service at a URL cannot be reached, or breaks off its response.
+
+    The response is a problem document (RFC 9457) in place of an error of the provider.
+    """
+
+    statuses = (502,)
+
+    def __init__(self, detail: str, upstream: str, *, hint: str = "") -> None:
+        status = self.statuses[0]
+        body = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+        body = {**body, "upstream": upstream, **({"hint": hint} if hint else {})}
+        headers = {"content-type": "application/problem+json"}
+        super().__init__(detail, headers=headers, hint=hint, body=body)
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """A live service does not respond in time."""
+
+    statuses = (504,)
 
 
 class TunneledHost(Problem):

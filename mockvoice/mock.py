@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .config.settings import Settings
 from .errors import StoreUnavailable
@@ -25,6 +25,9 @@ from .state.records import Record
 from .state.store import Store
 from .state.uploads import Upload
 from .text import did_you_mean
+
+if TYPE_CHECKING:
+    from .upstream.forward import Forwarder
 
 _CACHED = 256  # sandboxes whose fault rules, records and editions are remembered
 
@@ -52,6 +55,15 @@ def open_store(settings: Settings) -> Store:
     return store
 
 
+def _open_upstream(settings: Settings) -> Forwarder | None:
+    """Return what forwards requests to live services; None, the default, if nothing does."""
+    if not settings.upstream:
+        return None
+    from .upstream.forward import Forwarder  # few servers forward requests
+
+    return Forwarder(settings)
+
+
 class Mock:
     """The settings, contracts, providers and state of one server."""
 
@@ -67,6 +79,7 @@ class Mock:
         self.store: Store = store or open_store(settings)
         self.control = control_document()
         self.log = access_log(settings.log)
+        self.upstream = _open_upstream(settings)
         self.retry_lock = asyncio.Lock()
         self.ca = CertificateAuthority(settings.tls_ca_cert, settings.tls_ca_key)
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
@@ -180,8 +193,8 @@ class Mock:
 
 
 def _check_names(settings: Settings, served: Mapping[str, Provider]) -> None:
-    """Raise ContractError for an edition or a contract of something that is not served."""
-    for setting in ("edition", "contracts"):
+    """Raise ContractError for a setting of a provider that is not served."""
+    for setting in ("edition", "contracts", "upstream"):
         for name in getattr(settings, setting):
             if name not in served:
                 hint = did_you_mean(name, served) or f"available: {', '.join(served)}"

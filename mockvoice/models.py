@@ -180,7 +180,8 @@ class RecordedRequest(_Model):
     `status` and `response` are None if no response was sent. `attempt` counts from 1 and is None
     for clients that do not send a retry count. `early` is the seconds before Retry-After elapsed,
     `client_closed` the seconds after which the client ended the connection; None if it did not.
-    `custom` is True if a fault of kind `reply` made or edited the response.
+    `custom` is True if a fault of kind `reply` made or edited the response. `upstream` is the URL
+    of the live service to which the request was forwarded, "" if it was not.
     """
 
     id: str
@@ -207,6 +208,7 @@ class RecordedRequest(_Model):
     client_closed: float | None
     internal_error: str
     custom: bool
+    upstream: str
 
     @property
     def is_violation(self) -> bool:

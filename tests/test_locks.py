@@ -17,8 +17,8 @@ EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 GROUPS = PYPROJECT["dependency-groups"]
 LOCKS = {
     "build.lock": GROUPS["build"],
-    "dev.lock": RUN + EXTRAS["tls"] + GROUPS["dev"],
-    "image.lock": RUN + EXTRAS["redis"] + EXTRAS["tls"],
+    "dev.lock": RUN + EXTRAS["tls"] + EXTRAS["upstream"] + GROUPS["dev"],
+    "image.lock": RUN + EXTRAS["redis"] + EXTRAS["tls"] + EXTRAS["upstream"],
     "tests/sdk/old_editions.lock": GROUPS["old-sdks"],
     "tests/fuzz/schemathesis.lock": GROUPS["schemathesis"],
 }

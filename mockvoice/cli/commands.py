@@ -7,12 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import Field
 from functools import wraps
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..config.settings import file_in_use, flag, is_pairs, load, pair, table, variable
+from ..config.settings import file_in_use, flag, load, pair, table, variable
 
 if TYPE_CHECKING:
     from ..client.control import Control
@@ -90,7 +91,7 @@ def add_provider_argument(parser: argparse.ArgumentParser) -> None:
 
 def add_contract_arguments(parser: argparse.ArgumentParser) -> None:
     """Add `--edition` and `--contract`, which `serve` has as settings."""
-    for setting in filter(is_pairs, table()):
+    for setting in _contract_settings():
         parser.add_argument(
             flag(setting),
             dest=setting.name,
@@ -100,6 +101,11 @@ def add_contract_arguments(parser: argparse.ArgumentParser) -> None:
             default=argparse.SUPPRESS,
             help=f"{setting.metadata['help']} ({variable(setting)})",
         )
+
+
+def _contract_settings() -> list[Field[Any]]:
+    """Return the settings that select contracts."""
+    return [setting for setting in table() if setting.name in ("edition", "contracts")]
 
 
 def name_and_value(text: str) -> tuple[str, str]:
@@ -147,7 +153,7 @@ def selected_providers(options: argparse.Namespace) -> list[Provider]:
     """
     from ..mock import Mock
 
-    names = [setting.name for setting in table() if is_pairs(setting) and setting.name in options]
+    names = [setting.name for setting in _contract_settings() if setting.name in options]
     settings = load({name: getattr(options, name) for name in names})
     return [*Mock(settings, providers(options)).providers.values()]
 

@@ -177,6 +177,7 @@ def _shapes(providers: Mapping[str, Provider], words: Node) -> Mapping[str, Node
         "hosts": by_provider(dict.fromkeys([*providers, "mockvoice"], hosts)),
         "edition": by_provider(editions),
         "contracts": by_provider(dict.fromkeys(providers, path)),
+        "upstream": by_provider(dict.fromkeys(providers, path)),
         "max_file_mb": by_provider(dict.fromkeys(providers, megabytes)),
         "clock": words["InitialClock"],
         "accounts": by_provider(accounts),
@@ -230,6 +231,8 @@ def _violations(
     if isinstance(content, dict) and not any(at.startswith("/clock") for at in broken):
         for name, text in content.get("clock", {}).items():
             yield from _rejected(partial(read_time, f"/clock/{name}", text))
+    if isinstance(content, dict) and isinstance(content.get("upstream"), dict):
+        yield from _unusable_upstreams(content["upstream"], broken)
     for i, fault in enumerate(_list(content, "faults")):
         yield from fault_violations(control, providers, fault, "file", f"/faults/{i}")
     for i, voice in enumerate(_list(content, "voices")):
@@ -238,6 +241,16 @@ def _violations(
             make = partial(make_records, providers, voice, Ids("", "", 0), 0.0)
             for violation in _rejected(make):
                 yield violation._replace(pointer=f"/voices/{i}{violation.pointer}")
+
+
+def _unusable_upstreams(urls: Mapping[str, Any], broken: set[str]) -> Iterator[Violation]:
+    """Yield a violation for each URL that satisfies the schema and cannot be used."""
+    from ..upstream.forward import url_problem  # here: few files have an upstream
+
+    for name, url in urls.items():
+        pointer = f"/upstream/{escape(name)}"
+        if pointer not in broken and (message := url_problem(url)):
+            yield Violation("file", pointer, "format", message)
 
 
 def _list(content: JSON, name: str) -> Sequence[JSON]:

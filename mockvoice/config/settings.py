@@ -181,6 +181,14 @@ class Settings:
         False,
         "allow unknown_hosts: tunnel on an address that other machines can reach",
     )
+    upstream_ca: str = _setting(
+        "",
+        "PEM file with the CAs that may sign the certificates of upstreams; by default those of"
+        " SSL_CERT_FILE, else those of the system",
+    )
+    upstream_timeout: int = _setting(
+        60, "seconds to wait for the response of an upstream, and for each part of it", min_value=1
+    )
     hosts: Mapping[str, Sequence[str]] = _setting(
         {},
         "more host names of a provider, or of the mock itself, in proxy and TLS requests:"
@@ -193,6 +201,12 @@ class Settings:
         {},
         "OpenAPI document that replaces the contract of a provider: {telnyx: telnyx.json}",
         flag="contract",
+    )
+    upstream: Mapping[str, str] = _setting(
+        {},
+        "URL of the live service to which the requests of a provider are forwarded:"
+        " {telnyx: https://api.telnyx.com/v2}",
+        flag="upstream",
     )
     max_file_mb: Mapping[str, float] = _setting(
         {}, "maximum file size of a provider in MB, replaces the documented one: {telnyx: 2}"

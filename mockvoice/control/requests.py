@@ -165,6 +165,7 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
         "client_closed": entry.client_closed,
         "internal_error": entry.internal_error,
         "custom": entry.custom,
+        "upstream": entry.upstream,
     }
     return entry.redactor().redact(recorded)
 

@@ -44,7 +44,10 @@ _quiet.propagate = False
 
 @dataclass(slots=True, eq=False)
 class Body:
-    """The body of a request: the `parts` of a form in their order, else `data`."""
+    """The body of a request: the `parts` of a form in their order, else `data`.
+
+    `raw` has the bytes as they arrived; None if nobody asked for them, or if they are too many.
+    """
 
     media_type: str = ""
     size: int = 0
@@ -53,6 +56,7 @@ class Body:
     problem: Problem | None = None
     complete: bool = True
     ended: bool = False
+    raw: list[bytes] | None = None
 
     @property
     def empty(self) -> bool:
@@ -150,15 +154,20 @@ def _is_deeper(value: JSON, levels: int) -> bool:
 
 
 async def read_body(
-    receive: Receive, content_type: str, max_bytes: int, max_json_bytes: int
+    receive: Receive,
+    content_type: str,
+    max_bytes: int,
+    max_json_bytes: int,
+    *,
+    keep_raw: bool = False,
 ) -> Body:
     """Receive a whole body, and keep no more of it than the limits allow.
 
     `max_bytes` limits a multipart body, `max_json_bytes` every other one and the text fields of a
-    multipart body.
+    multipart body. With `keep_raw` the bytes are kept as well.
     """
     media_type, options = _options(content_type.encode("latin-1"))
-    body = Body(media_type)
+    body = Body(media_type, raw=[] if keep_raw else None)
     setting = "max_body_mb"
     if media_type != "multipart/form-data" and max_json_bytes < max_bytes:
         setting, max_bytes = "max_json_mb", max_json_bytes
@@ -174,6 +183,7 @@ async def read_body(
             return body
         chunk, more = message.get("body", b""), message.get("more_body", False)
         body.size += len(chunk)
+        _keep(body, chunk, max_bytes)
         if body.problem is None:
             try:
                 if body.size > max_bytes:
@@ -186,6 +196,14 @@ async def read_body(
                 body.problem = problem
                 body.parts.clear()
     return body
+
+
+def _keep(body: Body, chunk: bytes, max_bytes: int) -> None:
+    """Keep the bytes as they arrive, if asked to, or none of them once they are too many."""
+    if body.raw is not None:
+        body.raw.append(chunk)
+        if body.size > max_bytes:
+            body.raw = None
 
 
 def _too_large(max_bytes: int, setting: str, subject: str = "the body has") -> PayloadTooLarge:

@@ -4,6 +4,7 @@
     read_body   the whole body, bounded, before anything is decided
     begin       account, clock, limits; a journal entry is reserved
     take        faults that fire; one that replaces the operation precedes everything below
+    fetch       the response of the live service, where there is an upstream
     respond     rate_limit -> authorize -> decode -> validate -> handle -> render
     edit        faults that act on the response
     commit      what the handler changed, and the journal entry, at once
@@ -44,6 +45,7 @@ from ..state.uploads import Upload
 from ..types import JSON
 from .body import Body, parse, read_body
 from .identify import NO_PROVIDER, RequestTarget, identify, path_hint
+from .live import Live, fetch
 from .origin import is_foreign
 from .params import Decoded, decode
 from .ratelimit import limit_rules, rate_limit, retry_at
@@ -77,6 +79,7 @@ class Outcome:
     response: RawResponse | None = None
     decoded: Decoded | None = None
     problem: Problem | None = None
+    live: Live | None = None
 
 
 async def handle_request(
@@ -100,6 +103,7 @@ async def handle_request(
         target.headers.get("content-type"),
         settings.max_body_mb * BYTES_PER_MB,
         settings.max_json_mb * BYTES_PER_MB,
+        keep_raw=mock.upstream is not None,
     )
     if not body.complete:
         transport.disconnected()
@@ -116,7 +120,10 @@ async def handle_request(
     faults, problem = await take_faults(mock, ctx, begin, body, problem)
     for fault in faults:
         await fault.before(transport)
-    attempt = partial(_attempt, mock, ctx, scope, body, faults, transport, started)
+    live = None
+    if mock.upstream:
+        live = await fetch(mock.upstream, ctx, scope, body, faults, problem, transport)
+    attempt = partial(_attempt, mock, ctx, scope, body, faults, live, transport, started)
     committed = await attempt(problem)
     if committed is None:
         async with mock.retry_lock:  # the requests of this process do not overtake each other again
@@ -133,12 +140,13 @@ async def _attempt(
     scope: Scope,
     body: Body,
     faults: Sequence[InjectedFault],
+    live: Live | None,
     transport: ResponseTransport,
     started: float,
     problem: Problem | None,
 ) -> tuple[Outcome, Commit] | None:
     """Respond and commit; None if another request has changed the state in the meantime."""
-    outcome = await respond(ctx, scope, body, faults, problem)
+    outcome = await respond(ctx, scope, body, faults, problem, live)
     entry = _journal_entry(ctx, scope, body, faults, outcome, transport, started)
     commit = _commit(ctx, entry, faults, outcome)
     conflict = await mock.store.commit(commit)
@@ -329,9 +337,10 @@ async def respond(
     body: Body,
     faults: Sequence[InjectedFault],
     problem: Problem | None,
+    live: Live | None = None,
 ) -> Outcome:
     """Return the response as the client is to see it."""
-    outcome = Outcome()
+    outcome = Outcome(live=live)
     if not body.complete:  # the client is gone
         return outcome
     try:
@@ -339,7 +348,8 @@ async def respond(
         if last and last.replaces:
             response = _replacement(ctx, last, problem)
         else:
-            response = await _execute(ctx, scope, body, outcome, problem)
+            execute = _execute_live if live else _execute
+            response = await execute(ctx, scope, body, outcome, problem)
             if last and last.responds:
                 response = _replacement(ctx, last, problem)
         for fault in faults:
@@ -352,7 +362,7 @@ async def respond(
     except Exception:  # noqa: BLE001 - the client is answered, and the error is recorded
         ctx.record_internal_error(traceback.format_exc())
         outcome.response = RawResponse(500, "text/plain", b"internal error of mockvoice", {})
-    outcome.response.headers = _headers(ctx, faults, outcome.response)
+    outcome.response.headers = _headers(ctx, faults, outcome.response, live)
     return outcome
 
 
@@ -362,6 +372,19 @@ def _replacement(ctx: RequestContext, fault: InjectedFault, problem: Problem | N
     if error is None and not ctx.operation.responses:
         error = problem
     return render_problem(ctx, error) if error else render_example(ctx)
+
+
+async def _execute_live(
+    ctx: RequestContext, scope: Scope, body: Body, outcome: Outcome, problem: Problem | None
+) -> RawResponse:
+    """Return the live response, or the problem in its place."""
+    live = outcome.live
+    assert live is not None  # noqa: S101 - the caller has checked it
+    if live.problem:
+        outcome.problem = live.problem
+        return render_problem(ctx, live.problem)
+    await _execute(ctx, scope, body, outcome, problem)
+    return live.raw()
 
 
 async def _execute(
@@ -439,12 +462,17 @@ async def _call(ctx: RequestContext, function: Handler) -> Any:
 
 
 def _headers(
-    ctx: RequestContext, faults: Sequence[InjectedFault], response: RawResponse
+    ctx: RequestContext,
+    faults: Sequence[InjectedFault],
+    response: RawResponse,
+    live: Live | None,
 ) -> dict[str, str]:
     """Return all headers of a response; those of a fault take precedence."""
-    headers = {"date": http_date(int(ctx.now)), **ctx.response_headers, **response.headers}
+    headers = response.headers
+    if live is None or live.problem:
+        headers = {"date": http_date(int(ctx.now)), **ctx.response_headers, **headers}
     if ctx.mock.settings.diagnostics:
-        headers["x-mockvoice-request"] = f"request_{ctx.begun.number}"
+        headers = {**headers, "x-mockvoice-request": f"request_{ctx.begun.number}"}
         if faults:
             headers["x-mockvoice-fault"] = ", ".join(fault.id for fault in faults)
     return headers
@@ -494,6 +522,7 @@ def _journal_entry(
         client_closed=transport.client_closed,
         internal_error=ctx.internal_error,
         edition=ctx.provider.edition,
+        upstream=outcome.live.upstream if outcome.live else "",
         custom=any(fault.is_custom for fault in faults),
     )
 
@@ -569,6 +598,8 @@ async def _send(
         entry = commit.entry
         if error or not commit.finished:
             entry = _finished(entry, transport, error, started)
+            if outcome.live:
+                entry = await outcome.live.finished(entry)
             with suppress(StoreUnavailable):  # logged by the store; the response is sent already
                 await mock.store.finish(commit, entry)
         if mock.log:

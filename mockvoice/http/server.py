@@ -107,6 +107,9 @@ class Server(uvicorn.Server):
         http: Literal["auto", "h11", "httptools"] = "auto",
     ) -> None:
         mock.ca.check()
+        if mock.upstream:
+            mock.upstream.check_loops(*listener.getsockname()[:2])
+            mock.upstream.keeps_connections = True
         app = App(mock)
         entry: Any = partial(EntryProtocol, mock, app.hosts, protocol(http))
         super().__init__(
@@ -193,6 +196,8 @@ class Server(uvicorn.Server):
 
         asyncio.get_running_loop().call_later(_GRACE, abort)
         await super().shutdown(sockets)
+        if self.mock.upstream:
+            await self.mock.upstream.close()
         await self.mock.store.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope, Send
+
+from ..errors import UpstreamFailed
 
 CONNECTION = "mockvoice.connection"  # the key of the Connection in a request's scope
 TARGET = "mockvoice.target"  # the key of a request target in absolute form
 _DRIP_PIECES = 20
 _PIECE_BYTES = 64 * 1024
+_Result = TypeVar("_Result")
 
 
 class ConnectionClosed(ConnectionResetError):
@@ -28,16 +31,20 @@ class RawResponse:
     """A response as it is sent; a body that is an iterator is streamed.
 
     `content_length` is the number of promised bytes where it differs from that of the body.
+    `repeated` has further values of headers.
     """
 
     status: int
     media_type: str
-    body: bytes | Iterator[bytes]
+    body: bytes | Iterator[bytes] | AsyncIterator[bytes]
     headers: dict[str, str] = field(default_factory=dict)
     content_length: int | None = None
+    repeated: Sequence[tuple[bytes, bytes]] = ()
 
     def whole(self) -> bytes:
-        """Return the body in one piece."""
+        """Return the body in one piece; faults are not asked about one that is on its way."""
+        if isinstance(self.body, AsyncIterator):
+            raise TypeError("the body is not read yet")
         return self.body if isinstance(self.body, bytes) else b"".join(self.body)
 
 
@@ -141,6 +148,9 @@ class ResponseTransport:
             finally:
                 self._connection.release()
             return
+        if isinstance(body, AsyncIterator):
+            await self._relay(response, body)
+            return
         await self._start(response, None)
         for piece in body:
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -161,6 +171,46 @@ class ResponseTransport:
         finally:
             connection.unsent = 0
 
+    async def _relay(self, response: RawResponse, pieces: AsyncIterator[bytes]) -> None:
+        """Send the pieces of a response from another server as they arrive.
+
+        The connection is closed if they break off, so that the client notices.
+        """
+        await self._start(response, response.content_length)
+        has_socket = self._connection.transport is not None
+        leaving = asyncio.ensure_future(self._wait_for_disconnect()) if has_socket else None
+        try:
+            async for piece in pieces:
+                if self.closed:
+                    return
+                await self._send_piece(piece)
+        except UpstreamFailed:
+            if leaving:
+                leaving.cancel()
+            await self.disconnect()
+        else:
+            await self._send({"type": "http.response.body", "body": b""})
+        finally:
+            self._connection.unsent = 0
+            if leaving:
+                leaving.cancel()
+
+    async def wait(self, work: Coroutine[Any, Any, _Result]) -> _Result | None:
+        """Return the result of some work; cancel it, and return None, if the client leaves."""
+        if self._connection.transport is None:
+            return await work
+        working = asyncio.ensure_future(work)
+        leaving = asyncio.ensure_future(self._wait_for_disconnect())
+        self._connection.waiting = True
+        try:
+            await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+            return await working if working.done() else None
+        finally:
+            self._connection.waiting = False
+            for task in (working, leaving):
+                task.cancel()
+            await asyncio.gather(working, leaving, return_exceptions=True)
+
     async def stream(self, response: RawResponse, pieces: AsyncIterator[bytes]) -> None:
         """Send the pieces of a response until they end or the client disconnects.
 
@@ -180,13 +230,16 @@ class ResponseTransport:
             connection.unsent = 0
 
     async def _send_pieces(self, pieces: AsyncIterator[bytes]) -> None:
-        connection = self._connection
         async for piece in pieces:
-            connection.unsent = len(piece)
-            connection.progress_at = asyncio.get_running_loop().time()
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-            connection.unsent = 0
+            await self._send_piece(piece)
         await self._send({"type": "http.response.body", "body": b""})
+
+    async def _send_piece(self, piece: bytes) -> None:
+        connection = self._connection
+        connection.unsent = len(piece)
+        connection.progress_at = asyncio.get_running_loop().time()
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        connection.unsent = 0
 
     async def drip(self, response: RawResponse, seconds: float) -> None:
         """Send a response with its body in small pieces over some seconds."""
@@ -250,9 +303,10 @@ class ResponseTransport:
     async def _start(self, response: RawResponse, length: int | None) -> None:
         self.started = True
         headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in response.headers.items()]
+        headers += response.repeated
         if response.media_type:
             headers.append((b"content-type", response.media_type.encode("latin-1")))
-        if length is not None and response.status != 204:
+        if length is not None and response.status not in (204, 304):
             headers.append((b"content-length", b"%d" % length))
         await self._send(
             {"type": "http.response.start", "status": response.status, "headers": headers}

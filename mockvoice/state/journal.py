@@ -29,7 +29,8 @@ class JournalEntry(NamedTuple):
     client that disconnected. `early` is the number of seconds before Retry-After elapsed,
     `client_closed` the number after which the client ended the connection. `edition` is that of
     the contract, "" where there is only one. A `custom` response is one that a fault made and
-    that need not satisfy the contract.
+    that need not satisfy the contract. `upstream` is the URL of the live service to which the
+    request was forwarded, "" if the mock responded.
     """
 
     number: int
@@ -59,6 +60,7 @@ class JournalEntry(NamedTuple):
     internal_error: str = ""
     edition: str = ""
     custom: bool = False
+    upstream: str = ""
 
     @property
     def id(self) -> str:
