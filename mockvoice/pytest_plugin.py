@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 # The fixtures import the rest, so that test runs that do not use them are not slowed down.
 
 MARKER = (
-    "mockvoice(seed=..., audio='any', limits='documented', keys='listed', edition={...},"
-    " faults=[502], strict=False, fail_on_violation=True): settings of this test's mockvoice"
-    " sandbox"
+    "mockvoice(seed=..., audio='any', limits='documented', keys='listed', retry_after='always',"
+    " edition={...}, faults=[502], strict=False, fail_on_violation=True): settings of this test's"
+    " mockvoice sandbox"
 )
-_ARGUMENTS = ("seed", "audio", "limits", "keys", "edition", "faults", "strict", "fail_on_violation")
+_SETTINGS = ("seed", "audio", "limits", "keys", "retry_after", "edition")
+_ARGUMENTS = (*_SETTINGS, "faults", "strict", "fail_on_violation")
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,8 +27,8 @@ CLOCK = "2024-01-01T00:00:00Z"
 
 @pytest.fixture
 def limited(box: Box) -> Box:
-    """Sandbox with documented limits and a frozen clock."""
-    box.control.post("/reset", json={"limits": "documented"})
+    """Sandbox with documented limits, Retry-After and a frozen clock."""
+    box.control.post("/reset", json={"limits": "documented", "retry_after": "always"})
     box.clock(freeze=CLOCK)
     return box
 
@@ -310,6 +311,7 @@ def test_account_limit_replaces_documented_limit(limited: Box) -> None:
     ],
 )
 def test_requests_limit_works_at_every_provider(box: Box, path: str, key: dict[str, str]) -> None:
+    box.control.post("/reset", json={"retry_after": "always"})
     box.clock(freeze=CLOCK)
     box.put(path.split("/")[1], "K", limits={"requests": {"max": 2, "per": 30}})
     responses = [box.http.get(path, headers=key) for _ in range(3)]
@@ -331,10 +333,8 @@ def test_telnyx_sends_rate_limit_headers(box: Box) -> None:
 
 
 def test_limit_of_zero_rejects_every_request(box: Box) -> None:
-    box.clock(freeze=CLOCK)
     box.put("retell", "K", limits={"requests": {"max": 0, "per": 7}})
-    refused = box.http.get(LIST, headers=BEARER)
-    assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
+    assert box.http.get(LIST, headers=BEARER).status_code == 429
 
 
 # --- concurrency ------------------------------------------------------------------------------
@@ -392,6 +392,53 @@ def test_closed_connections_free_concurrency(limited: Box) -> None:
 
 
 # --- Retry-After ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("/telnyx/v2/voice_clones", BEARER),
+        (LIST, BEARER),
+        ("/supertone/v1/credits", SUPERTONE),
+        ("/faseeh/api/v1/models", FASEEH),
+    ],
+)
+def test_rate_limit_has_no_retry_after_where_it_is_undocumented(
+    box: Box, path: str, key: dict[str, str]
+) -> None:
+    box.put(path.split("/")[1], "K", limits={"requests": {"max": 0, "per": 7}})
+    refused = box.http.get(path, headers=key)
+    assert refused.status_code == 429
+    assert "retry-after" not in refused.headers
+    box.control.post("/reset", json={"only": [], "retry_after": "always"})
+    assert box.http.get(path, headers=key).headers["retry-after"] == "7"
+    box.control.post("/reset", json={"only": [], "retry_after": "documented"})
+    assert "retry-after" not in box.http.get(path, headers=key).headers
+
+
+def test_rate_limit_has_retry_after_where_the_contract_documents_it(
+    serve: Serve, tmp_path: Path
+) -> None:
+    contract = tmp_path / "acme.yaml"
+    contract.write_text(
+        """
+openapi: 3.1.0
+info: {title: Acme, version: '1'}
+paths:
+  /ping:
+    get:
+      operationId: ping
+      responses:
+        '200': {description: Pong.}
+        '429':
+          description: Too many requests.
+          headers: {Retry-After: {schema: {type: integer}}}
+"""
+    )
+    account = {"acme": {"*": {"limits": {"requests": {"max": 0, "per": 7}}}}}
+    server = serve(providers=[Provider("acme", contract=contract)], accounts=account)
+    response = httpx.get(f"{server.url}/acme/ping")
+    assert (response.status_code, response.headers["retry-after"]) == (429, "7")
 
 
 def early(box: Box) -> list[float | None]:

@@ -27,6 +27,7 @@ _OF_SANDBOX = (
     "audio",
     "limits",
     "keys",
+    "retry_after",
     "edition",
     "clock",
     "accounts",

@@ -91,6 +91,13 @@ class Settings:
         "any",
         "listed",
     )
+    retry_after: str = _setting(
+        "documented",
+        "documented: a 429 has Retry-After only if the contract documents it; always: every 429 of"
+        " a rate limit has it",
+        "documented",
+        "always",
+    )
     pending_seconds: int = _setting(
         2,
         "seconds on the clock of a sandbox until a voice of an asynchronous model is ready",

@@ -38,7 +38,15 @@ def rate_limit(ctx: RequestContext) -> None:
             headers = ctx.provider.rate_headers(result.max, result.remaining, result.reset)
             ctx.response_headers |= headers
         if result.exceeded:
-            raise RateLimited(headers={"retry-after": str(math.ceil(result.wait))})
+            raise RateLimited(headers=_retry_after(ctx, result.wait))
+
+
+def _retry_after(ctx: RequestContext, seconds: float) -> Mapping[str, str]:
+    """Return the Retry-After header if the contract documents it or the setting asks for it."""
+    documented = ctx.operation.responses.get(429)
+    if ctx.begun.retry_after == "always" or (documented and "retry-after" in documented.headers):
+        return {"retry-after": str(math.ceil(seconds))}
+    return {}
 
 
 def retry_at(now: float, headers: Mapping[str, str]) -> float | None:

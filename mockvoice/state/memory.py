@@ -64,6 +64,7 @@ class _Sandbox:
         self.audio = settings.audio
         self.limits = settings.limits
         self.keys = settings.keys
+        self.retry_after = settings.retry_after
         self.editions: Mapping[str, str] = settings.edition
         self._versions = versions  # of rules and epochs: no two sandboxes have the same one
         self.epochs: Epochs = (0, 0, 0)
@@ -188,6 +189,7 @@ class MemoryStore:
             sandbox.rules_version,
             entry.retry_at.pop(begin.operation, None) if entry.retry_at else None,
             sandbox.keys,
+            sandbox.retry_after,
         )
 
     async def take_faults(
@@ -607,6 +609,7 @@ class MemoryStore:
         state.audio = settings.audio or state.audio
         state.limits = settings.limits or state.limits
         state.keys = settings.keys or state.keys
+        state.retry_after = settings.retry_after or state.retry_after
         if settings.edition:
             state.editions = {**state.editions, **settings.edition}
         if "requests" in parts:
@@ -631,7 +634,9 @@ class MemoryStore:
         """Return the settings of a sandbox."""
         state = self._sandbox(sandbox)
         seed = int(state.seed.partition("/")[0])
-        return SandboxSettings(seed, state.audio, state.limits, state.keys, state.editions)
+        return SandboxSettings(
+            seed, state.audio, state.limits, state.keys, state.retry_after, state.editions
+        )
 
     async def delete_sandbox(self, sandbox: str) -> bool:
         """Delete a sandbox with everything in it."""

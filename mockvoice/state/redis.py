@@ -126,7 +126,7 @@ class RedisStore:
         if len(reply) == 1:
             return WrongEdition(json.loads(reply[0]))
         requests, voices, accounts, number, ordinal, now, seed, started_at, audio = reply[:9]
-        rules_version, retry_at, account, results, keys = reply[9:]
+        rules_version, retry_at, account, results, keys, retry_after = reply[9:]
         begun = Begun(
             (int(requests), int(voices), int(accounts)),
             number,
@@ -140,6 +140,7 @@ class RedisStore:
             int(rules_version),
             _number(retry_at),
             keys.decode(),
+            retry_after.decode(),
         )
         self._running.add(_token(begin.sandbox, begun.epochs[0], number))
         return begun
@@ -465,7 +466,8 @@ class RedisStore:
         """Restore the initial state of parts of a sandbox."""
         seed = "" if settings.seed is None else f"{settings.seed}/"
         edition = dump(dict(settings.edition)) if settings.edition else ""
-        values = (seed, settings.audio or "", settings.limits or "", settings.keys or "", edition)
+        texts = (settings.audio, settings.limits, settings.keys, settings.retry_after)
+        values = (seed, edition, *(text or "" for text in texts))
         await self._client.run("reset", sandbox, dump([*parts]), *values)
 
     async def list_sandboxes(self) -> Sequence[str]:
@@ -481,9 +483,8 @@ class RedisStore:
     async def get_settings(self, sandbox: str) -> SandboxSettings:
         """Return the settings of a sandbox."""
         reply = await self._client.run("get_settings", sandbox)
-        seed, audio, limits, keys, editions = (text.decode() for text in reply)
-        number = int(seed.partition("/")[0])
-        return SandboxSettings(number, audio, limits, keys, json.loads(editions))
+        seed, editions, *texts = (text.decode() for text in reply)
+        return SandboxSettings(int(seed.partition("/")[0]), *texts, json.loads(editions))
 
     async def delete_sandbox(self, sandbox: str) -> bool:
         """Delete a sandbox with everything in it."""
@@ -504,6 +505,7 @@ def _constants(settings: Settings) -> Constants:
         "AUDIO": settings.audio,
         "LIMITS": settings.limits,
         "VALID_KEYS": settings.keys,
+        "RETRY_AFTER": settings.retry_after,
         "EDITIONS": dump(dict(settings.edition)),
         "FAULTS": dump([_rule_json(fault, configured=True) for fault in settings.faults]),
         "CLOCK_FREEZE": _seconds(settings.clock.get("freeze")),

@@ -23,7 +23,7 @@ from ..redact import redact_url
 
 log = logging.getLogger("mockvoice")
 
-SCHEMA = 2  # of the keys and values; two versions that differ in it cannot share a prefix
+SCHEMA = 3  # of the keys and values; two versions that differ in it cannot share a prefix
 TIMEOUT = 10.0  # seconds for one call, which may send a file of 64 MB
 _CONNECTIONS = 64  # of one process; more calls at the same time wait for one
 _MIN_VERSION = 7  # Valkey 8 reports the version of Redis that it is compatible with

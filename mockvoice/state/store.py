@@ -77,6 +77,7 @@ class Begun(NamedTuple):
     rules_version: int
     retry_at: float | None
     keys: str = "any"
+    retry_after: str = "documented"
 
 
 class PutRecord(NamedTuple):
@@ -161,6 +162,7 @@ class SandboxSettings(NamedTuple):
     audio: str | None = None
     limits: str | None = None
     keys: str | None = None
+    retry_after: str | None = None
     edition: Mapping[str, str] | None = None
 
 

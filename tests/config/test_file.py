@@ -338,6 +338,7 @@ seed: 7
 audio: any
 limits: off
 keys: any
+retry_after: documented
 pending_seconds: 2
 diagnostics: true
 max_body_mb: 1

@@ -101,6 +101,7 @@ def test_new_sandbox_exports_only_its_settings(box: Box) -> None:
         "audio": "strict",
         "limits": "off",
         "keys": "any",
+        "retry_after": "documented",
     }
 
 
@@ -351,6 +352,7 @@ STATES = st.fixed_dictionaries(
         "audio": st.sampled_from(["strict", "any"]),
         "limits": st.sampled_from(["off", "documented"]),
         "keys": st.sampled_from(["any", "listed"]),
+        "retry_after": st.sampled_from(["documented", "always"]),
         "clock": st.datetimes().map(
             lambda t: {"freeze": f"{t.replace(year=2024, microsecond=0).isoformat()}.5Z"}
         ),

@@ -1,6 +1,6 @@
 #!lua
 --! sandbox
--- Return the settings of a sandbox: seed, audio, limits, valid keys and editions.
+-- Return the settings of a sandbox: seed, editions, then the texts.
 open()
 touch()
-return redis.call('HMGET', META, 'seed', 'audio', 'limits', 'valid_keys', 'editions')
+return redis.call('HMGET', META, 'seed', 'editions', 'audio', 'limits', 'valid_keys', 'retry_after')

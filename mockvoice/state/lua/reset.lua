@@ -6,13 +6,14 @@ local parts = {}
 for _, part in ipairs(cjson.decode(ARGV[2])) do parts[part] = true end
 
 open()
-for i, name in ipairs({'seed', 'audio', 'limits', 'valid_keys'}) do
-  if ARGV[2 + i] ~= '' then redis.call('HSET', META, name, ARGV[2 + i]) end
-end
-if ARGV[7] ~= '' then
+if ARGV[3] ~= '' then redis.call('HSET', META, 'seed', ARGV[3]) end
+if ARGV[4] ~= '' then
   local editions = cjson.decode(redis.call('HGET', META, 'editions'))
-  for provider, edition in pairs(cjson.decode(ARGV[7])) do editions[provider] = edition end
+  for provider, edition in pairs(cjson.decode(ARGV[4])) do editions[provider] = edition end
   redis.call('HSET', META, 'editions', cjson.encode(editions))
+end
+for i, name in ipairs({'audio', 'limits', 'valid_keys', 'retry_after'}) do
+  if ARGV[4 + i] ~= '' then redis.call('HSET', META, name, ARGV[4 + i]) end
 end
 if parts.requests and parts.voices then  -- then nothing refers to files
   redis.call('UNLINK', key('entries'), key('records'), key('uploads'), key('contents'), key('references'))
