@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 MARKER = (
     "mockvoice(seed=..., audio='any', limits='documented', keys='listed', retry_after='always',"
-    " edition={...}, faults=[502], strict=False, fail_on_violation=True): settings of this test's"
-    " mockvoice sandbox"
+    " strict_fields=True, edition={...}, faults=[502], strict=False, fail_on_violation=True):"
+    " settings of this test's mockvoice sandbox"
 )
-_SETTINGS = ("seed", "audio", "limits", "keys", "retry_after", "edition")
+_SETTINGS = ("seed", "audio", "limits", "keys", "retry_after", "strict_fields", "edition")
 _ARGUMENTS = (*_SETTINGS, "faults", "strict", "fail_on_violation")
 
 

@@ -28,6 +28,7 @@ _OF_SANDBOX = (
     "limits",
     "keys",
     "retry_after",
+    "strict_fields",
     "edition",
     "clock",
     "accounts",

@@ -722,8 +722,8 @@ class Control(ControlScope):
     def reset(self, *only: Part, **settings: Any) -> None:
         """Restore the initial state, or parts: faults, requests, voices, accounts, clock, ids.
 
-        `seed`, `audio`, `limits`, `keys`, `retry_after` and `edition` change the settings of this
-        sandbox.
+        `seed`, `audio`, `limits`, `keys`, `retry_after`, `strict_fields` and `edition` change the
+        settings of this sandbox.
         """
         body = {**settings, **({"only": only} if only else {})}
         self._sandbox.request("POST", "/reset", body or None)

@@ -91,6 +91,11 @@ class Settings:
         "any",
         "listed",
     )
+    strict_fields: bool = _setting(
+        False,
+        "reject what real servers are reported to reject although no document says so, such as"
+        " parts named files[] at Retell",
+    )
     retry_after: str = _setting(
         "documented",
         "documented: a 429 has Retry-After only if the contract documents it; always: every 429 of"

@@ -159,7 +159,13 @@ async def _context(
 def _decode(ctx: ControlContext, scope: Scope, body: Body) -> None:
     """Set parameters and fields, or raise a Problem."""
     decoded = decode(ctx.operation, scope, ctx.headers, body)
-    validate(ctx.operation, decoded, strict_audio=False, max_bytes=lambda limit: limit)
+    validate(
+        ctx.operation,
+        decoded,
+        strict_audio=False,
+        strict_fields=False,
+        max_bytes=lambda limit: limit,
+    )
     defaults = decoded.media_type.defaults if decoded.media_type else {}
     ctx.parameters, ctx.fields = decoded.parameters, {**defaults, **decoded.fields}
     ctx.body = decoded.body

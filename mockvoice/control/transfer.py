@@ -23,7 +23,7 @@ from .context import ControlContext
 from .reset import check_editions
 from .voices import current_records
 
-_SETTINGS = ("seed", "audio", "limits", "keys", "retry_after", "edition")
+_SETTINGS = ("seed", "audio", "limits", "keys", "retry_after", "strict_fields", "edition")
 _REAL = 1.0  # seconds from real time up to which a clock is considered unchanged
 _EVICTED = "# {} of its samples are missing: they were evicted to stay within upload_cache_mb.\n"
 _MASKED = "# API keys and other secrets are masked. Export with --with-keys to keep them.\n"

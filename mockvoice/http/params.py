@@ -36,8 +36,18 @@ class Decoded:
     files: list[tuple[Field, Upload]] = field(default_factory=list)
 
 
-def decode(operation: Operation, scope: Scope, headers: Headers, body: Body) -> Decoded:
-    """Decode a request. Raises UnsupportedMediaType or MalformedBody."""
+def decode(
+    operation: Operation,
+    scope: Scope,
+    headers: Headers,
+    body: Body,
+    *,
+    strict_fields: bool = False,
+) -> Decoded:
+    """Decode a request. Raises UnsupportedMediaType or MalformedBody.
+
+    With `strict_fields`, the part `files[]` of a form is not taken for `files`.
+    """
     decoded = Decoded()
     if operation.parameters:
         decoded.parameters = _parameters(operation, scope, headers)
@@ -52,7 +62,7 @@ def decode(operation: Operation, scope: Scope, headers: Headers, body: Body) -> 
         raise _unsupported([*operation.bodies], body.media_type)
     decoded.media_type = media_type
     if media_type.media_type in FORMS:
-        _form(decoded, media_type, body)
+        _form(decoded, media_type, body, strict_fields=strict_fields)
         return decoded
     if not body.size:
         raise MalformedBody("the body is empty")
@@ -96,12 +106,12 @@ def _parameters(operation: Operation, scope: Scope, headers: Headers) -> dict[st
     return decoded
 
 
-def _form(decoded: Decoded, media_type: MediaType, body: Body) -> None:
+def _form(decoded: Decoded, media_type: MediaType, body: Body, *, strict_fields: bool) -> None:
     """Decode the parts of a form: repeated parts make a list, and `files[]` is `files`."""
     file_names = set()
     for part_name, part in body.parts:
         name, described = part_name, media_type.fields.get(part_name)
-        if described is None and part_name.endswith("[]"):
+        if described is None and part_name.endswith("[]") and not strict_fields:
             name = part_name[:-2]
             described = media_type.fields.get(name)
         value: Any = part

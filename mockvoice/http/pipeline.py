@@ -395,13 +395,14 @@ async def _execute(
         _reject(problem)
         rate_limit(ctx)
         await authorize(ctx)
-        outcome.decoded = decoded = decode(ctx.operation, scope, ctx.headers, body)
+        outcome.decoded = decoded = _decode(ctx, scope, body)
         ctx.parameters = Members("query", decoded.parameters)
         ctx.fields, ctx.body = Members("body", decoded.fields), decoded.body
         validate(
             ctx.operation,
             decoded,
             strict_audio=ctx.begun.audio == "strict",
+            strict_fields=ctx.begun.strict_fields,
             max_bytes=ctx.max_bytes,
         )
         return await handle(ctx, decoded)
@@ -427,6 +428,11 @@ def _reject(problem: Problem | None) -> None:
     """Raise the problem that was found before the body was read."""
     if problem:
         raise problem
+
+
+def _decode(ctx: RequestContext, scope: Scope, body: Body) -> Decoded:
+    strict = ctx.begun.strict_fields
+    return decode(ctx.operation, scope, ctx.headers, body, strict_fields=strict)
 
 
 async def authorize(ctx: RequestContext) -> None:
@@ -533,7 +539,7 @@ def _fields(
     """Return the members of the body without its files, decoded if the body can be."""
     if decoded is None:
         with suppress(Problem):
-            decoded = decode(ctx.operation, scope, ctx.headers, body)
+            decoded = _decode(ctx, scope, body)
     described = decoded and decoded.media_type
     fields = decoded.fields if decoded and described else body.members()
     if not ctx.uploads:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import InvalidAudio, InvalidPath, PayloadTooLarge, ValidationFailed, Violation
 from ..openapi.document import Field, FileConstraints, Operation, Parameter
@@ -15,7 +15,12 @@ MaxBytes = Callable[[int | None], int | None]  # of the documented limit of a fi
 
 
 def validate(
-    operation: Operation, decoded: Decoded, *, strict_audio: bool, max_bytes: MaxBytes
+    operation: Operation,
+    decoded: Decoded,
+    *,
+    strict_audio: bool,
+    strict_fields: bool,
+    max_bytes: MaxBytes,
 ) -> None:
     """Raise InvalidPath, ValidationFailed, PayloadTooLarge or InvalidAudio for a violation."""
     violations: list[Violation] = []
@@ -30,7 +35,7 @@ def validate(
         if field.file:
             _size(decoded, field, upload, field.file, max_bytes(field.file.max_bytes))
             if field.file.formats and strict_audio:
-                _audio(decoded, field, upload, field.file)
+                _audio(decoded, field, upload, field.file, strict_fields=strict_fields)
 
 
 def _parameter(parameter: Parameter, values: Mapping[str, JSON]) -> list[Violation]:
@@ -75,31 +80,36 @@ def _size(
         raise PayloadTooLarge("", violation)
 
 
-def _audio(decoded: Decoded, field: Field, upload: Upload, rule: FileConstraints) -> None:
-    problem = _audio_problem(upload, rule)
+def _audio(
+    decoded: Decoded, field: Field, upload: Upload, rule: FileConstraints, *, strict_fields: bool
+) -> None:
+    keyword, accepted = "x-audio-formats", rule.formats
+    if strict_fields and rule.strict_formats:
+        keyword, accepted = "x-strict-audio-formats", rule.strict_formats
+    problem = _audio_problem(upload, accepted)
     if problem:
-        formats = ", ".join(format.upper() for format in rule.formats)
+        formats = ", ".join(format.upper() for format in accepted)
         raise InvalidAudio(
             "",
             Violation(
                 location="body",
                 pointer=_pointer(decoded, field, upload),
-                rule="x-audio-formats",
+                rule=keyword,
                 message=f"must be audio in one of the formats {formats}; {problem}",
-                expected=list(rule.formats),
+                expected=list(accepted),
                 received=upload.info.format,
-                source=f"{rule.source}/x-audio-formats",
+                source=f"{rule.source}/{keyword}",
                 hint="audio=any (MOCKVOICE_AUDIO=any) accepts every file",
             ),
         )
 
 
-def _audio_problem(upload: Upload, rule: FileConstraints) -> str:
+def _audio_problem(upload: Upload, formats: Sequence[str]) -> str:
     """Return the reason why a file is not audio in one of the formats, "" if it is."""
     info = upload.info
-    if info.format in rule.formats:
+    if info.format in formats:
         return info.problem
-    if info.format == "unknown" and "pcm" in rule.formats and upload.size % 2 == 0:
+    if info.format == "unknown" and "pcm" in formats and upload.size % 2 == 0:
         return ""  # PCM without a header cannot be recognized
     named = {"text": "text", "unknown": "of an unknown format"}
     return f"its bytes are {named.get(info.format, info.format.upper())}"

@@ -25,11 +25,15 @@ _TEXT = frozenset({"string"})  # a part without a filename is text, never a file
 
 
 class FileConstraints(NamedTuple):
-    """The rules for a file: `x-audio-formats` and `x-max-bytes` of its schema."""
+    """The rules for a file, from its schema: `x-audio-formats` and `x-max-bytes`.
+
+    `strict_formats`, from `x-strict-audio-formats`, replace the formats with `strict_fields`.
+    """
 
     formats: tuple[str, ...] = ()
     max_bytes: int | None = None
     source: str = ""
+    strict_formats: tuple[str, ...] = ()
 
 
 class Field(NamedTuple):
@@ -283,7 +287,10 @@ class Document:
             node, at = self._at(node.get("items", {}), f"{at}/items")
         if node.get("x-binary"):
             formats = tuple(node.get("x-audio-formats", ()))
-            rule = FileConstraints(formats, node.get("x-max-bytes"), f"{self.file}{at}")
+            strict_formats = tuple(node.get("x-strict-audio-formats", ()))
+            rule = FileConstraints(
+                formats, node.get("x-max-bytes"), f"{self.file}{at}", strict_formats
+            )
             return Field(name, _TEXT, is_array, rule)
         return Field(name, kinds(self.schemas, node), is_array, format=node.get("format", ""))
 

@@ -65,6 +65,7 @@ class _Sandbox:
         self.limits = settings.limits
         self.keys = settings.keys
         self.retry_after = settings.retry_after
+        self.strict_fields = settings.strict_fields
         self.editions: Mapping[str, str] = settings.edition
         self._versions = versions  # of rules and epochs: no two sandboxes have the same one
         self.epochs: Epochs = (0, 0, 0)
@@ -190,6 +191,7 @@ class MemoryStore:
             entry.retry_at.pop(begin.operation, None) if entry.retry_at else None,
             sandbox.keys,
             sandbox.retry_after,
+            sandbox.strict_fields,
         )
 
     async def take_faults(
@@ -610,6 +612,8 @@ class MemoryStore:
         state.limits = settings.limits or state.limits
         state.keys = settings.keys or state.keys
         state.retry_after = settings.retry_after or state.retry_after
+        if settings.strict_fields is not None:
+            state.strict_fields = settings.strict_fields
         if settings.edition:
             state.editions = {**state.editions, **settings.edition}
         if "requests" in parts:
@@ -635,7 +639,13 @@ class MemoryStore:
         state = self._sandbox(sandbox)
         seed = int(state.seed.partition("/")[0])
         return SandboxSettings(
-            seed, state.audio, state.limits, state.keys, state.retry_after, state.editions
+            seed,
+            state.audio,
+            state.limits,
+            state.keys,
+            state.retry_after,
+            state.strict_fields,
+            state.editions,
         )
 
     async def delete_sandbox(self, sandbox: str) -> bool:

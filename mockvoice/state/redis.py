@@ -126,7 +126,7 @@ class RedisStore:
         if len(reply) == 1:
             return WrongEdition(json.loads(reply[0]))
         requests, voices, accounts, number, ordinal, now, seed, started_at, audio = reply[:9]
-        rules_version, retry_at, account, results, keys, retry_after = reply[9:]
+        rules_version, retry_at, account, results, keys, retry_after, strict = reply[9:]
         begun = Begun(
             (int(requests), int(voices), int(accounts)),
             number,
@@ -141,6 +141,7 @@ class RedisStore:
             _number(retry_at),
             keys.decode(),
             retry_after.decode(),
+            strict == b"true",
         )
         self._running.add(_token(begin.sandbox, begun.epochs[0], number))
         return begun
@@ -466,7 +467,8 @@ class RedisStore:
         """Restore the initial state of parts of a sandbox."""
         seed = "" if settings.seed is None else f"{settings.seed}/"
         edition = dump(dict(settings.edition)) if settings.edition else ""
-        texts = (settings.audio, settings.limits, settings.keys, settings.retry_after)
+        strict = None if settings.strict_fields is None else dump(settings.strict_fields)
+        texts = (settings.audio, settings.limits, settings.keys, settings.retry_after, strict)
         values = (seed, edition, *(text or "" for text in texts))
         await self._client.run("reset", sandbox, dump([*parts]), *values)
 
@@ -483,8 +485,16 @@ class RedisStore:
     async def get_settings(self, sandbox: str) -> SandboxSettings:
         """Return the settings of a sandbox."""
         reply = await self._client.run("get_settings", sandbox)
-        seed, editions, *texts = (text.decode() for text in reply)
-        return SandboxSettings(int(seed.partition("/")[0]), *texts, json.loads(editions))
+        seed, editions, audio, limits, keys, retry_after, strict = (t.decode() for t in reply)
+        return SandboxSettings(
+            int(seed.partition("/")[0]),
+            audio,
+            limits,
+            keys,
+            retry_after,
+            strict == "true",
+            json.loads(editions),
+        )
 
     async def delete_sandbox(self, sandbox: str) -> bool:
         """Delete a sandbox with everything in it."""
@@ -506,6 +516,7 @@ def _constants(settings: Settings) -> Constants:
         "LIMITS": settings.limits,
         "VALID_KEYS": settings.keys,
         "RETRY_AFTER": settings.retry_after,
+        "STRICT_FIELDS": dump(settings.strict_fields),
         "EDITIONS": dump(dict(settings.edition)),
         "FAULTS": dump([_rule_json(fault, configured=True) for fault in settings.faults]),
         "CLOCK_FREEZE": _seconds(settings.clock.get("freeze")),

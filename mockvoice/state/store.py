@@ -78,6 +78,7 @@ class Begun(NamedTuple):
     retry_at: float | None
     keys: str = "any"
     retry_after: str = "documented"
+    strict_fields: bool = False
 
 
 class PutRecord(NamedTuple):
@@ -163,6 +164,7 @@ class SandboxSettings(NamedTuple):
     limits: str | None = None
     keys: str | None = None
     retry_after: str | None = None
+    strict_fields: bool | None = None
     edition: Mapping[str, str] | None = None
 
 

@@ -338,6 +338,7 @@ seed: 7
 audio: any
 limits: off
 keys: any
+strict_fields: true
 retry_after: documented
 pending_seconds: 2
 diagnostics: true

@@ -102,6 +102,7 @@ def test_new_sandbox_exports_only_its_settings(box: Box) -> None:
         "limits": "off",
         "keys": "any",
         "retry_after": "documented",
+        "strict_fields": False,
     }
 
 
@@ -353,6 +354,7 @@ STATES = st.fixed_dictionaries(
         "limits": st.sampled_from(["off", "documented"]),
         "keys": st.sampled_from(["any", "listed"]),
         "retry_after": st.sampled_from(["documented", "always"]),
+        "strict_fields": st.booleans(),
         "clock": st.datetimes().map(
             lambda t: {"freeze": f"{t.replace(year=2024, microsecond=0).isoformat()}.5Z"}
         ),

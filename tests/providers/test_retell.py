@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 
 from mockvoice.http.server import Server
 
-from ..conftest import Serve, newest_files
+from ..conftest import Box, Serve, newest_files
 
 CLONE = "/retell/clone-voice"
 KEY = {"Authorization": "Bearer key_test"}
@@ -47,6 +48,47 @@ def test_files_field_name_may_end_with_brackets(
 ) -> None:
     response = clone(http, samples["wav"], samples["mp3"], name=name)
     assert response.status_code == 201
+
+
+@pytest.fixture
+def strict(server: Server) -> Iterator[httpx.Client]:
+    """Client of a sandbox with strict fields."""
+    with Box(server, "strict-fields") as box:
+        box.control.post("/reset", json={"strict_fields": True})
+        yield box.http
+
+
+def test_strict_fields_reject_a_part_with_brackets(
+    strict: httpx.Client, samples: dict[str, bytes]
+) -> None:
+    refused = clone(strict, samples["wav"], name="files[]")
+    assert refused.status_code == 400
+    assert "files is required" in message(refused)
+    assert refused.headers["x-mockvoice-hint"] == "you sent files[]; the field is files"
+    assert clone(strict, samples["wav"], samples["mp3"]).status_code == 201
+
+
+def test_strict_fields_accept_the_formats_that_the_live_api_is_reported_to_accept(
+    http: httpx.Client, strict: httpx.Client, samples: dict[str, bytes]
+) -> None:
+    formats = {name: clone(strict, data).status_code for name, data in samples.items()}
+    assert {name for name, status in formats.items() if status == 201} == {"wav", "mp3", "m4a"}
+    refused = clone(strict, samples["flac"])
+    assert refused.status_code == 400
+    assert "must be audio in one of the formats WAV, MP3, M4A; its bytes are FLAC" in message(
+        refused
+    )
+    assert clone(http, samples["flac"]).status_code == 201
+
+
+def test_strict_fields_apply_to_a_server_and_to_a_sandbox(serve: Serve, wav: bytes) -> None:
+    server = serve(strict_fields=True)
+    with Box(server, "strict") as strict, Box(server, "tolerant") as tolerant:
+        tolerant.control.post("/reset", json={"strict_fields": False})
+        assert clone(strict.http, wav, name="files[]").status_code == 400
+        assert clone(tolerant.http, wav, name="files[]").status_code == 201
+        strict.control.post("/reset", json={"audio": "any"})  # other settings stay as they are
+        assert clone(strict.http, wav, name="files[]").status_code == 400
 
 
 def test_parts_are_accepted_in_any_order(server: Server, http: httpx.Client, wav: bytes) -> None:

@@ -13,7 +13,7 @@ if (cjson.decode(editions)[provider] or '') ~= edition then return {editions} en
 local meta = redis.call(
   'HMGET', META, 'requests_epoch', 'voices_epoch', 'accounts_epoch', 'seed', 'started_at',
   'audio', 'rules_version', 'limits', 'frozen', 'offset',
-  'valid_keys', 'retry_after'
+  'valid_keys', 'retry_after', 'strict_fields'
 )
 local time = clock_time(meta[9], meta[10])
 local account = open_account(id, provider, initial)
@@ -107,5 +107,5 @@ end
 
 return {
   meta[1], meta[2], meta[3], number, ordinal, exact(time), meta[4], meta[5], meta[6],
-  meta[7], retry_at, account, results, meta[11], meta[12],
+  meta[7], retry_at, account, results, meta[11], meta[12], meta[13],
 }

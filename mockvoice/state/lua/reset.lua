@@ -12,7 +12,7 @@ if ARGV[4] ~= '' then
   for provider, edition in pairs(cjson.decode(ARGV[4])) do editions[provider] = edition end
   redis.call('HSET', META, 'editions', cjson.encode(editions))
 end
-for i, name in ipairs({'audio', 'limits', 'valid_keys', 'retry_after'}) do
+for i, name in ipairs({'audio', 'limits', 'valid_keys', 'retry_after', 'strict_fields'}) do
   if ARGV[4 + i] ~= '' then redis.call('HSET', META, name, ARGV[4 + i]) end
 end
 if parts.requests and parts.voices then  -- then nothing refers to files

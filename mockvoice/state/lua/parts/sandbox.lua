@@ -146,8 +146,8 @@ local function open()
   reset_clock()
   redis.call(
     'HSET', META, 'seed', SEED .. '/' .. sandbox, 'audio', AUDIO, 'limits', LIMITS,
-    'valid_keys', VALID_KEYS, 'retry_after', RETRY_AFTER, 'editions', EDITIONS,
-    'started_at', exact(now()),
+    'valid_keys', VALID_KEYS, 'retry_after', RETRY_AFTER,
+    'strict_fields', STRICT_FIELDS, 'editions', EDITIONS, 'started_at', exact(now()),
     'requests_epoch', next_version(),
     'voices_epoch', next_version(), 'accounts_epoch', next_version()
   )
