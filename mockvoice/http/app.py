@@ -54,7 +54,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
         else:
@@ -88,6 +88,16 @@ class App:
                 editions = changed.editions
                 self.mock.remember_editions(changed.sandbox, editions)
             else:
+                return
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            is_last = message["type"] == "lifespan.shutdown"
+            if is_last:
+                await self.mock.store.close()
+            await send({"type": f"{message['type']}.complete"})
+            if is_last:
                 return
 
     def _find(self, scope: Scope, editions: Editions) -> ASGIApp:
@@ -137,14 +147,6 @@ def _to_origin_form(scope: Scope) -> None:
             _, scheme, rest = target.partition(separators[0])
             if scheme:
                 scope[name] = separators[1] + rest.partition(separators[1])[2]
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
 
 
 class _Endpoint:

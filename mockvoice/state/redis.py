@@ -50,7 +50,7 @@ from .journal import (
     count_of,
 )
 from .records import EVERY_ACCOUNT, Record
-from .redis_client import SCHEMA, Argument, Constants, RedisClient
+from .redis_client import SCHEMA, Argument, Constants, RedisClient, forget_ended
 from .store import (
     AtMost,
     Begin,
@@ -81,10 +81,7 @@ class RedisStore:
     def __init__(self, settings: Settings) -> None:
         self._client = RedisClient(settings.store, _constants(settings))
         self._accounts = settings.accounts
-        self._process = ""  # of this event loop
-        self._running: set[str] = set()  # tokens of requests in progress
-        self._lost = False  # True after an error: the server may count requests that have ended
-        self._heart: asyncio.Task[None] | None = None
+        self._processes: dict[asyncio.AbstractEventLoop, _Process] = {}
 
     def check(self, wait: float) -> None:
         """Check that the server can be used, for up to `wait` seconds.
@@ -94,24 +91,31 @@ class RedisStore:
         self._client.check(wait)
 
     async def close(self) -> None:
-        """Close all connections."""
-        if self._heart and not self._heart.done():
-            self._heart.cancel()
-            await asyncio.wait({self._heart})
+        """Close the connections of the running event loop."""
+        process = self._processes.pop(asyncio.get_running_loop(), None)
+        if process:
+            await process.stop()
         await self._client.close()
+
+    def _process(self) -> _Process:
+        """Return the process that the running event loop is to the server."""
+        loop = asyncio.get_running_loop()
+        process = self._processes.get(loop)
+        if process is None or process.heart.done():
+            forget_ended(self._processes)
+            process = self._processes[loop] = _Process(self._client)
+        return process
 
     # --- requests ---
 
     async def begin(self, begin: Begin) -> Begun | WrongEdition:
         """Begin a request, unless it was routed with another edition than the sandbox selects."""
-        if self._heart is None or self._heart.done():
-            self._process = uuid4().hex
-            self._heart = asyncio.create_task(self._beat())
+        process = self._process()
         try:
             reply = await self._client.run(
                 "begin",
                 begin.sandbox,
-                self._process,
+                process.id,
                 begin.provider,
                 begin.operation,
                 _account_id(begin.provider, begin.account),
@@ -121,7 +125,7 @@ class RedisStore:
                 begin.edition,
             )
         except StoreUnavailable:
-            self._lost = True
+            process.lost = True
             raise
         if len(reply) == 1:
             return WrongEdition(json.loads(reply[0]))
@@ -143,7 +147,7 @@ class RedisStore:
             retry_after.decode(),
             strict == b"true",
         )
-        self._running.add(_token(begin.sandbox, begun.epochs[0], number))
+        process.running.add(_token(begin.sandbox, begun.epochs[0], number))
         return begun
 
     async def take_faults(
@@ -175,11 +179,12 @@ class RedisStore:
         data: list[str] = []  # of the records in the changes
         changes = [_change_json(commit, change, data) for change in commit.changes]
         token = _token(commit.sandbox, commit.epochs[0], commit.entry.number)
-        account = await self._end(
+        process = self._process()
+        account = await process.end(
             "commit",
             token,
             commit.sandbox,
-            self._process,
+            process.id,
             token,
             *commit.epochs,
             _account_id(commit.provider, commit.account),
@@ -193,48 +198,26 @@ class RedisStore:
         )
         if account is None:
             if commit.finished:
-                self._running.discard(token)
+                process.running.discard(token)
             return None
         return CommitConflict(_account(commit.provider, commit.account, account))
 
     async def finish(self, commit: Commit, entry: JournalEntry) -> None:
         """Replace the journal entry of a request that was not finished at its commit."""
         token = _token(commit.sandbox, commit.epochs[0], commit.entry.number)
-        await self._end(
+        process = self._process()
+        await process.end(
             "finish",
             token,
             commit.sandbox,
-            self._process,
+            process.id,
             token,
             commit.epochs[0],
             int(commit.finished),
             *_counted(commit.entry),
             *_entry_arguments(entry),
         )
-        self._running.discard(token)
-
-    async def _end(self, name: str, token: str, *arguments: Argument) -> Any:
-        """Run a script that ends a request, or its operation. Nothing follows after an error."""
-        try:
-            return await self._client.run(name, *arguments)
-        except StoreUnavailable:
-            self._lost = True
-            self._running.discard(token)
-            raise
-
-    async def _beat(self) -> None:
-        """Report again and again that this process is alive."""
-        task = asyncio.current_task()
-        while True:
-            lost, self._lost = self._lost, False
-            tokens = [*self._running] if lost else []
-            try:
-                await self._client.run("heartbeat", "", self._process, int(lost), *tokens)
-            except StoreUnavailable:
-                self._lost = True
-            if task and task.cancelling():  # redis-py suppresses some cancellations
-                return
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+        process.running.discard(token)
 
     def _initial(self, provider: str, key: str, defaults: Mapping[str, Any]) -> Sequence[str]:
         """Return the state of a new account, in the order of STATE."""
@@ -504,6 +487,45 @@ class RedisStore:
         """Return the seed of a sandbox, and the time at which its configured records were made."""
         seed, started_at = await self._client.run("get_sandbox", sandbox)
         return seed.decode(), _number(started_at)
+
+
+class _Process:
+    """The requests in progress of one event loop, which is one process to the server.
+
+    `lost` is True after an error: the server may count requests that have ended.
+    """
+
+    def __init__(self, client: RedisClient) -> None:
+        self.id = uuid4().hex
+        self.running: set[str] = set()  # tokens
+        self.lost = False
+        self._client = client
+        self.heart = asyncio.create_task(self._beat())
+
+    async def end(self, name: str, token: str, *arguments: Argument) -> Any:
+        """Run a script that ends a request, or its operation. Nothing follows after an error."""
+        try:
+            return await self._client.run(name, *arguments)
+        except StoreUnavailable:
+            self.lost = True
+            self.running.discard(token)
+            raise
+
+    async def _beat(self) -> None:
+        """Report again and again that this process is alive."""
+        while True:
+            lost, self.lost = self.lost, False
+            tokens = [*self.running] if lost else []
+            try:
+                await self._client.run("heartbeat", "", self.id, int(lost), *tokens)
+            except StoreUnavailable:
+                self.lost = True
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+
+    async def stop(self) -> None:
+        """Report no longer that this process is alive."""
+        self.heart.cancel()
+        await asyncio.wait({self.heart})
 
 
 def _constants(settings: Settings) -> Constants:

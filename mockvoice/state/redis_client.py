@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha1
@@ -34,20 +34,20 @@ _LOGIN_ERRORS = (exceptions.AuthenticationError, exceptions.NoPermissionError)
 
 Argument = str | bytes | int | float
 Constants = Mapping[str, int | str]
+_Pool = AsyncGenerator[BlockingConnectionPool, None]  # closes the connections that it yields
 
 
 class RedisClient:
     """Runs the scripts of one deployment. Each is sent once, and then called by its hash.
 
-    Connections belong to the event loop that opened them, so another loop gets its own ones.
+    Connections belong to the event loop that opened them, and are closed before it ends.
     """
 
     def __init__(self, url: str, constants: Constants) -> None:
         self.url = url
         self.shown_url = redact_url(url)
         self._constants = constants
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pool: BlockingConnectionPool | None = None
+        self._pools: dict[asyncio.AbstractEventLoop, tuple[BlockingConnectionPool, _Pool]] = {}
         self._hashes: dict[str, str] = {}
         self._available = True
 
@@ -128,13 +128,24 @@ class RedisClient:
         return self._hashes[name]
 
     async def _execute(self, *command: Any) -> Any:
-        pool = self._open_pool()
-        connection: Any = await pool.get_connection()  # type: ignore[no-untyped-call]
-        try:
-            await connection.send_command(*command)
-            return await connection.read_response()
-        finally:
-            await pool.release(connection)
+        # One limit for everything. The timeouts of redis-py lose cancellations on Python 3.11.
+        async with asyncio.timeout(TIMEOUT):
+            pool = await self._open_pool()
+            connection: Any = await pool.get_connection()  # type: ignore[no-untyped-call]
+            try:
+                await connection.send_command(*command)
+                return await connection.read_response()
+            finally:
+                await pool.release(connection)
+
+    async def _open_pool(self) -> BlockingConnectionPool:
+        """Return the connections of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._pools:
+            forget_ended(self._pools)
+            pool = _pool(self.url)
+            self._pools[loop] = await anext(pool), pool
+        return self._pools[loop][0]
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[Callable[[float], Awaitable[Any]]]:
@@ -142,7 +153,9 @@ class RedisClient:
 
         Raises StoreUnavailable.
         """
-        client = redis.asyncio.Redis.from_url(self.url, socket_connect_timeout=TIMEOUT)
+        client = redis.asyncio.Redis.from_url(
+            self.url, socket_timeout=None, socket_connect_timeout=TIMEOUT
+        )
         try:
             async with client, client.pubsub() as messages:
                 await messages.subscribe(f"{self._constants['PREFIX']}{channel}")
@@ -151,23 +164,11 @@ class RedisClient:
         except (OSError, exceptions.RedisError) as error:
             raise self._unavailable(error) from None
 
-    def _open_pool(self) -> BlockingConnectionPool:
-        loop = asyncio.get_running_loop()
-        if self._pool is None or self._loop is not loop:
-            self._loop = loop
-            self._pool = BlockingConnectionPool.from_url(
-                self.url,
-                max_connections=_CONNECTIONS,
-                timeout=TIMEOUT,
-                socket_timeout=TIMEOUT,
-                socket_connect_timeout=TIMEOUT,
-            )
-        return self._pool
-
     async def close(self) -> None:
-        """Close all connections."""
-        if self._pool:
-            await self._pool.disconnect()
+        """Close the connections of the running event loop."""
+        _, pool = self._pools.pop(asyncio.get_running_loop(), (None, None))
+        if pool:
+            await pool.aclose()
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         """Return an error of the server or the connection with advice."""
@@ -190,6 +191,31 @@ class RedisClient:
         if _is_connection_error(error):
             return f"is not available: {error}"
         return f"reports an error: {error}"
+
+
+async def _pool(url: str) -> _Pool:
+    """Yield the connections of the running event loop.
+
+    A loop closes its asynchronous generators before it ends (`shutdown_asyncgens`), so also these.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=_CONNECTIONS,
+        timeout=None,
+        socket_timeout=None,
+        socket_connect_timeout=TIMEOUT,
+    )
+    try:
+        yield pool
+    finally:
+        await pool.disconnect()
+
+
+def forget_ended(values: dict[asyncio.AbstractEventLoop, Any]) -> None:
+    """Remove the values of event loops that have ended."""
+    for loop in [*values]:
+        if loop.is_closed():
+            values.pop(loop, None)
 
 
 def _is_connection_error(error: Exception) -> bool:

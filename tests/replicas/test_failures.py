@@ -339,18 +339,3 @@ def test_expired_sandboxes_make_room_for_new_ones(engine: RedisServer) -> None:
         assert clone(f"{url}/~three").status_code == 201
         left = httpx.get(f"{url}/~one/__mockvoice/requests").json()["requests"]
         assert len(left) == 1
-
-
-def test_application_in_several_event_loops_uses_a_store(engine: RedisServer) -> None:
-    code = """
-import asyncio, httpx, mockvoice, sys
-app = mockvoice.create_app(store=sys.argv[1])
-async def list_voices():
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http:
-        headers = {"Authorization": "Bearer K"}
-        return (await http.get("/retell/list-voices", headers=headers)).status_code
-assert [asyncio.run(list_voices()) for _ in range(3)] == [200] * 3
-"""
-    command = [sys.executable, "-c", code, engine.url]
-    subprocess.run(command, check=True, timeout=SECONDS)
