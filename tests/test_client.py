@@ -286,6 +286,10 @@ def test_voices_by_position_and_id(mock: Control) -> None:
         mock.retell.add_voice({"gender": 5})
     with pytest.raises(ControlError, match=r"nme is not a known field; .*did you mean name\?"):
         mock.telnyx.add_voice({"nme": "x"})
+    mock.retell.delete_voice("v1")
+    assert [voice.id for voice in mock.voices] == [cloned]
+    with pytest.raises(ControlError, match=f"no record has the id {cloned}"):
+        mock.telnyx.delete_voice(cloned)
 
 
 def test_account_of_one_key_and_of_all_keys(mock: Control) -> None:

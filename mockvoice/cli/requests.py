@@ -99,6 +99,8 @@ def _follow(control: Control, options: argparse.Namespace, query: dict[str, Any]
                 _print_entry(entry, options)
         elif event.name == "dropped":
             _print_dropped(event.data["count"], options)
+        elif event.name == "cleared":
+            _print_cleared(event.data["sandbox"], options)
         elif event.name == "request" and (event.data["id"], event.data["at"]) not in printed:
             _print_entry(event.data, options)
 
@@ -126,6 +128,14 @@ def _print_dropped(count: int, options: argparse.Namespace) -> None:
         print(json.dumps({"dropped": count}), flush=True)
     else:
         print_report(f"({count} request{'s' * (count != 1)} evicted before being shown)")
+
+
+def _print_cleared(sandbox: str, options: argparse.Namespace) -> None:
+    if "json" in options:
+        print(json.dumps({"cleared": sandbox}), flush=True)
+    else:
+        name = f"~{sandbox}  " if options.all_sandboxes and sandbox not in ("", "*") else ""
+        print_report(f"{name}(journal cleared)")
 
 
 def _status(text: str) -> str:

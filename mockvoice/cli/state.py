@@ -55,10 +55,14 @@ def _voice_line(voice: Mapping[str, Any]) -> str:
     return "  ".join(filter(None, parts))
 
 
-def _add_voices_arguments(parser: argparse.ArgumentParser) -> None:
-    _add_list_arguments(parser)
+def _add_record_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--provider", metavar="NAME", help="only records of this provider")
     parser.add_argument("--collection", metavar="NAME", help="only records of this collection")
+
+
+def _add_voices_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_list_arguments(parser)
+    _add_record_filters(parser)
     parser.add_argument(
         "--presets", action="store_true", help="include the presets that every account starts with"
     )
@@ -94,6 +98,19 @@ def _add_voice_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="JSON", type=parse_json, help='properties: {"name": "narrator"}'
     )
+
+
+@with_sandbox
+def voices_delete(control: Control, options: argparse.Namespace) -> None:
+    """Delete the voices or other records with an id; presets come back with a reset."""
+    path = f"/voices/{quote(options.id, safe='')}"
+    control.request("DELETE", path, provider=options.provider, collection=options.collection)
+
+
+def _add_delete_arguments(parser: argparse.ArgumentParser) -> None:
+    add_server_arguments(parser)
+    parser.add_argument("id", metavar="ID", help="id of a record")
+    _add_record_filters(parser)
 
 
 @with_sandbox
@@ -245,6 +262,7 @@ COMMANDS = (
         _add_voice_arguments,
         """mockvoice voices add telnyx --data '{"name": "narrator"}'""",
     ),
+    Command(voices_delete, _add_delete_arguments, "mockvoice voices delete retell-Cimo"),
     Command(voices_clear, add_server_arguments, "mockvoice voices clear"),
     Command(accounts, _add_accounts_arguments, "mockvoice accounts"),
     Command(accounts_show, _add_account_arguments, "mockvoice accounts show supertone '*'"),

@@ -494,6 +494,14 @@ class ProviderControl(ControlScope):
         body = {name: value for name, value in options.items() if value is not None}
         return Voice.of(self._sandbox.request("POST", "/voices", {"provider": self.name, **body}))
 
+    def delete_voice(self, id: str, *, collection: str | None = None) -> None:
+        """Delete the records with an id; presets and configured ones come back with a reset.
+
+        Raises ControlError if there is none.
+        """
+        path = f"/voices/{quote(id, safe='')}"
+        self._sandbox.request("DELETE", path, provider=self.name, collection=collection)
+
     def account(self, key: str = EVERY_KEY, **state: Unpack[AccountState]) -> AccountInfo:
         """Change the account of an API key, or the accounts of all keys; return its state."""
         path = f"/accounts/{self.name}/{quote(key, safe='')}"

@@ -17,7 +17,7 @@ _RETRY = 0.5  # seconds before connecting again
 
 
 class ServerEvent(NamedTuple):
-    """One event: `request`, `dropped`, or `open` once the stream has begun."""
+    """One event: `request`, `dropped`, `cleared`, or `open` once the stream has begun."""
 
     name: str
     data: Any

@@ -85,6 +85,7 @@ HANDLERS: Mapping[str, Handler] = {
     "listVoices": voices.list_voices,
     "addVoice": voices.add_voice,
     "clearVoices": voices.clear_voices,
+    "deleteVoice": voices.delete_voice,
     "listAccounts": accounts.list_accounts,
     "getAccount": accounts.get_account,
     "putAccount": accounts.put_account,

@@ -10,14 +10,14 @@ from math import inf
 
 from ..errors import NotFound
 from ..provider import Response
-from ..state.journal import JournalEvents
+from ..state.journal import EVERY_SANDBOX, JournalEvents
 from ..types import JSON
 from .context import ControlContext
 from .requests import Filter, entry_filters, entry_json
 
-ALL = "*"  # the value of the parameter `sandbox` that stands for all of them
 HEARTBEAT = 15.0  # seconds: proxies close connections that are silent for longer
 _RETRY = 500  # milliseconds after which a client connects again
+_PAUSE = 0.05  # seconds after events, in which the next ones are collected to be sent together
 
 
 async def stream_events(ctx: ControlContext) -> Response:
@@ -25,7 +25,7 @@ async def stream_events(ctx: ControlContext) -> Response:
         raise NotFound("events are off; start the server with `inspector: on` to stream them")
     parameters = ctx.parameters
     filters = entry_filters(ctx)
-    sandbox = None if parameters.get("sandbox") == ALL else ctx.sandbox
+    sandbox = None if parameters.get("sandbox") == EVERY_SANDBOX else ctx.sandbox
     after = parameters.get("Last-Event-ID", parameters.get("after"))
     if after is None:
         after = (await ctx.store.wait_for_entries(sandbox, None, 0)).last
@@ -45,7 +45,8 @@ async def stream(
     """Yield the events after one, and a comment whenever there was none for a while.
 
     Entries stay in the journal until the client has read those before them, so a slow client
-    costs no memory: it gets an event that counts the entries that were evicted meanwhile.
+    costs no memory: it gets an event that counts the entries that were evicted meanwhile. Many
+    events in a short time are sent together, so a client costs little more than a few requests.
     """
     time = asyncio.get_running_loop().time
     end, sent_at = time() + seconds, time()
@@ -56,9 +57,10 @@ async def stream(
         if following.last == after and time() >= end:
             return
         after = following.last
-        async for message in _messages(ctx, following, filters):
-            yield message
+        if messages := await _messages(ctx, following, filters):
+            yield b"".join(messages)
             sent_at = time()
+            await asyncio.sleep(max(min(_PAUSE, end - sent_at), 0.0))
         if time() >= sent_at + heartbeat:
             yield b": heartbeat\n\n"
             sent_at = time()
@@ -66,14 +68,18 @@ async def stream(
 
 async def _messages(
     ctx: ControlContext, following: JournalEvents, filters: list[Filter]
-) -> AsyncIterator[bytes]:
+) -> list[bytes]:
+    messages = []
     if following.missed:
         first = following.events[0].number - 1 if following.events else following.last
-        yield _message("dropped", first, {"count": following.missed})
+        messages.append(_message("dropped", first, {"count": following.missed}))
     for event in following.events:
-        if all(matches(event.entry) for matches in filters):
+        if event.entry is None:
+            messages.append(_message("cleared", event.number, {"sandbox": event.sandbox}))
+        elif all(matches(event.entry) for matches in filters):
             data = await entry_json(replace(ctx, sandbox=event.sandbox), event.entry)
-            yield _message("request", event.number, data)
+            messages.append(_message("request", event.number, data))
+    return messages
 
 
 def _message(name: str, id: int, data: JSON) -> bytes:

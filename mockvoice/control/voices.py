@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ValidationFailed
+from ..errors import NotFound, ValidationFailed
 from ..faults.validation import target_violations
 from ..provider import with_sample
 from ..redact import mask_key, redact
@@ -10,6 +10,7 @@ from ..seeding import make_records, seeded_uploads
 from ..state.clock import timestamp
 from ..state.ids import Ids
 from ..state.records import EVERY_ACCOUNT, Record
+from ..text import did_you_mean
 from ..types import JSON
 from .context import ControlContext
 
@@ -64,6 +65,31 @@ async def add_voice(ctx: ControlContext) -> JSON:
 
 async def clear_voices(ctx: ControlContext) -> None:
     await ctx.store.clear_records(ctx.sandbox)
+
+
+async def delete_voice(ctx: ControlContext) -> None:
+    parameters = ctx.parameters
+    if violations := [*target_violations(ctx.providers, parameters, "query")]:
+        raise ValidationFailed("", *violations)
+    records = await current_records(ctx, presets=True)
+    found = [
+        record
+        for record in records
+        if record.id == parameters["id"]
+        and parameters.get("provider") in (None, record.provider)
+        and parameters.get("collection") in (None, record.collection)
+    ]
+    if not found:
+        hint = did_you_mean(parameters["id"], [record.id for record in records])
+        suggestion = f" ({hint})" if hint else ""
+        raise NotFound(
+            f"no record has the id {parameters['id']}{suggestion}; `GET /voices` lists all"
+        )
+    base = {(record.provider, record.collection, record.id) for record in await _base_records(ctx)}
+    await ctx.store.remove_records(
+        ctx.sandbox,
+        [r._replace(base=(r.provider, r.collection, r.id) in base) for r in found],
+    )
 
 
 async def _record_json(ctx: ControlContext, record: Record) -> JSON:

@@ -16,6 +16,7 @@ from .events import NO_EVENT, EventNumber
 _ENTRY_BYTES = 1100  # of an entry without its texts and values, measured
 _HEADER_BYTES = 140  # of the objects for one header besides its text, measured
 _TEXT_BYTES = getsizeof("")  # of a text in ASCII without its characters
+EVERY_SANDBOX = "*"  # of an event about the journals of all sandboxes; none has this name
 EVENT_BYTES = 1024 * 1024  # of the entries that wait_for_entries returns, unless it is one
 MAX_COVERAGE = 10_000  # counters of one sandbox: only injected statuses can make so many
 _INTERNAL_ERRORS = 100  # entries with an internal error that outlast the journal
@@ -136,12 +137,13 @@ def _memory(value: Any) -> int:
 class JournalEvent(NamedTuple):
     """A journal entry that was completed: the event with this number.
 
-    Events are numbered by sandbox, and over all sandboxes.
+    Events are numbered by sandbox, and over all sandboxes. `entry` is None if all entries of the
+    sandbox before the event were deleted; those of all sandboxes if `sandbox` is EVERY_SANDBOX.
     """
 
     number: int
     sandbox: str
-    entry: JournalEntry
+    entry: JournalEntry | None
 
 
 class JournalEvents(NamedTuple):

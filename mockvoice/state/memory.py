@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -16,6 +16,7 @@ from .clock import configured_clock
 from .events import NO_EVENT, EventCounter, EventNumber
 from .journal import (
     EVENT_BYTES,
+    EVERY_SANDBOX,
     MAX_COVERAGE,
     CoverageCount,
     Journal,
@@ -47,6 +48,7 @@ from .store import (
 from .uploads import Upload, UploadCache
 
 _HEADER_RULES = 1_000  # of a sandbox whose counts are remembered
+_DELETIONS = 1_000  # of journals that are events
 _EVICTED_PART = 64  # one of so many parts of the journals is evicted at once
 
 _Coverage = Counter[CoverageCount]  # by counts with a total of 1
@@ -134,6 +136,7 @@ class MemoryStore:
         self._journal_bytes = 0
         self._versions = count(1)
         self._events = EventCounter()
+        self._deletions = deque[tuple[EventNumber, str]](maxlen=_DELETIONS)  # of journals
         self._sandbox("")
 
     def _sandbox(self, name: str) -> _Sandbox:
@@ -148,7 +151,7 @@ class MemoryStore:
 
     def _delete(self, name: str) -> None:
         sandbox = self._sandboxes.pop(name)
-        self._clear_journal(sandbox)
+        self._clear_journal(name, sandbox)
         self._release_records(sandbox.records)
 
     @property
@@ -274,10 +277,7 @@ class MemoryStore:
             account.concurrency -= 1
 
     def _put_entry(self, sandbox: _Sandbox, entry: JournalEntry, *, complete: bool) -> None:
-        event = NO_EVENT
-        if complete:
-            sandbox.last_event += 1
-            event = EventNumber(sandbox.last_event, self._events.next())
+        event = self._next_event(sandbox) if complete else NO_EVENT
         self._uploads.retain(entry.uploads)
         before = sandbox.journal.bytes
         self._release_entries(sandbox.journal.put(entry, event))
@@ -365,10 +365,16 @@ class MemoryStore:
         if record.base:
             self._put_record(sandbox, record._replace(removed=True, uploads=(), number=0))
 
-    def _clear_journal(self, sandbox: _Sandbox) -> None:
+    def _clear_journal(self, name: str, sandbox: _Sandbox) -> None:
         self._release_entries(sandbox.journal)
         self._journal_bytes -= sandbox.journal.bytes
         sandbox.journal.clear()
+        self._deletions.append((self._next_event(sandbox), name))
+        self._events.wake()
+
+    def _next_event(self, sandbox: _Sandbox) -> EventNumber:
+        sandbox.last_event += 1
+        return EventNumber(sandbox.last_event, self._events.next())
 
     def _release_entries(self, entries: Iterable[JournalEntry]) -> None:
         for entry in entries:
@@ -417,6 +423,11 @@ class MemoryStore:
         for upload in uploads:
             self._uploads.put(upload)
         return stored
+
+    async def remove_records(self, sandbox: str, records: Sequence[Record]) -> None:
+        """Delete records; base records stay hidden until a reset."""
+        for record in records:
+            self._remove_record(self._sandbox(sandbox), record)
 
     async def clear_records(self, sandbox: str) -> None:
         """Delete all records; presets are back."""
@@ -500,12 +511,14 @@ class MemoryStore:
             first, last = sandboxes[sandbox].first_event, sandboxes[sandbox].last_event
         else:
             return JournalEvents(after, [])
-        start = after if first <= after <= last else first
-        pending = [
+        is_known = first <= after <= last
+        start = after if is_known else first
+        pending: list[tuple[JournalEvent, int]] = [
             (JournalEvent(number, name, entry), weight)
             for name, state in sandboxes.items()
             for number, entry, weight in state.journal.completed(start, overall=sandbox is None)
         ]
+        pending += [(event, 0) for event in self._deletions_after(sandbox, start)]
         pending.sort(key=lambda item: item[0].number)
         events, size = list[JournalEvent](), 0
         for event, weight in pending:
@@ -514,11 +527,24 @@ class MemoryStore:
                 last = events[-1].number
                 break
             events.append(event)
-        return JournalEvents(last, events, last - start - len(events))
+        missed = last - start - len(events)
+        if after and not is_known:
+            name = EVERY_SANDBOX if sandbox is None else sandbox
+            events.insert(0, JournalEvent(start, name, None))
+        return JournalEvents(last, events, missed)
+
+    def _deletions_after(self, sandbox: str | None, start: int) -> Iterator[JournalEvent]:
+        for event, name in reversed(self._deletions):
+            if event.overall <= start:  # numbers in a sandbox are never greater
+                return
+            if sandbox is None:
+                yield JournalEvent(event.overall, name, None)
+            elif name == sandbox and event.in_sandbox > start:
+                yield JournalEvent(event.in_sandbox, name, None)
 
     async def clear_entries(self, sandbox: str) -> None:
         """Delete all journal entries."""
-        self._clear_journal(self._sandbox(sandbox))
+        self._clear_journal(sandbox, self._sandbox(sandbox))
 
     async def list_internal_errors(self, sandbox: str) -> Sequence[JournalEntry]:
         """Return the entries with an internal error."""
@@ -617,7 +643,7 @@ class MemoryStore:
         if settings.edition:
             state.editions = {**state.editions, **settings.edition}
         if "requests" in parts:
-            self._clear_journal(state)
+            self._clear_journal(sandbox, state)
         if "voices" in parts:
             self._release_records(state.records)
         state.begin(parts)

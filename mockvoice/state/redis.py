@@ -267,6 +267,12 @@ class RedisStore:
             for record, (number, revision) in zip(records, stored, strict=True)
         ]
 
+    async def remove_records(self, sandbox: str, records: Sequence[Record]) -> None:
+        """Delete records; base records stay hidden until a reset."""
+        described = [_record_json(record) for record in records]
+        data = [encode_record(record) for record in records]
+        await self._client.run("remove_records", sandbox, dump(described), *data)
+
     async def clear_records(self, sandbox: str) -> None:
         """Delete all records; presets are back."""
         await self._client.run("clear_records", sandbox)
@@ -344,7 +350,7 @@ class RedisStore:
         return JournalEvents(
             last,
             [
-                JournalEvent(number, name.decode(), decode_entry(entry))
+                JournalEvent(number, name.decode(), decode_entry(entry) if entry else None)
                 for number, name, entry in events
             ],
             missed,

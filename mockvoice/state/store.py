@@ -271,7 +271,8 @@ class Store(Protocol):
         Waits up to that many seconds if there are none. None for `sandbox` means all sandboxes;
         None for `after` returns the number of the newest event, and no entry. Numbers increase, and
         are never used again: one from before the start of the store, or of the sandbox, stands for
-        its beginning. Returns only some of many entries. Creates no sandbox.
+        its beginning, and an event without entry precedes those after it. The deletion of a journal
+        is an event as well. Returns only some of many entries. Creates no sandbox.
 
         An entry is complete when its request has finished. It is returned again if its request
         failed after that.
@@ -301,6 +302,9 @@ class Store(Protocol):
         self, sandbox: str, records: Sequence[Record], uploads: Sequence[Upload] = ()
     ) -> Sequence[Record]:
         """Store records with the files that they refer to; return them as they are stored."""
+
+    async def remove_records(self, sandbox: str, records: Sequence[Record]) -> None:
+        """Delete records; base records stay hidden until a reset."""
 
     async def clear_records(self, sandbox: str) -> None:
         """Delete all records; presets are back."""

@@ -50,6 +50,7 @@ NEEDS_SERVER = [
     ["faults", "clear"],
     ["voices"],
     ["voices", "add", "telnyx"],
+    ["voices", "delete", "retell-Cimo"],
     ["voices", "clear"],
     ["accounts"],
     ["accounts", "show", "telnyx", "KEY"],

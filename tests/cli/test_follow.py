@@ -99,6 +99,8 @@ def test_follow_prints_one_json_object_per_line(mock: Control) -> None:
     with following(mock.url, "--json") as follower:
         send(mock)
         assert json.loads(follower.line()) == mock.request("GET", "/requests/request_1")
+        mock.reset()
+        assert json.loads(follower.line()) == {"cleared": mock.name}
 
 
 def test_follow_shows_all_sandboxes() -> None:
@@ -110,6 +112,8 @@ def test_follow_shows_all_sandboxes() -> None:
             assert follower.line() == line(1, 200)
             send(mock.sandbox("two"))
             assert follower.line() == f"~two  {line(1, 200)}"
+            mock.sandbox("two").reset()
+            assert follower.line() == "~two  (journal cleared)"
 
 
 def test_follow_waits_for_a_sandbox_that_does_not_exist_yet() -> None:
@@ -125,6 +129,7 @@ def test_follow_continues_after_a_reset(mock: Control) -> None:
     with following(mock.url, "--short") as follower:
         assert follower.line() == line(1, 200)
         mock.reset()
+        assert follower.line() == "(journal cleared)"
         send(mock)
         assert follower.line() == line(1, 200)
 

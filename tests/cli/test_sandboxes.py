@@ -48,6 +48,7 @@ def test_sandboxes_delete_removes_them() -> None:
         ["faults", "clear"],
         ["report"],
         ["voices"],
+        ["voices", "delete", "x"],
         ["voices", "clear"],
         ["accounts"],
         ["accounts", "show", "telnyx", "KEY"],

@@ -72,6 +72,11 @@ def a_custom_voice(http: httpx.Client) -> Mapping[str, Any]:
     return {"voice_id": made["voice_id"]}
 
 
+def a_voice(http: httpx.Client) -> Mapping[str, Any]:
+    seeded = http.post("/__mockvoice/voices", json={"provider": "retell"}).json()
+    return {"id": seeded["id"], "provider": "retell", "collection": "voices"}
+
+
 def a_fault(http: httpx.Client) -> Mapping[str, Any]:
     return {"id": http.post("/__mockvoice/faults", json={"times": 1}).json()["id"]}
 
@@ -148,6 +153,7 @@ KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
         "data": {},
         "complete": None,
     },
+    ("mockvoice", "deleteVoice"): a_voice,
     ("mockvoice", "importSandbox"): dict.fromkeys(("accounts", "edition", "voices", "faults")),
     ("mockvoice", "listAccounts"): {"provider": "telnyx"},
     ("mockvoice", "getAccount"): {"provider": "telnyx"},

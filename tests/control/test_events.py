@@ -169,8 +169,11 @@ def test_id_of_an_earlier_server_starts_with_the_oldest_entry(serve: Serve) -> N
     send(first.url, 3)
     last = events(first.url, after=0)[-1].id
     send(second.url, 5)
-    assert len(requests(second.url, last_event_id=last)) == 5
-    assert len(requests(second.url, sandbox="*", last_event_id=last)) == 5
+    cleared, *rest = events(second.url, last_event_id=last)
+    assert (cleared.name, cleared.data, len(rest)) == ("cleared", {"sandbox": ""}, 5)
+    assert events(second.url, last_event_id=cleared.id) == rest
+    cleared, *rest = events(second.url, sandbox="*", last_event_id=last)
+    assert (cleared.name, cleared.data, len(rest)) == ("cleared", {"sandbox": "*"}, 5)
 
 
 def test_evicted_entries_are_counted_by_a_dropped_event(serve: Serve) -> None:
@@ -186,17 +189,18 @@ def test_evicted_entries_are_counted_by_a_dropped_event(serve: Serve) -> None:
         assert events(url, last_event_id=dropped.id, **sandbox) == rest
 
 
-def test_entries_deleted_by_a_reset_are_counted_by_a_dropped_event(box: Box) -> None:
+def test_reset_is_an_event(box: Box) -> None:
     with listen(box.url) as stream:
         send(box.url)
         last = stream.next().id
     send(box.url, 2)
     box.control.post("/reset")
-    (dropped,) = events(box.url, last_event_id=last)
+    dropped, cleared = events(box.url, last_event_id=last, status=404)
     assert (dropped.name, dropped.data) == ("dropped", {"count": 2})
-    assert events(box.url, last_event_id=dropped.id) == []
+    assert (cleared.name, cleared.data) == ("cleared", {"sandbox": box.name})
+    assert events(box.url, last_event_id=cleared.id) == []
     send(box.url)
-    assert requests(box.url, last_event_id=dropped.id) == ["request_1"]
+    assert requests(box.url, last_event_id=cleared.id) == ["request_1"]
 
 
 def test_stream_is_filtered_like_the_journal(box: Box) -> None:
@@ -266,12 +270,12 @@ def test_silent_stream_sends_heartbeats(serve: Serve) -> None:
     ctx = ControlContext(mock, operation, "", Headers([]), "http://x", mock.providers)
 
     async def read() -> list[bytes]:
-        pieces = [piece async for piece in stream(ctx, "", 1, [], 0.2, heartbeat=0.02)]
+        pieces = [piece async for piece in stream(ctx, "", 0, [], 0.2, heartbeat=0.02)]
         await mock.store.close()
         return pieces
 
     first, *rest = asyncio.run(read())
-    assert first == b"retry: 500\nid: 1\n\n"
+    assert first == b"retry: 500\nid: 0\n\n"
     assert {*rest} == {b": heartbeat\n\n"}
     assert len(rest) > 1
 

@@ -268,6 +268,45 @@ def test_every_collection_can_be_seeded(box: Box) -> None:
                 assert name in listed_names(box, path, member)
 
 
+@pytest.mark.parametrize(("provider", "collection"), PRESETS)
+def test_deleted_preset_is_gone_until_a_reset(box: Box, provider: str, collection: str) -> None:
+    path, id, member = PRESETS[provider, collection]
+    before = listed_names(box, path, member)
+    target = {"provider": provider, "collection": collection}
+    assert box.control.delete(f"/voices/{id}", params=target).status_code == 204
+    assert len(listed_names(box, path, member)) == len(before) - 1
+    assert id not in [record["id"] for record in box.voices(presets=True, **target)]
+    assert box.control.delete(f"/voices/{id}", params=target).status_code == 404
+    box.control.post("/reset")
+    assert listed_names(box, path, member) == before
+
+
+def test_voice_is_deleted_with_its_files_from_every_account(box: Box) -> None:
+    for key in ("A", "B"):
+        seed = {"provider": "retell", "id": "x/y", "account": key}
+        assert box.control.post("/voices", json=seed).status_code == 201
+    other = box.control.post("/voices", json={"provider": "faseeh", "id": "x/y"}).json()
+    params = {"provider": "retell"}
+    assert box.control.delete("/voices/x%2Fy", params=params).status_code == 204
+    assert box.voices() == [other]
+    assert box.control.delete("/voices/x%2Fy").status_code == 204
+    assert box.voices() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "message"),
+    [
+        ("", 404, "no record has the id narator (did you mean narrator?); `GET /voices` lists"),
+        ("?provider=x", 400, "provider must be one of"),
+    ],
+)
+def test_unknown_voice_is_not_deleted(box: Box, query: str, status: int, message: str) -> None:
+    box.control.post("/voices", json={"provider": "retell", "id": "narrator"})
+    refused = box.control.delete(f"/voices/narator{query}")
+    assert (refused.status_code, len(box.voices())) == (status, 1)
+    assert refused.json()["detail"].startswith(message)
+
+
 def test_voice_added_without_account_is_visible_to_every_key(box: Box) -> None:
     record = box.control.post("/voices", json={"provider": "retell"}).json()
     assert record["account"] == "*"

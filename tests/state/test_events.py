@@ -22,7 +22,12 @@ def after(store: Store, number: int, sandbox: str | None = "") -> JournalEvents:
 
 def numbers(events: JournalEvents) -> list[int]:
     """Return the numbers of the journal entries."""
-    return [event.entry.number for event in events.events]
+    return [event.entry.number for event in events.events if event.entry]
+
+
+def cleared(events: JournalEvents) -> list[str]:
+    """Return the sandboxes whose journals were deleted."""
+    return [event.sandbox for event in events.events if event.entry is None]
 
 
 def test_wait_ends_with_the_next_entry() -> None:
@@ -37,6 +42,7 @@ def test_wait_ends_with_the_next_entry() -> None:
 
     for sandbox in ("box", None):
         (event,) = run(wait_and_commit(sandbox, newest(store, sandbox))).events
+        assert event.entry
         assert (event.sandbox, event.entry.number, event.entry.status) == ("box", 1, 200)
 
 
@@ -65,6 +71,7 @@ def test_entry_of_a_request_that_failed_later_is_returned_again() -> None:
     first = newest(store)
     request.finish(internal_error="x")
     (event,) = after(store, first).events
+    assert event.entry
     assert event.entry.internal_error == "x"
 
 
@@ -112,4 +119,32 @@ def test_numbers_of_an_evicted_sandbox_are_not_used_again() -> None:
     begin(store, sandbox="other").commit()
     begin(store, sandbox="box").commit()
     events = after(store, last, "box")
-    assert (numbers(events), events.missed) == ([1], 0)
+    assert (numbers(events), cleared(events), events.missed) == ([1], ["box"], 0)
+
+
+def test_deletion_of_a_journal_is_an_event() -> None:
+    store = make_store(max_sandboxes=1)
+    before = {sandbox: newest(store, sandbox) for sandbox in ("", None)}
+    for _ in range(2):
+        begin(store).commit()
+        run(store.clear_entries(""))
+    begin(store).commit()
+    for sandbox, number in before.items():
+        events = after(store, number, sandbox)
+        assert (numbers(events), cleared(events), events.missed) == ([3], ["", ""], 2)
+        assert after(store, events.last, sandbox) == JournalEvents(events.last, [])
+    last = newest(store, None)
+    for name in ("evicted", "deleted"):
+        begin(store, sandbox=name).commit()
+    assert run(store.delete_sandbox("deleted"))
+    assert cleared(after(store, last, None)) == ["evicted", "deleted"]
+
+
+def test_number_of_an_earlier_store_stands_for_the_deletion_of_all_journals() -> None:
+    store = make_store()
+    begin(store).commit()
+    for sandbox, name in (("", ""), (None, "*")):
+        events = after(store, 1, sandbox)
+        assert (numbers(events), cleared(events), events.missed) == ([1], [name], 0)
+        assert cleared(after(store, 0, sandbox)) == []
+        assert numbers(after(store, events.events[0].number, sandbox)) == [1]

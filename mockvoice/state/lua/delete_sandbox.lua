@@ -5,4 +5,5 @@
 if not exists() then return 0 end
 redis.call('ZREM', SANDBOXES, sandbox)
 redis.call('UNLINK', unpack(keys_of(sandbox)))
+add_event(sandbox)
 return 1

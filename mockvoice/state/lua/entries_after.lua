@@ -14,8 +14,11 @@ end
 if after == '' then return {tonumber(last), {}, 0} end
 if not first then return {tonumber(after), {}, 0} end
 
--- The name of the sandbox of an event, and the entry unless it was evicted or deleted.
+-- The name of the sandbox of an event, and the entry unless it was evicted or deleted; "" stands
+-- for the deletion of its journal.
 local function read(member)
+  local cleared = string.match(member, '^(.*)cleared%.%d+$')
+  if cleared then return overall and string.sub(cleared, 1, -2) or sandbox, '' end
   local name, epoch, number = sandbox, nil, member
   if overall then name, epoch, number = string.match(member, '^(.*)/(%d+)%.(%d+)$') end
   local base = PREFIX .. 's:' .. name .. ':'
@@ -24,7 +27,8 @@ local function read(member)
 end
 
 local start = tonumber(after)
-if start < tonumber(first) or start > tonumber(last) then start = tonumber(first) end
+local is_known = start >= tonumber(first) and start <= tonumber(last)
+if not is_known then start = tonumber(first) end
 last = tonumber(last)
 local events, bytes = {}, 0
 local members = redis.call('ZRANGEBYSCORE', completed, '(' .. exact(start), '+inf', 'WITHSCORES')
@@ -39,4 +43,8 @@ for i = 1, #members, 2 do
     events[#events + 1] = {tonumber(members[i + 1]), name, entry}
   end
 end
-return {last, events, last - start - #events}
+local missed = last - start - #events
+if after ~= '0' and not is_known then
+  table.insert(events, 1, {start, overall and '*' or sandbox, ''})
+end
+return {last, events, missed}

@@ -9,7 +9,7 @@ local function entry_uploads(number)
   return ids and cmsgpack.unpack(ids) or {}
 end
 
-local MAX_EVENTS = 10000  -- over all sandboxes
+local MAX_DELETIONS = 1000  -- of the journal that are events
 
 -- Count one less.
 local function subtract(counts, name)
@@ -28,15 +28,10 @@ local function cover(name, before)
   end
 end
 
--- Number the completion of an entry, and wake the processes that wait for one.
+-- Make the completion of an entry an event.
 local function complete(number)
-  last_event()
-  local overall = redis.call('HINCRBY', EVENTS, 'last', 1)
-  local epoch = redis.call('HGET', META, 'requests_epoch')
   redis.call('ZADD', key('completed'), redis.call('HINCRBY', META, 'last_event', 1), number)
-  redis.call('ZADD', PREFIX .. 'completed', overall, sandbox .. '/' .. epoch .. '.' .. number)
-  redis.call('ZREMRANGEBYRANK', PREFIX .. 'completed', 0, -MAX_EVENTS - 1)
-  redis.call('PUBLISH', EVENTS, sandbox)
+  add_event(sandbox, redis.call('HGET', META, 'requests_epoch') .. '.' .. number)
 end
 
 -- Delete an entry; returns the files to release.
@@ -85,11 +80,31 @@ local function put_entry(number, entry, ids, count, is_error, is_complete, count
   end
 end
 
+-- Make the deletion of all entries an event, in place of their completions.
+local function complete_deletion()
+  local completed, events = key('completed'), {}
+  local members = redis.call('ZRANGE', completed, 0, -1, 'WITHSCORES')
+  for i = 1, #members, 2 do
+    if not tonumber(members[i]) then
+      events[#events + 1] = members[i + 1]
+      events[#events + 1] = members[i]
+    end
+  end
+  local number = redis.call('HINCRBY', META, 'last_event', 1)
+  events[#events + 1] = number
+  events[#events + 1] = 'cleared.' .. number
+  redis.call('UNLINK', completed)
+  redis.call('ZADD', completed, unpack(events))
+  redis.call('ZREMRANGEBYRANK', completed, 0, -MAX_DELETIONS - 1)
+  add_event(sandbox)
+end
+
 -- Delete all entries; numbers continue.
 local function clear_entries()
   for _, field in ipairs(redis.call('HKEYS', key('entries'))) do
     if tonumber(field) then release(entry_uploads(field)) end
   end
-  redis.call('UNLINK', key('entries'), key('order'), key('counts'), key('errors'), key('completed'))
+  redis.call('UNLINK', key('entries'), key('order'), key('counts'), key('errors'))
   redis.call('HDEL', META, 'journal_bytes', 'evicted_entries')
+  complete_deletion()
 end

@@ -60,6 +60,7 @@ local function next_version()
 end
 
 local EVENTS = PREFIX .. 'events'
+local MAX_EVENTS = 10000  -- over all sandboxes
 
 -- The number of the last event of all sandboxes. The first one is later than those of an earlier
 -- server, the last of which a client may have seen.
@@ -69,6 +70,16 @@ local function last_event()
     redis.call('HSET', EVENTS, 'first', first, 'last', first)
   end
   return redis.call('HGET', EVENTS, 'last')
+end
+
+-- Number an event over all sandboxes, and wake the processes that wait for one: the completion of
+-- an entry, or the deletion of the journal of the sandbox.
+local function add_event(name, entry)
+  last_event()
+  local number = redis.call('HINCRBY', EVENTS, 'last', 1)
+  redis.call('ZADD', PREFIX .. 'completed', number, name .. '/' .. (entry or 'cleared.' .. number))
+  redis.call('ZREMRANGEBYRANK', PREFIX .. 'completed', 0, -MAX_EVENTS - 1)
+  redis.call('PUBLISH', EVENTS, name)
 end
 
 -- Restart the period after which an idle sandbox expires: when keys were added, and otherwise in
@@ -129,6 +140,7 @@ local function evict_sandboxes()
   for _, name in ipairs(redis.call('ZRANGE', SANDBOXES, 0, total - MAX_SANDBOXES - 1)) do
     redis.call('ZREM', SANDBOXES, name)
     redis.call('UNLINK', unpack(keys_of(name)))
+    add_event(name)
   end
 end
 
