@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha1
@@ -158,7 +158,7 @@ class RedisClient:
         )
         try:
             async with client, client.pubsub() as messages:
-                await messages.subscribe(f"{self._constants['PREFIX']}{channel}")
+                await _finish(messages.subscribe(f"{self._constants['PREFIX']}{channel}"))
                 await messages.get_message(timeout=TIMEOUT)  # the confirmation
                 yield lambda seconds: messages.get_message(timeout=seconds)
         except (OSError, exceptions.RedisError) as error:
@@ -216,6 +216,16 @@ def forget_ended(values: dict[asyncio.AbstractEventLoop, Any]) -> None:
     for loop in [*values]:
         if loop.is_closed():
             values.pop(loop, None)
+
+
+async def _finish(connecting: Coroutine[Any, Any, None]) -> None:
+    """Wait until a connection is open, even if cancelled: redis-py would never close its socket."""
+    task = asyncio.ensure_future(connecting)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def _is_connection_error(error: Exception) -> bool:

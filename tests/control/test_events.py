@@ -270,7 +270,7 @@ def test_silent_stream_sends_heartbeats(serve: Serve) -> None:
     ctx = ControlContext(mock, operation, "", Headers([]), "http://x", mock.providers)
 
     async def read() -> list[bytes]:
-        pieces = [piece async for piece in stream(ctx, "", 0, [], 0.2, heartbeat=0.02)]
+        pieces = [piece async for piece in stream(ctx, "", 0, [], 0.5, heartbeat=0.02)]
         await mock.store.close()
         return pieces
 
