@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
@@ -477,8 +477,7 @@ class Provider:
         without a warning.
         """
         if self.contract is None:
-            file = f"{self.name}/{self.resolve(self.edition)}.yaml"
-            return Document(self.name, (SPECS / file).read_text(encoding="utf-8"), file)
+            return _bundled(self.name, self.resolve(self.edition))
         text = self.contract.read_text(encoding="utf-8")
         document = Document(self.name, text, self.contract.name)
         missing = [name for name in self.handlers if name not in document.operations]
@@ -518,6 +517,13 @@ class Provider:
     def base_path(self) -> str:
         """The path that the provider is served under: `/telnyx/v2`."""
         return f"/{self.name}{self.document.base_path}"
+
+
+@cache
+def _bundled(name: str, edition: str) -> Document:
+    """Return the contract of a bundled edition; all mocks of a process share it."""
+    file = f"{name}/{edition}.yaml"
+    return Document(name, (SPECS / file).read_text(encoding="utf-8"), file)
 
 
 def preset(

@@ -60,6 +60,18 @@ def test_servers_in_one_process_are_isolated(serve: Serve) -> None:
     assert [len(of_server) for of_server in records] == [1, 1]
 
 
+def test_servers_in_one_process_share_the_bundled_contracts() -> None:
+    """Reading them takes longer than starting a server."""
+    one, two = make_mock(), make_mock(edition={"supertone": "latest"})
+    same = [one.providers[name].document is two.providers[name].document for name in one.providers]
+    assert dict(zip(one.providers, same, strict=True)) == {
+        "faseeh": True,
+        "retell": True,
+        "supertone": False,
+        "telnyx": True,
+    }
+
+
 def test_nagles_algorithm_is_disabled() -> None:
     """asyncio disables it for sockets with the protocol TCP; else responses take 40 ms longer."""
     listener = bind("127.0.0.1", 0)
