@@ -13,6 +13,7 @@ from typing import Any, Self
 import av
 import httpx
 import pytest
+import trustme
 from av.audio.stream import AudioStream
 from hypothesis import settings
 
@@ -63,6 +64,20 @@ def store_kind(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def _ca_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("tls") / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    return str(file)
+
+
+@pytest.fixture(autouse=True)
+def _one_ca(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _ca_file: str) -> None:
+    """Let HTTP clients load one CA: those of the system take each of them 20 ms."""
+    if not request.node.get_closest_marker("network"):
+        monkeypatch.setenv("SSL_CERT_FILE", _ca_file)
+
+
+@pytest.fixture(scope="session")
 def servers() -> Iterator[ExitStack]:
     """Stack that stops the shared servers after the last test."""
     with ExitStack() as stack:
@@ -70,16 +85,21 @@ def servers() -> Iterator[ExitStack]:
 
 
 def internal_errors(server: Server) -> list[str]:
-    """Return the internal errors of all sandboxes of a server, and delete their journals."""
+    """Return the internal errors of all sandboxes of a server, and delete the sandboxes.
+
+    Otherwise those of all earlier tests would have to be read after each test.
+    """
 
     async def collect() -> list[str]:
         store = server.mock.store
         errors = []
         for name in await store.list_sandboxes():
             entries = await store.list_internal_errors(name)
-            if entries:
-                await store.clear_entries(name)
             errors += [entry.internal_error for entry in entries]
+            if name:
+                await store.delete_sandbox(name)
+            elif entries:
+                await store.clear_entries(name)
         return errors
 
     return asyncio.run(collect())
@@ -115,9 +135,7 @@ def server(_strict: Server) -> Iterator[Server]:
 @pytest.fixture
 def http(server: Server) -> Iterator[httpx.Client]:
     """Client of the shared server; checks every response against the contract."""
-    with httpx.Client(
-        verify=False, base_url=server.url, event_hooks={"response": [check]}
-    ) as client:
+    with httpx.Client(base_url=server.url, event_hooks={"response": [check]}) as client:
         yield client
 
 
@@ -128,11 +146,10 @@ class Box:
         self.server = server
         self.name = name
         self.url = f"{server.url}/~{name}"
-        # Injected responses may be undocumented, so no contract check here. Without `verify=False`
-        # each client takes 20 ms to load certificates.
-        self.http = httpx.Client(base_url=self.url, verify=False)
+        # Injected responses may be undocumented, so no contract check here.
+        self.http = httpx.Client(base_url=self.url)
         self.control = httpx.Client(
-            base_url=f"{self.url}/__mockvoice", verify=False, event_hooks={"response": [check]}
+            base_url=f"{self.url}/__mockvoice", event_hooks={"response": [check]}
         )
 
     def __enter__(self) -> Self:

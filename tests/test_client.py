@@ -158,7 +158,7 @@ def test_asgi_app_needs_no_socket() -> None:
         mock = app.control
         fault = mock.retell.fail(503, times=1)
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(verify=False, transport=transport, headers=KEY) as client:
+        async with httpx.AsyncClient(transport=transport, headers=KEY) as client:
             url = f"{mock.retell.base_url}/list-voices"
             assert [(await client.get(url)).status_code for _ in range(2)] == [503, 200]
         assert fault.hits == 1

@@ -857,7 +857,7 @@ def test_provider_page_lists_errors_that_can_be_injected(page: Page) -> None:
         if status >= 400
     }
     assert documented <= statuses
-    with mockvoice.serve() as mock, httpx.Client(verify=False) as client:
+    with mockvoice.serve() as mock, httpx.Client() as client:
         urls = [
             (route.partition(" ")[0], mock.provider(contract).base_url + route.partition(" ")[2])
             for route in mock.provider(contract).operations.values()

@@ -148,6 +148,7 @@ def test_requests_to_other_hosts_do_not_leave_the_machine(
 
 
 def test_clients_still_trust_the_system(mock: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
     mock.intercept(monkeypatch)
     file = Path(os.environ["SSL_CERT_FILE"])
     assert file.read_bytes().endswith(mock.ca())

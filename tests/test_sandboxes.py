@@ -24,7 +24,7 @@ async def story(url: str, name: str, *, by_path: bool) -> list[Any]:
     failing = int(name.partition("-")[2]) % 4 < 2  # half of the sandboxes by path, half by header
     headers = {} if by_path else {"X-Mockvoice-Sandbox": name}
     base = f"{url}/~{name}" if by_path else url
-    async with httpx.AsyncClient(base_url=base, headers=headers, verify=False) as http:
+    async with httpx.AsyncClient(base_url=base, headers=headers) as http:
         if failing:
             fault = {"operation": "cloneVoice", "status": 503, "every": 2, "times": 2}
             assert (await http.post("/__mockvoice/faults", json=fault)).status_code == 201

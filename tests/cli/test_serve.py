@@ -282,7 +282,7 @@ def test_server_stops_during_startup(tmp_path: Path) -> None:
 def test_unread_log_blocks_neither_requests_nor_sigterm(log: str) -> None:
     """The server froze after 257 requests."""
     with start_server("--log", log) as server:
-        with httpx.Client(verify=False, base_url=server.url) as client:
+        with httpx.Client(base_url=server.url) as client:
             for _ in range(300):  # a pipe holds 64 KB
                 assert client.get(f"/retell/{'x' * 900}").status_code == 404
         assert server.stop_without_reading() == 0

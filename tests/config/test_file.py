@@ -396,7 +396,7 @@ BEARER, DICE = {"authorization": "Bearer key"}, {"authorization": "Bearer dice"}
 
 def initial_state(url: str) -> Any:
     """Check the configured state of a new sandbox; return its generated ids and random draws."""
-    with httpx.Client(verify=False, base_url=url) as http:
+    with httpx.Client(base_url=url) as http:
         assert http.get("/__mockvoice/clock").json()["now"].startswith("2024-01-01T00:0")
         clone = http.get(f"/telnyx/v2/voice_clones/{UUID}", headers=BEARER).json()["data"]
         assert (clone["id"], clone["name"], clone["language"]) == (UUID, "narrator", "en")

@@ -22,7 +22,7 @@ from openapi_schema_validator import (
 SPECS = Path(__file__).parents[2] / "specs"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # in C if possible
     """The safe loader, without dates: JSON has none."""
 
 

@@ -91,7 +91,7 @@ def test_no_request_to_a_replaced_contract_is_an_internal_error(
     file = write(tmp_path, change(contract))
     with mockvoice.serve(contracts={contract.name: file}) as mock:
         base = mock.provider(contract.name).base_url
-        with httpx.Client(headers=KEY, verify=False) as http:
+        with httpx.Client(headers=KEY) as http:
             for operation in operations([contract]):
                 for ids in (DESIGN, "x"):
                     path = operation.path
@@ -108,7 +108,7 @@ def test_handlers_and_new_operations_are_served(
 ) -> None:
     file = write(tmp_path, foreign(TELNYX))
     with mockvoice.serve(contracts={"telnyx": file}) as mock:
-        with httpx.Client(base_url=mock.telnyx.base_url, headers=KEY, verify=False) as http:
+        with httpx.Client(base_url=mock.telnyx.base_url, headers=KEY) as http:
             form = {"name": "n", "language": "en"}
             sample = {"audio_file": wav}
             cloned = http.post("/voice_clones/from_upload", data=form, files=sample)

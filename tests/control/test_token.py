@@ -22,9 +22,7 @@ CONTROL = [operation for operation in OPERATIONS if operation.contract.name == "
 @pytest.fixture
 def client(serve: Serve) -> Iterator[httpx.Client]:
     server = serve(control_token=TOKEN)
-    with httpx.Client(
-        verify=False, base_url=server.url, event_hooks={"response": [check]}
-    ) as client:
+    with httpx.Client(base_url=server.url, event_hooks={"response": [check]}) as client:
         yield client
 
 

@@ -243,9 +243,7 @@ def test_fault_that_breaks_the_connection_raises_in_process(kind: str) -> None:
 
     async def call() -> None:
         transport = httpx.ASGITransport(App(mock))
-        async with httpx.AsyncClient(
-            verify=False, transport=transport, base_url="http://mock"
-        ) as http:
+        async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http:
             await http.get(LIST, headers={"X-Mockvoice-Fault": fault})
 
     with pytest.raises(ConnectionResetError, match="by a fault"):

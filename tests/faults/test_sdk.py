@@ -27,14 +27,14 @@ SOON = {"retry_after": 0.001}  # without Retry-After the SDKs wait for at least 
 @pytest.fixture
 def a_telnyx(box: Box) -> Iterator[Telnyx]:
     url = f"{box.url}/telnyx/v2"
-    with Telnyx(api_key=KEY, base_url=url, http_client=httpx.Client(verify=False)) as client:
+    with Telnyx(api_key=KEY, base_url=url) as client:
         yield client
 
 
 @pytest.fixture
 def a_retell(box: Box) -> Iterator[Retell]:
     url = f"{box.url}/retell"
-    with Retell(api_key=KEY, base_url=url, http_client=httpx.Client(verify=False)) as client:
+    with Retell(api_key=KEY, base_url=url) as client:
         yield client
 
 
@@ -272,7 +272,7 @@ def test_each_broken_response_raises_its_exception(
 ) -> None:
     box.inject(kind=fault, when=when)
     client_timeout = 0.05
-    http_client = httpx.Client(verify=False)
+    http_client = httpx.Client()
     options: dict[str, Any] = {"api_key": KEY, "max_retries": 0, "http_client": http_client}
     if fault == "timeout":
         options["timeout"] = client_timeout

@@ -105,7 +105,7 @@ class Client(httpx.Client):
     """A client of the small provider, with the internal errors of its server."""
 
     def __init__(self, server: Server) -> None:
-        super().__init__(base_url=f"{server.url}/acme/v9", verify=False)
+        super().__init__(base_url=f"{server.url}/acme/v9")
         self._server = server
 
     @property
@@ -304,7 +304,7 @@ def test_provider_without_error_function_returns_404_for_unknown_path(http: Clie
 
 
 def test_disabled_diagnostics_send_no_mockvoice_headers(serve: Any) -> None:
-    with httpx.Client(verify=False, base_url=serve(diagnostics=False).url) as http:
+    with httpx.Client(base_url=serve(diagnostics=False).url) as http:
         unknown = http.get("/telnyx/voices")
         invalid = http.post(
             "/telnyx/v2/voice_clones", headers={"Authorization": "Bearer K"}, json={}
@@ -315,7 +315,7 @@ def test_disabled_diagnostics_send_no_mockvoice_headers(serve: Any) -> None:
 
 
 def test_violations_header_is_limited_to_4096_bytes(serve: Any) -> None:
-    with httpx.Client(verify=False, base_url=serve().url) as http:
+    with httpx.Client(base_url=serve().url) as http:
         body = {"name": "ü" * 5000, "gender": "x" * 5000}
         key = {"Authorization": "Bearer K"}
         response = http.post("/telnyx/v2/voice_clones", headers=key, json=body)

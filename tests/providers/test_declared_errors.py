@@ -548,7 +548,7 @@ def serving(provider: Provider) -> Iterator[httpx.Client]:
     mock = Mock(Settings(), [provider, *built_in()])
     with (
         Server(mock, bind("127.0.0.1", 0)) as server,
-        httpx.Client(verify=False, base_url=server.url) as http,
+        httpx.Client(base_url=server.url) as http,
     ):
         yield http
 

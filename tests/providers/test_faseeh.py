@@ -125,7 +125,7 @@ def test_missing_api_key_returns_401(http: httpx.Client) -> None:
 
 def test_empty_wallet_returns_402_and_disabled_model_403(serve: Serve, wav: bytes) -> None:
     accounts = {"faseeh": {"broke": {"credit": 0}, "mini": {"models": ["faseeh-mini-v1-preview"]}}}
-    with httpx.Client(verify=False, base_url=serve(accounts=accounts).url) as http:
+    with httpx.Client(base_url=serve(accounts=accounts).url) as http:
         broke = clone(http, wav, wav, key="broke")
         assert broke.status_code == 402
         assert error(broke) == (40201, "Insufficient wallet balance")
@@ -142,7 +142,7 @@ def test_concurrent_requests_over_the_limit_of_the_plan_return_429(
     server = serve(limits="documented")
     host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
     request = f"GET {VOICES} HTTP/1.1\r\nHost: x\r\nx-api-key: K\r\n\r\n"
-    with ExitStack() as stack, httpx.Client(verify=False, base_url=server.url) as http:
+    with ExitStack() as stack, httpx.Client(base_url=server.url) as http:
         delay = {"kind": "delay", "seconds": 60, "operation": "GET /voices", "provider": "faseeh"}
         assert http.post("/__mockvoice/faults", json={**delay, "times": 2}).status_code == 201
         for _ in range(2):

@@ -23,7 +23,7 @@ def http(box: Box) -> Iterator[httpx.Client]:
     """Client of a sandbox with the edition; checks every response against its contract."""
     box.control.post("/reset", json={"edition": {"faseeh": "munsit.com"}})
     url, hooks = f"{box.url}/faseeh/api/v1", {"response": [check_edition]}
-    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks, verify=False) as client:
+    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks) as client:
         yield client
 
 

@@ -35,9 +35,7 @@ def http(serve: Serve) -> Iterator[httpx.Client]:
     }
     hooks = {"response": [check]}
     url = f"{serve(accounts=accounts).url}/faseeh/api/v1"
-    with httpx.Client(
-        verify=False, base_url=url, headers={"x-api-key": "K"}, event_hooks=hooks
-    ) as client:
+    with httpx.Client(base_url=url, headers={"x-api-key": "K"}, event_hooks=hooks) as client:
         yield client
 
 

@@ -172,7 +172,7 @@ def test_missing_api_key_returns_401(http: httpx.Client) -> None:
 
 def test_clone_of_account_with_ended_trial_returns_402(serve: Serve, wav: bytes) -> None:
     server = serve(accounts={"retell": {"key_test": {"trial_ended": True}}})
-    with httpx.Client(verify=False, base_url=server.url) as http:
+    with httpx.Client(base_url=server.url) as http:
         response = clone(http, wav)
         assert response.status_code == 402
         assert message(response) == "Trial has ended, please add payment method."

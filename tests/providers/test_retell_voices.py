@@ -20,7 +20,7 @@ KEY = {"Authorization": "Bearer key_test"}
 def http(serve: Serve) -> Iterator[httpx.Client]:
     hooks = {"response": [check]}
     url = f"{serve().url}/retell"
-    with httpx.Client(verify=False, base_url=url, headers=KEY, event_hooks=hooks) as client:
+    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks) as client:
         yield client
 
 

@@ -47,7 +47,6 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.turns = cycle(map(httpx.URL, self.urls))
         self.http = httpx.Client(
-            verify=False,
             base_url=f"{self.urls[0]}{self.base}",
             event_hooks={"request": [self.take_turns], "response": [check]},
         )

@@ -93,7 +93,7 @@ def test_missing_api_key_header_returns_401(http: httpx.Client, headers: dict[st
 
 def test_clone_on_free_tier_returns_403(serve: Serve, wav: bytes) -> None:
     server = serve(accounts={"supertone": {"sk_test": {"tier": "free"}}})
-    with httpx.Client(verify=False, base_url=server.url) as http:
+    with httpx.Client(base_url=server.url) as http:
         response = clone(http, wav)
     assert response.status_code == 403
     assert details(response)["message"] == "Permission denied"
@@ -138,7 +138,7 @@ def test_client_of_older_edition_gets_plain_string_message(
 
 def test_eleventh_clone_within_a_minute_returns_429(serve: Serve, wav: bytes) -> None:
     server = serve(limits="documented")
-    with httpx.Client(verify=False, base_url=server.url) as http:
+    with httpx.Client(base_url=server.url) as http:
         statuses = [clone(http, wav).status_code for _ in range(11)]
         assert statuses == [200] * 10 + [429]
         refused = clone(http, wav)

@@ -33,7 +33,7 @@ def own(serve: Serve) -> Server:
 def http(own: Server) -> Iterator[httpx.Client]:
     hooks = {"response": [check]}
     url = f"{own.url}/supertone/v1"
-    with httpx.Client(verify=False, base_url=url, headers=KEY, event_hooks=hooks) as client:
+    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks) as client:
         yield client
 
 
@@ -74,7 +74,7 @@ def test_custom_voice_is_listed_retrieved_edited_and_deleted(
 
 
 def test_custom_voices_are_paged_by_offset(serve: Serve, wav: bytes) -> None:
-    with httpx.Client(verify=False, base_url=f"{serve().url}/supertone/v1", headers=KEY) as http:
+    with httpx.Client(base_url=f"{serve().url}/supertone/v1", headers=KEY) as http:
         for number in range(12):
             clone(http, wav, f"n{number}")
         first = http.get("/custom-voices", params={"page_size": "10.0"})

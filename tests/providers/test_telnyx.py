@@ -163,7 +163,7 @@ def test_upload_over_size_limit_of_provider_returns_400(
 
 def test_max_file_mb_replaces_documented_size_limits(serve: Serve, wav: bytes) -> None:
     server = serve(max_file_mb={"telnyx": 2})
-    with httpx.Client(verify=False, base_url=server.url) as http:
+    with httpx.Client(base_url=server.url) as http:
         assert upload(http, wav + bytes(2 * 2**20 - len(wav))).status_code == 201
         assert upload(http, wav + bytes(2 * 2**20)).status_code == 400
         assert upload(http, wav + bytes(2 * 2**20), provider="minimax").status_code == 400
@@ -305,7 +305,7 @@ def test_unsupported_method_returns_405_with_allow(http: httpx.Client) -> None:
 
 
 def test_clone_is_listed_by_the_control_api(serve: Serve, wav: bytes) -> None:
-    with httpx.Client(verify=False, base_url=serve().url) as http:
+    with httpx.Client(base_url=serve().url) as http:
         clone = upload(http, wav).json()["data"]
         (made,) = http.get("/__mockvoice/voices").json()["voices"]
         everything = http.get("/__mockvoice/voices?provider=telnyx&presets=true").json()["voices"]

@@ -30,7 +30,7 @@ def http(box: Box) -> Iterator[httpx.Client]:
     """Client of a sandbox with the edition; checks every response against its contract."""
     box.control.post("/reset", json={"edition": {"telnyx": "2026-07-16"}})
     url, hooks = f"{box.url}/telnyx/v2", {"response": [check_edition]}
-    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks, verify=False) as client:
+    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks) as client:
         yield client
 
 
@@ -189,7 +189,7 @@ def test_ultra_clone_is_active_after_two_seconds_of_the_sandbox(
 
 def test_time_until_a_clone_is_active_is_a_setting(serve: Any, wav: bytes) -> None:
     server = serve(edition={"telnyx": "latest"}, pending_seconds=0)
-    with httpx.Client(base_url=f"{server.url}/telnyx/v2", headers=KEY, verify=False) as http:
+    with httpx.Client(base_url=f"{server.url}/telnyx/v2", headers=KEY) as http:
         made = clone(http, wav, model_id="Ultra")
         assert made["status"] == "pending"
         assert http.get(f"/voice_clones/{made['id']}").json()["data"]["status"] == "active"

@@ -26,9 +26,7 @@ UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 def http(serve: Serve) -> Iterator[httpx.Client]:
     """Client of a server of this test."""
     hooks = {"response": [check]}
-    with httpx.Client(
-        verify=False, base_url=f"{serve().url}{BASE}", headers=KEY, event_hooks=hooks
-    ) as client:
+    with httpx.Client(base_url=f"{serve().url}{BASE}", headers=KEY, event_hooks=hooks) as client:
         yield client
 
 
@@ -160,7 +158,7 @@ def test_unknown_or_malformed_clone_id_returns_404(http: httpx.Client, path: str
 
 
 def test_sample_of_uploaded_wav_is_that_wav(http: httpx.Client, wav: bytes) -> None:
-    with httpx.Client(verify=False, base_url=str(http.base_url).removesuffix(f"{BASE}/")) as root:
+    with httpx.Client(base_url=str(http.base_url).removesuffix(f"{BASE}/")) as root:
         made = upload(root, wav).json()["data"]
     response = http.get(f"/voice_clones/{made['id']}/sample")
     assert response.headers["content-type"] == "audio/wav"
@@ -171,7 +169,7 @@ def test_sample_of_uploaded_wav_is_that_wav(http: httpx.Client, wav: bytes) -> N
 def test_sample_of_other_upload_is_a_wav_of_the_same_length(
     http: httpx.Client, samples: dict[str, bytes], format: str
 ) -> None:
-    with httpx.Client(verify=False, base_url=str(http.base_url).removesuffix(f"{BASE}/")) as root:
+    with httpx.Client(base_url=str(http.base_url).removesuffix(f"{BASE}/")) as root:
         made = upload(root, samples[format]).json()["data"]
     sample = http.get(f"/voice_clones/{made['id']}/sample").content
     assert seconds(sample) == pytest.approx(1.0, abs=0.15)
@@ -197,7 +195,7 @@ def test_seeded_clone_without_optional_values_has_a_sample_and_is_listed(
 ) -> None:
     data = {"label": None, "language": None, "gender": None, "provider_voice_id": None}
     voice = {"provider": "telnyx", "data": {**data, "provider_supported_models": []}}
-    with httpx.Client(verify=False, base_url=serve().url, headers=KEY) as http:
+    with httpx.Client(base_url=serve().url, headers=KEY) as http:
         made = http.post("/__mockvoice/voices", json=voice)
         assert made.status_code == 201
         sample = http.get(f"{BASE}/voice_clones/{made.json()['id']}/sample")
@@ -209,7 +207,7 @@ def test_seeded_clone_without_optional_values_has_a_sample_and_is_listed(
 
 def test_seeded_design_with_text_that_is_no_string_has_a_sample(serve: Serve) -> None:
     voice = {"provider": "telnyx", "collection": "voice_designs", "data": {"text": 5}}
-    with httpx.Client(verify=False, base_url=serve().url, headers=KEY) as http:
+    with httpx.Client(base_url=serve().url, headers=KEY) as http:
         made = http.post("/__mockvoice/voices", json=voice).json()
         sample = http.get(f"{BASE}/voice_designs/{made['id']}/sample")
         assert sniff(sample.content).format == "wav"
