@@ -7,16 +7,12 @@ says what is wrong with it. Node clients report `fetch failed` in place of an ea
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
-
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ..errors import MalformedBody, PayloadTooLarge, Problem
 from ..openapi.messages import TO_FILE
@@ -29,6 +25,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 MAX_PARTS = 128  # of a form, multipart or urlencoded
 MAX_PART_HEADERS = 8
 MAX_PART_HEADER_BYTES = 4096  # also of a name in a urlencoded form
+MAX_BOUNDARY_CHARACTERS = 256  # RFC 2046 allows 70
 MAX_TEXT_BYTES = 1 << 20  # of one text field
 MAX_DEPTH = 64  # of JSON
 MAX_NODES = 100_000  # members and items of JSON
@@ -36,10 +33,9 @@ SMALL = 8192  # bytes
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "utf-16")  # of text fields
 _CODECS = {**{name: name for name in CHARSETS}, "utf8": "utf-8", "latin-1": "iso-8859-1"}
 _ITEM = re.compile(r"\[\d+\]$")  # how the name of a part ends that is one of a list, or of bytes
-
-_quiet = logging.getLogger(__name__)
-_quiet.addHandler(logging.NullHandler())
-_quiet.propagate = False
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # the name of a header (RFC 9110, 5.6.2)
+_LAST = b"--"  # follows the last delimiter of a multipart body
+_TAILS = (b"\r\n", _LAST)
 
 
 @dataclass(slots=True, eq=False)
@@ -315,6 +311,9 @@ def _options(header: bytes) -> tuple[str, dict[str, str]]:
 
     Parameters are decoded as UTF-8, as browsers and SDKs send them (RFC 7578, section 5.1).
     """
+    # Here: hardly any import takes longer, and a server may never need it.
+    from python_multipart.multipart import parse_options_header
+
     value, options = parse_options_header(header)
     return value.decode("latin-1"), {
         k.decode("latin-1"): v.decode("utf-8", "replace") for k, v in options.items()
@@ -322,23 +321,41 @@ def _options(header: bytes) -> tuple[str, dict[str, str]]:
 
 
 class _Multipart:
-    """A multipart form, parsed as it arrives."""
+    """A multipart form, split into its parts as it arrives (RFC 2046, section 5.1; RFC 7578).
+
+    Everything but the contents of files is small: what a chunk ends with is read again with the
+    next one. A parser that calls back for each header would take as long as all other steps.
+    """
 
     def __init__(self, body: Body, boundary: str, max_text_bytes: int) -> None:
-        self._body = body
         if not boundary:
             raise MalformedBody("the multipart body has no boundary in its Content-Type")
-        try:
-            self._parser = _Parser(boundary, _Parts(body, max_text_bytes))
-        except FormParserError as error:
-            raise MalformedBody(f"the multipart boundary cannot be used: {error}") from None
+        if len(boundary) > MAX_BOUNDARY_CHARACTERS:
+            raise MalformedBody(
+                f"the multipart boundary cannot be used: it has {len(boundary)} characters,"
+                f" more than {MAX_BOUNDARY_CHARACTERS}"
+            )
+        self._body = body
+        self._max_text_bytes = max_text_bytes
+        self._text_bytes = 0
+        self._delimiter = f"\r\n--{boundary}".encode()
+        self._started = False  # the first delimiter was read
+        self._part: _Part | None = None  # whose content is read, None before the end of its head
+        self._pieces: list[bytes | memoryview] = []
+        self._rest = b""
 
     def write(self, chunk: bytes) -> None:
         """Read a chunk. Raises PayloadTooLarge or MalformedBody."""
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise MalformedBody(f"the multipart body is broken: {error}") from None
+        data, at, read = self._rest + chunk, -1, 0
+        while read > at and not self._body.ended:
+            at = read
+            if self._part is not None:
+                read = self._read_content(self._part, data, at)
+            elif self._started:
+                read = self._read_head(data, at)
+            else:
+                read = self._read_start(data, at)
+        self._rest = data[read:]
 
     def end(self) -> None:
         """Read the end of the form. Raises MalformedBody."""
@@ -346,81 +363,75 @@ class _Multipart:
             problem = "ends before its closing boundary" if self._body.size else "is empty"
             raise MalformedBody(f"the multipart body {problem}")
 
+    def _read_start(self, data: bytes, at: int) -> int:
+        """Read line breaks and the first delimiter; return the position after what was read."""
+        if data[at : at + 1] in (b"\r", b"\n"):
+            return len(data) - len(data[at:].lstrip(b"\r\n"))
+        first = self._delimiter[2:]
+        after = at + len(first)
+        if not first.startswith(data[at:after]):
+            raise _broken("it does not begin with `--` and its boundary")
+        tail = data[after : after + 2]
+        if len(tail) < 2:
+            return at
+        if tail not in _TAILS:
+            raise _broken("neither a line break nor `--` follows its first boundary")
+        self._started, self._body.ended = True, tail == _LAST
+        return after + 2
 
-class _Parser(MultipartParser):
-    """The parser, with one lookup per event: a request has forty of them."""
-
-    def __init__(self, boundary: str, parts: _Parts) -> None:
-        super().__init__(
-            boundary.encode(),
-            max_header_count=MAX_PART_HEADERS,
-            max_header_size=MAX_PART_HEADER_BYTES,
-        )
-        self.logger = _quiet  # its message is part of the response
-        self._parts = parts
-
-    def callback(
-        self,
-        name: str,
-        data: bytes | None = None,
-        start: int | None = None,
-        end: int | None = None,
-    ) -> None:
-        handler = _CALLBACKS.get(name)
-        if handler is not None:
-            handler(self._parts, data, start, end)
-
-
-class _Parts:
-    """Collects the parts of a form from the callbacks of the parser.
-
-    It has no reference to the parser: a reference cycle would keep every upload in memory until
-    the next garbage collection.
-    """
-
-    def __init__(self, body: Body, max_text_bytes: int) -> None:
-        self._body = body
-        self._max_text_bytes = max_text_bytes
-        self._text_bytes = 0
-        self._name = b""
-        self._value = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._chunks: list[bytes | memoryview] = []
-
-    def begin(self, *_: None) -> None:
-        if len(self._body.parts) >= MAX_PARTS:
-            last = self._body.parts[-1][0]
+    def _read_head(self, data: bytes, at: int) -> int:
+        """Read the headers of a part; return the position after them, `at` if some are missing."""
+        # From the line break before them, since there may be none.
+        end = data.find(b"\r\n\r\n", at) if data[at : at + 2] != b"\r\n" else at - 2
+        if end < 0:
+            if len(data) - at > MAX_PART_HEADERS * MAX_PART_HEADER_BYTES:
+                raise _broken(f"a part has a header of more than {MAX_PART_HEADER_BYTES} bytes")
+            return at
+        parts = self._body.parts
+        if len(parts) >= MAX_PARTS:
+            last = parts[-1][0]
             hint = f"the last part is {last}; {TO_FILE}" if _ITEM.search(last) else ""
             raise PayloadTooLarge(f"the multipart body has more than {MAX_PARTS} parts", hint=hint)
-        self._headers = {}
-        self._chunks = []
-
-    def header_name(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def header_end(self, *_: None) -> None:
-        self._headers[self._name.lower()] = self._value
-        self._name = self._value = b""
-
-    def data(self, data: bytes, start: int, end: int) -> None:
-        # Large pieces are not copied; small ones are, or each would keep its whole message.
-        large = end - start > SMALL
-        self._chunks.append(memoryview(data)[start:end] if large else data[start:end])
-
-    def end(self, *_: None) -> None:
-        part = _part(
-            self._headers.get(b"content-disposition", b""),
-            self._headers.get(b"content-type", b""),
-        )
-        if not part.name:
+        self._part = _part(data[at : max(end, at)])
+        if not self._part.name:
             raise MalformedBody(
-                f"part {len(self._body.parts) + 1} of the multipart body has no name in its"
+                f"part {len(parts) + 1} of the multipart body has no name in its"
                 " Content-Disposition"
             )
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        return end + 4
+
+    def _read_content(self, part: _Part, data: bytes, at: int) -> int:
+        """Read the content of a part; return the position after what was read."""
+        end = data.find(self._delimiter, at)
+        while end >= 0:
+            after = end + len(self._delimiter)
+            tail = data[after : after + 2]
+            if tail in _TAILS:
+                self._add(data, at, end)
+                self._end_part(part)
+                self._body.ended = tail == _LAST
+                return after + 2
+            if len(tail) < 2:
+                break
+            end = data.find(self._delimiter, after)
+        if end < 0:
+            end = data.rfind(b"\r", max(len(data) - len(self._delimiter) + 1, at))
+            if end < 0 or not self._delimiter.startswith(data[end:]):
+                end = len(data)
+        self._add(data, at, end)
+        return end
+
+    def _add(self, data: bytes, start: int, end: int) -> None:
+        """Keep a piece of content."""
+        # Large pieces are not copied; small ones are, or each would keep its whole chunk.
+        large = end - start > SMALL
+        if end > start:
+            self._pieces.append(memoryview(data)[start:end] if large else data[start:end])
+
+    def _end_part(self, part: _Part) -> None:
+        """Add a part to the body. Raises PayloadTooLarge or MalformedBody."""
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         value: str | Upload
         if part.filename is None:
             self._text_bytes += len(data)
@@ -430,20 +441,11 @@ class _Parts:
         else:
             value = Upload(part.name, part.filename, part.content_type, data)
         self._body.parts.append((part.name, value))
-
-    def body_end(self, *_: None) -> None:
-        self._body.ended = True
+        self._part, self._pieces = None, []
 
 
-_CALLBACKS: Mapping[str, Callable[..., None]] = {
-    "part_begin": _Parts.begin,
-    "header_field": _Parts.header_name,
-    "header_value": _Parts.header_value,
-    "header_end": _Parts.header_end,
-    "part_data": _Parts.data,
-    "part_end": _Parts.end,
-    "end": _Parts.body_end,
-}
+def _broken(problem: str) -> MalformedBody:
+    return MalformedBody(f"the multipart body is broken: {problem}")
 
 
 class _Part(NamedTuple):
@@ -455,9 +457,22 @@ class _Part(NamedTuple):
     charset: str
 
 
-@lru_cache(maxsize=256)  # as above
-def _part(disposition: bytes, content_type: bytes) -> _Part:
-    kind, options = _options(disposition)
+@lru_cache(maxsize=256)  # requests repeat the same few parts
+def _part(head: bytes) -> _Part:
+    """Return the headers of a part. Raises MalformedBody."""
+    headers = {}
+    lines = head.split(b"\r\n") if head else []
+    if len(lines) > MAX_PART_HEADERS:
+        raise _broken(f"a part has more than {MAX_PART_HEADERS} headers")
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if len(line) > MAX_PART_HEADER_BYTES:
+            raise _broken(f"a part has a header of more than {MAX_PART_HEADER_BYTES} bytes")
+        if not (colon and _TOKEN.fullmatch(name)):
+            raise _broken(f"{brief(line.decode('latin-1'))} is not a header of a part")
+        headers[name.lower()] = value.strip(b" \t")
+    content_type = headers.get(b"content-type", b"")
+    kind, options = _options(headers.get(b"content-disposition", b""))
     media_type, parameters = _options(content_type)
     filename = options.get("filename")
     if filename is None and media_type not in ("", "text/plain", "application/json"):
