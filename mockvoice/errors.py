@@ -35,7 +35,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from .text import escape, unescape
 
-RequestLocation = Literal["body", "query", "path", "header", "file"]
+RequestLocation = Literal["body", "query", "path", "header", "file", "response"]
 
 
 class Violation(NamedTuple):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Literal, Self, TypedDict, overload
 
 from .faults.kinds import Kind
+from .state.journal import DifferenceKind
 
 CAFormat = Literal["pem", "p12"]
 SampleFormat = Literal["wav", "mp3", "flac", "ogg", "m4a"]
@@ -158,6 +159,16 @@ class RecordedViolation(_Model):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedDifference(_Model):
+    """A difference between a live response and that of the mock; `location` is a JSON Pointer."""
+
+    kind: DifferenceKind
+    location: str
+    live: Any
+    mock: Any
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedFault(_Model):
     """The fault that fired for a request."""
 
@@ -181,7 +192,8 @@ class RecordedRequest(_Model):
     for clients that do not send a retry count. `early` is the seconds before Retry-After elapsed,
     `client_closed` the seconds after which the client ended the connection; None if it did not.
     `custom` is True if a fault of kind `reply` made or edited the response. `upstream` is the URL
-    of the live service to which the request was forwarded, "" if it was not.
+    of the live service to which the request was forwarded, "" if it was not; `difference` is what
+    the mock would have responded differently, None if that is not known.
     """
 
     id: str
@@ -209,11 +221,16 @@ class RecordedRequest(_Model):
     internal_error: str
     custom: bool
     upstream: str
+    difference: tuple[RecordedDifference, ...] | None
 
     @property
     def is_violation(self) -> bool:
-        """True if the request violated the contract or matched no operation."""
-        return bool(self.violations) or not self.operation
+        """True if the request violated the contract or matched no operation.
+
+        A live response that violates the contract is no violation of the request.
+        """
+        request = [one for one in self.violations if one.location != "response"]
+        return bool(request) or not self.operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,12 +357,56 @@ class Coverage(_Model):
         }
 
 
+@dataclass(frozen=True, slots=True)
+class UpstreamDifference(_Model):
+    """A difference between live responses of an operation and those of the mock.
+
+    `status` is that of the live response; `live` and `mock` are the values of the first of the
+    `requests`, whose id is `example`.
+    """
+
+    provider: str
+    edition: str
+    operation: str
+    status: int
+    kind: DifferenceKind
+    location: str
+    live: Any
+    mock: Any
+    requests: int
+    example: str
+
+    def with_requests(self, requests: int) -> UpstreamDifference:
+        """Return the difference with another number of requests."""
+        return replace(self, requests=requests)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences(_Model):
+    """Live responses compared with those of the mock.
+
+    `compared` is the number of requests, `evicted` that of older ones which the journal no longer
+    has; `upstreams` are the URLs of the live services by provider.
+    """
+
+    compared: int
+    evicted: int
+    upstreams: Mapping[str, str]
+    differences: tuple[UpstreamDifference, ...]
+
+    def described(self) -> dict[str, Any]:
+        """Return the differences as the JSON of the control API."""
+        return asdict(self)
+
+
 _NESTED: Mapping[str, type[_Model]] = {
     "files": RecordedFile,
     "uploads": RecordedFile,
     "violations": RecordedViolation,
     "fault": RecordedFault,
     "response": RecordedResponse,
+    "difference": RecordedDifference,
+    "differences": UpstreamDifference,
     "operations": OperationCoverage,
     "statuses": StatusCoverage,
 }

@@ -372,6 +372,9 @@ class Provider:
     `raises` are the errors that `admit` may raise for every operation; `declared_errors` are those
     of the operations, by id.
 
+    `varying` are names of members in responses whose values no mock can know, such as sizes; see
+    `upstream/compare.py` for those of all providers.
+
     `editions` are the bundled editions of the contract by name, oldest first; the first one is the
     default. `select` returns the provider in one of them, which `edition` then names. `contract` is
     the file of a contract that is not bundled; `warned` has the subjects of the
@@ -392,6 +395,7 @@ class Provider:
     rate_headers: Callable[[int, int, float], dict[str, str]] | None = None
     collections: Mapping[str, Collection] = field(default_factory=dict)
     error_type: str = "application/json"
+    varying: tuple[str, ...] = ()
     editions: Mapping[str, Edition] = field(default_factory=dict)
     edition: str = ""
     contract: Path | None = None

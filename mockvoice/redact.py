@@ -23,6 +23,7 @@ _SECRET = re.compile(
 _MIN_SECRET = 8  # characters: a shorter one may be part of any word
 _MAX_SECRETS = 50  # that are masked by value
 _NAME = re.compile(r"[a-z_]{1,16}")  # of a kind of fault, in a header
+_QUERY = re.compile(r"(https?:(?:\\?/){2}[^\s\"?]+\?)[^\s\"]+")  # may sign it
 _SEPARATORS = re.compile(r"[\s,;=\"]+")  # in headers: a scheme and a key, names and values
 
 
@@ -137,9 +138,13 @@ def _load(text: str) -> Any:
 
 
 class Redactor:
-    """Masks JSON: secret members, and the values of known secrets in all texts."""
+    """Masks JSON: secret members, and the values of known secrets in all texts.
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    With `queries` the queries of all URLs are masked too.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), *, queries: bool = False) -> None:
+        self._queries = queries
         long = dict.fromkeys(secret for secret in secrets if len(secret) >= _MIN_SECRET)
         masks = {
             form: mask_key(secret)
@@ -159,7 +164,7 @@ class Redactor:
         """Return a text with the secrets masked that occur in it."""
         for secret, masked in self._masks:
             text = text.replace(secret, masked)
-        return text
+        return _QUERY.sub(r"\1…", text) if self._queries else text
 
     def values(self, value: Any) -> Any:
         """Return JSON with known secrets masked in texts and names, whatever their names."""

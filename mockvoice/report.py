@@ -6,7 +6,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .models import RecordedFile, RecordedRequest, RecordedRequests
+from .models import (
+    RecordedDifference,
+    RecordedFile,
+    RecordedRequest,
+    RecordedRequests,
+    UpstreamDifference,
+)
 from .text import request_line
 
 NO_REQUESTS = "no requests received"
@@ -24,10 +30,18 @@ def request_details(request: RecordedRequest) -> list[str]:
     ]
     if request.response and (request.status or 0) >= 400:
         details.append(f"response: {_brief(request.response.body)}")
+    details += [f"difference: {difference(one)}" for one in request.difference or ()]
     if request.early:
         details.append(f"sent {request.early:.3g} s before Retry-After elapsed")
     details += [f"internal error: {line}" for line in request.internal_error.splitlines()]
     return [_line(request), *(f"    {line}" for line in details)]
+
+
+def difference(one: RecordedDifference | UpstreamDifference) -> str:
+    """Return a difference in one line: kind, location, live value and that of the mock."""
+    values = [_brief(value) for value in (one.live, one.mock)]
+    live, mock = ["none", values[1]] if one.kind == "missing" else values
+    return f"{one.kind} {one.location}: live {live}, mock {'none' if one.kind == 'added' else mock}"
 
 
 def _explanation(request: RecordedRequest) -> list[str]:

@@ -36,7 +36,7 @@ Serve = Callable[..., Server]
 
 
 # The tests of these folders run once with the store in memory and once with a real Redis server.
-_BOTH_STORES = ("state", "control", "faults", "http", "journal", "providers")
+_BOTH_STORES = ("state", "control", "faults", "http", "journal", "providers", "upstream")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

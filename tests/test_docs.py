@@ -462,6 +462,17 @@ def describes(name: str, header: str) -> Callable[[Check], Check]:
     return register
 
 
+@describes("docs/upstream.md", "kind | difference")
+def _difference_kinds(table: str) -> None:
+    assert first_names(table) == SCHEMAS["DifferenceKind"]["enum"]
+
+
+@describes("docs/upstream.md", "problem | response")
+def _upstream_problems(table: str) -> None:
+    kinds = (errors.UpstreamFailed, errors.UpstreamTimeout)
+    assert [int(row[1]) for row in rows(table)] == [kind.statuses[0] for kind in kinds]
+
+
 PROVIDER_PAGES = [p for p in PAGES if p.path.parent.name == "providers"]
 DOCUMENTED_TABLES = [
     (page.name, table) for page in PAGES if page not in PROVIDER_PAGES for table in page.tables

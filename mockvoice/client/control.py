@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from types import TracebackType
@@ -21,6 +22,7 @@ from ..models import (
     AccountState,
     CAFormat,
     Coverage,
+    Differences,
     Failure,
     FaultFields,
     Outcome,
@@ -442,6 +444,17 @@ class ControlScope:
         coverage = Coverage.of(self._sandbox.request("GET", "/coverage", **parameters))
         operations = [op for op in coverage.operations if self._name in (None, op.provider)]
         return Coverage(all, tuple(operations))
+
+    def differences(self) -> Differences:
+        """Return what the mock would have responded differently than the live services.
+
+        Of the requests in the journal of the sandbox; of all sandboxes if this is the default one.
+        """
+        found = Differences.of(self._sandbox.request("GET", "/differences"))
+        if self._name is None:
+            return found
+        own = [one for one in found.differences if one.provider == self._name]
+        return replace(found, differences=tuple(own))
 
     # --- records ---
 

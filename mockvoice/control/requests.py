@@ -166,8 +166,14 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
         "internal_error": entry.internal_error,
         "custom": entry.custom,
         "upstream": entry.upstream,
+        "difference": differences_json(entry),
     }
     return entry.redactor().redact(recorded)
+
+
+def differences_json(entry: JournalEntry) -> JSON:
+    """Return the differences of a request; None if it was not compared."""
+    return None if entry.difference is None else [one._asdict() for one in entry.difference]
 
 
 def _response_json(entry: JournalEntry) -> JSON:

@@ -45,7 +45,7 @@ from ..state.uploads import Upload
 from ..types import JSON
 from .body import Body, parse, read_body
 from .identify import NO_PROVIDER, RequestTarget, identify, path_hint
-from .live import Live, fetch
+from .live import Live, compare, fetch, prepare
 from .origin import is_foreign
 from .params import Decoded, decode
 from .ratelimit import limit_rules, rate_limit, retry_at
@@ -377,13 +377,15 @@ def _replacement(ctx: RequestContext, fault: InjectedFault, problem: Problem | N
 async def _execute_live(
     ctx: RequestContext, scope: Scope, body: Body, outcome: Outcome, problem: Problem | None
 ) -> RawResponse:
-    """Return the live response, or the problem in its place."""
+    """Return the live response, or the problem in its place; compare it with that of the mock."""
     live = outcome.live
     assert live is not None  # noqa: S101 - the caller has checked it
     if live.problem:
         outcome.problem = live.problem
         return render_problem(ctx, live.problem)
-    await _execute(ctx, scope, body, outcome, problem)
+    await prepare(ctx, live)
+    mocked = await _execute(ctx, scope, body, outcome, problem)
+    await compare(ctx, live, mocked, outcome.decoded)
     return live.raw()
 
 
@@ -496,11 +498,15 @@ def _journal_entry(
     transport: ResponseTransport,
     started: float,
 ) -> JournalEntry:
-    response, problem, begun = outcome.response, outcome.problem, ctx.begun
+    response, problem, begun, live = outcome.response, outcome.problem, ctx.begun, outcome.live
     nothing_sent = transport.closed or any(fault.no_response for fault in faults)
     if response is None or nothing_sent:
         response = RawResponse(0, "", b"")
     content = response.body if isinstance(response.body, bytes) else b""
+    violations = problem.violations if problem else ()
+    if live:
+        violations = (*violations, *live.violations)
+        content = live.shown(content, _RESPONSE_BYTES)
     return JournalEntry(
         begun.number,
         ctx.provider.name,
@@ -515,7 +521,7 @@ def _journal_entry(
         uploads=tuple([upload.id for upload in ctx.uploads]),
         size=body.size,
         file_size=sum([upload.size for upload in ctx.uploads]),
-        violations=problem.violations if problem else (),
+        violations=violations,
         hint=problem.hint if problem else "",
         fault=", ".join([fault.id for fault in faults]),
         kind=", ".join([fault.kind for fault in faults]),
@@ -528,7 +534,8 @@ def _journal_entry(
         client_closed=transport.client_closed,
         internal_error=ctx.internal_error,
         edition=ctx.provider.edition,
-        upstream=outcome.live.upstream if outcome.live else "",
+        upstream=live.upstream if live else "",
+        difference=live.difference if live else None,
         custom=any(fault.is_custom for fault in faults),
     )
 

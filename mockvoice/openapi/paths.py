@@ -29,24 +29,24 @@ def unknown_member(schemas: SchemaStore, node: Any, path: Sequence[str]) -> Unkn
     """
     nodes = [node]
     for name in path:
-        parts = [part for node in nodes for part in _parts(schemas, node)]
+        parts = [part for node in nodes for part in combined(schemas, node)]
         if any(_is_open(part) for part in parts):
             return None
-        nodes = [child for part in parts for child in _children(part, name)]
+        nodes = [child for part in parts for child in members(part, name)]
         if not nodes:
             known = dict.fromkeys(name for part in parts for name in part.get("properties", ()))
             return UnknownMember(name, [*known])
     return None
 
 
-def _parts(schemas: SchemaStore, node: Any, depth: int = 0) -> Iterator[Node]:
+def combined(schemas: SchemaStore, node: Any, depth: int = 0) -> Iterator[Node]:
     """Yield a schema and those that it combines, references followed."""
     node, _ = schemas.follow(node, "")
     if isinstance(node, dict) and depth < _MAX_DEPTH:
         yield node
-        combined = [part for word in _COMBINING for part in node.get(word, ())]
-        for part in (*combined, node.get("then"), node.get("else")):
-            yield from _parts(schemas, part, depth + 1)
+        choices = [part for word in _COMBINING for part in node.get(word, ())]
+        for part in (*choices, node.get("then"), node.get("else")):
+            yield from combined(schemas, part, depth + 1)
 
 
 def _is_open(node: Node) -> bool:
@@ -59,7 +59,7 @@ def _is_open(node: Node) -> bool:
     return may_have_members and not described and not {"enum", "const"} & node.keys()
 
 
-def _children(node: Node, name: str) -> Iterator[Any]:
+def members(node: Node, name: str) -> Iterator[Any]:
     """Yield the schemas of a member or an item."""
     if name in node.get("properties", {}):
         yield node["properties"][name]

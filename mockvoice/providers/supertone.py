@@ -154,6 +154,7 @@ provider = Provider(
     base_url_argument="server_url",
     account={"tier": "starter", "credit": 100_000.0},
     tiers=TIERS,
+    varying=("duration", "audio_base64", "minutes_used", "total_minutes_used"),
     presets=presets,
     limits={
         "clones": RateLimit(("create_cloned_voice",), MAX_CLONES, 60.0),

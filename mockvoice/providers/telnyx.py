@@ -254,6 +254,7 @@ provider = Provider(
         ),
     },
     env={"TELNYX_BASE_URL": "base_url", "TELNYX_API_KEY": "api_key"},
+    varying=("voice_sample_size", "base64_audio"),
     presets=presets,
     rate_headers=rate_headers,
     collections={

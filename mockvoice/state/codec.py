@@ -7,12 +7,13 @@ from typing import Any
 
 from ..audio.detect import AudioInfo
 from ..errors import Violation
-from .journal import JournalEntry
+from .journal import JournalEntry, ResponseDifference
 from .records import Record
 from .uploads import Upload
 
-_QUERY, _HEADERS, _UPLOADS, _VIOLATIONS, _RESPONSE = map(
-    JournalEntry._fields.index, ("query", "headers", "uploads", "violations", "response")
+_QUERY, _HEADERS, _UPLOADS, _VIOLATIONS, _RESPONSE, _DIFFERENCE = map(
+    JournalEntry._fields.index,
+    ("query", "headers", "uploads", "violations", "response", "difference"),
 )
 _FILES = Record._fields.index("uploads")
 # Number, revision and removal of a record change in the store.
@@ -46,6 +47,8 @@ def decode_entry(data: bytes) -> JournalEntry:
     values[_UPLOADS] = tuple(values[_UPLOADS])
     values[_VIOLATIONS] = tuple(Violation(*violation) for violation in values[_VIOLATIONS])
     values[_RESPONSE] = response
+    if values[_DIFFERENCE] is not None:
+        values[_DIFFERENCE] = tuple(ResponseDifference(*one) for one in values[_DIFFERENCE])
     return JournalEntry(*values)
 
 

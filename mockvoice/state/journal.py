@@ -6,7 +6,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from sys import getsizeof
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qs
 
 from ..errors import Violation
@@ -22,6 +22,25 @@ MAX_COVERAGE = 10_000  # counters of one sandbox: only injected statuses can mak
 _INTERNAL_ERRORS = 100  # entries with an internal error that outlast the journal
 
 
+DifferenceKind = Literal[
+    "status", "media_type", "added", "missing", "retyped", "format", "code", "value"
+]
+
+
+class ResponseDifference(NamedTuple):
+    """A difference between the response of a live service and that of the mock.
+
+    `kind` is `status`, `media_type`, `added` (only the live response has the member), `missing`
+    (only that of the mock), `retyped`, `format` (of an id), `code` (of an error) or `value`.
+    `location` is `status`, `content-type` or a JSON Pointer into the body, where `*` is any item.
+    """
+
+    kind: DifferenceKind
+    location: str
+    live: Any = None
+    mock: Any = None
+
+
 class JournalEntry(NamedTuple):
     """One request and its response.
 
@@ -31,7 +50,8 @@ class JournalEntry(NamedTuple):
     `client_closed` the number after which the client ended the connection. `edition` is that of
     the contract, "" where there is only one. A `custom` response is one that a fault made and
     that need not satisfy the contract. `upstream` is the URL of the live service to which the
-    request was forwarded, "" if the mock responded.
+    request was forwarded, "" if the mock responded; `difference` has what the mock would have
+    responded differently, None if that was not compared.
     """
 
     number: int
@@ -62,6 +82,7 @@ class JournalEntry(NamedTuple):
     edition: str = ""
     custom: bool = False
     upstream: str = ""
+    difference: tuple[ResponseDifference, ...] | None = None
 
     @property
     def id(self) -> str:
@@ -84,7 +105,7 @@ class JournalEntry(NamedTuple):
 
     def without_content(self) -> JournalEntry:
         """Return the entry without what the client sent in the body, and without the response."""
-        return self._replace(fields={}, uploads=(), violations=(), response=b"")
+        return self._replace(fields={}, uploads=(), violations=(), response=b"", difference=None)
 
     @property
     def weight(self) -> int:
@@ -103,6 +124,8 @@ class JournalEntry(NamedTuple):
         if self.violations:
             values += _memory([self.fields, *self.violations])  # may contain values of the fields
             values -= _fields_memory(self.fields)
+        if self.difference:
+            values += _memory(self.difference)
         return _ENTRY_BYTES + headers + text + values
 
 

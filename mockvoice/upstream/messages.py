@@ -44,3 +44,7 @@ class LiveResponse:
         name = self.media_type.partition(";")[0].strip().lower()
         is_json = name == "application/json" or name.endswith("+json")
         return is_json and "content-encoding" not in self.headers
+
+    def whole(self) -> bytes:
+        """Return a body that was read."""
+        return self.body if isinstance(self.body, bytes) else b""

@@ -296,6 +296,7 @@ def test_invalid_fault_header_is_rejected_here(live: StandIn, retell: Server) ->
 # --- loops and settings --------------------------------------------------------------------------
 
 
+@pytest.mark.memory
 def test_upstream_that_is_the_server_itself_is_rejected_at_startup() -> None:
     port = free_url().rpartition(":")[2]
     done = run("serve", "--port", port, "--upstream", f"retell=http://localhost:{port}")
@@ -318,6 +319,7 @@ def test_loop_through_another_server_is_502(live: StandIn, serve: Serve) -> None
     assert len(live.received) == 1
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize(
     ("url", "message"),
     [
@@ -336,16 +338,19 @@ def test_invalid_upstream_is_rejected_without_showing_it(url: str, message: str)
     assert message in flag.stderr
 
 
+@pytest.mark.memory
 def test_upstream_of_an_unknown_provider_is_rejected() -> None:
     with pytest.raises((SettingsError, ContractError), match=r"retel.*retell"):
         create_app(upstream={"retel": "https://api.example.com"})
 
 
+@pytest.mark.memory
 def test_missing_ca_file_is_rejected() -> None:
     with pytest.raises(SettingsError, match="upstream_ca: there is no file /none"):
         create_app(upstream={"retell": "https://api.example.com"}, upstream_ca="/none")
 
 
+@pytest.mark.memory
 def test_application_in_process_forwards_without_proxy_variables(
     live: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,6 +368,7 @@ def test_application_in_process_forwards_without_proxy_variables(
     assert app.control.requests.last.upstream == live.url
 
 
+@pytest.mark.memory
 def test_httpx_is_not_imported_without_an_upstream() -> None:
     script = (
         "import sys, mockvoice\nwith mockvoice.serve(): pass\n"
