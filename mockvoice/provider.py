@@ -286,14 +286,15 @@ class RequestContext:
 class Response(NamedTuple):
     """The result of a handler that needs more than JSON.
 
-    A body that is an iterator of bytes is streamed. `status` and `media_type` are needed only
-    where the contract offers several.
+    A body that is an iterator of bytes is streamed, and followed by the `trailers`. `status` and
+    `media_type` are needed only where the contract offers several.
     """
 
     body: JSON | bytes | Iterator[bytes] = None
     status: int | None = None
     media_type: str | None = None
     headers: Mapping[str, str] = MappingProxyType({})
+    trailers: Mapping[str, str] = MappingProxyType({})
 
 
 Handler = Callable[[RequestContext], Any]  # plain or async

@@ -32,7 +32,9 @@ def render(ctx: RequestContext, result: Any) -> RawResponse:
             raise InternalError(f"{subject} {message}")
         ctx.provider.warn(subject, message)
     media_type = response.media_type or _media_type(documented, response.body)
-    return _encoded(ctx, status, media_type, response.body, dict(response.headers))
+    rendered = _encoded(ctx, status, media_type, response.body, dict(response.headers))
+    rendered.trailers = response.trailers
+    return rendered
 
 
 def _media_type(documented: DocumentedResponse | None, body: Any) -> str:

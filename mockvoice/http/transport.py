@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -19,6 +19,7 @@ CONNECTION = "mockvoice.connection"  # the key of the Connection in a request's 
 TARGET = "mockvoice.target"  # the key of a request target in absolute form
 _DRIP_PIECES = 20
 _PIECE_BYTES = 64 * 1024
+_LAST_CHUNK = b"0\r\n\r\n"  # of a chunked body without trailers
 _Result = TypeVar("_Result")
 
 
@@ -31,7 +32,7 @@ class RawResponse:
     """A response as it is sent; a body that is an iterator is streamed.
 
     `content_length` is the number of promised bytes where it differs from that of the body.
-    `repeated` has further values of headers.
+    `repeated` has further values of headers. `trailers` are sent after a streamed body.
     """
 
     status: int
@@ -40,6 +41,7 @@ class RawResponse:
     headers: dict[str, str] = field(default_factory=dict)
     content_length: int | None = None
     repeated: Sequence[tuple[bytes, bytes]] = ()
+    trailers: Mapping[str, str] = field(default_factory=dict)
 
     def whole(self) -> bytes:
         """Return the body in one piece; faults are not asked about one that is on its way."""
@@ -51,12 +53,15 @@ class RawResponse:
 class JoiningTransport:
     """A transport for uvicorn, which writes the head and the body of a response one by one.
 
-    Between `hold` and `release` they are collected, and then sent as one packet.
+    Between `hold` and `release` they are collected, and then sent as one packet. With `trailers`,
+    what is collected is the end of a chunked body (RFC 9112, 7.1.2): uvicorn cannot write trailers
+    with HTTP/1.1.
     """
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
         self._held: list[bytes] | None = None
+        self._trailers = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -68,15 +73,19 @@ class JoiningTransport:
         else:
             self._held.append(data)
 
-    def hold(self) -> None:
+    def hold(self, trailers: bytes = b"") -> None:
         """Begin to hold back what is written."""
         self._held = []
+        self._trailers = trailers
 
     def release(self) -> None:
         """Write what was held back."""
         held, self._held = self._held, None
         if held:
-            self._transport.write(b"".join(held))
+            data = b"".join(held)
+            if self._trailers and data == _LAST_CHUNK:
+                data = b"0\r\n%s\r\n" % self._trailers
+            self._transport.write(data)
 
     def close(self) -> None:
         """Close the connection once everything is written."""
@@ -98,10 +107,10 @@ class Connection:
     progress_at: float = 0.0
     closed_by_server: bool = False
 
-    def hold(self) -> None:
+    def hold(self, trailers: bytes = b"") -> None:
         """Begin to hold back what is written, to send it as one packet."""
         if self.transport is not None:
-            self.transport.hold()
+            self.transport.hold(trailers)
 
     def release(self) -> None:
         """Write what was held back."""
@@ -127,6 +136,7 @@ class ResponseTransport:
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
         self._connection: Connection = scope.get(CONNECTION) or Connection()
         self._receive = receive
         self._send = send
@@ -154,7 +164,17 @@ class ResponseTransport:
         await self._start(response, None)
         for piece in body:
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._end(response)
+
+    async def _end(self, response: RawResponse) -> None:
+        """Send the end of a body with its trailers."""
+        trailers = response.trailers if self._takes_trailers else {}
+        lines = [f"{name}: {value}\r\n" for name, value in trailers.items()]
+        self._connection.hold("".join(lines).encode("latin-1"))
+        try:
+            await self._send({"type": "http.response.body", "body": b""})
+        finally:
+            self._connection.release()
 
     async def _send_body(self, body: bytes) -> None:
         """Send a body in pieces, each once the client has read most of those before it."""
@@ -244,7 +264,7 @@ class ResponseTransport:
     async def drip(self, response: RawResponse, seconds: float) -> None:
         """Send a response with its body in small pieces over some seconds."""
         body = response.whole()
-        await self._start(response, len(body))
+        await self._start(response, None if response.trailers else len(body))
         size = max(len(body) // _DRIP_PIECES, 1)
         pieces = [body[i : i + size] for i in range(0, len(body), size)]
         for piece in pieces:
@@ -252,7 +272,7 @@ class ResponseTransport:
             if self.closed:
                 return
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._end(response)
 
     async def truncate(self, response: RawResponse) -> None:
         """Send a part of a response, and close the connection."""
@@ -300,14 +320,26 @@ class ResponseTransport:
         if not self._connection.closed_by_server:
             self.client_closed = perf_counter() - self._created_at
 
+    @property
+    def _takes_trailers(self) -> bool:
+        """False for HTTP/1.0, which has none, and for an application without a socket."""
+        return self._connection.transport is not None and self._scope["http_version"] != "1.0"
+
     async def _start(self, response: RawResponse, length: int | None) -> None:
         self.started = True
-        headers = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in response.headers.items()]
+        headers = _encoded(response.headers)
         headers += response.repeated
         if response.media_type:
             headers.append((b"content-type", response.media_type.encode("latin-1")))
+        if response.trailers and length is None:
+            announced = {"trailer": ", ".join(response.trailers)}
+            headers += _encoded(announced if self._takes_trailers else response.trailers)
         if length is not None and response.status not in (204, 304):
             headers.append((b"content-length", b"%d" % length))
         await self._send(
             {"type": "http.response.start", "status": response.status, "headers": headers}
         )
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]

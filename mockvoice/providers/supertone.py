@@ -332,7 +332,7 @@ def _utterance(ctx: RequestContext) -> Utterance:
 
 
 async def _speak(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
-    """Charge for a speech and record its usage; return the speech and its headers."""
+    """Charge for a speech and record its usage; return the speech and the header with its length."""
     name, utterance = await _find_speaker(ctx), _utterance(ctx)
     if not ctx.spend(utterance.length):
         raise PaymentRequired
@@ -385,13 +385,14 @@ async def create_speech(ctx: RequestContext) -> Response:
 
 @provider.operation("stream_speech", raises=[NO_VOICE, OTHER_ACCOUNT, LOW_CREDIT])
 async def stream_speech(ctx: RequestContext) -> Response:
-    utterance, headers = await _speak(ctx)
-    headers |= {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    utterance, length = await _speak(ctx)
+    headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
+    media_type = _audio_type(ctx)
     pieces = _pieces(utterance, ctx.fields["output_format"])
-    if not ctx.fields["include_phonemes"]:
-        return Response(pieces, media_type=_audio_type(ctx), headers=headers)
-    lines = _lines(pieces, [*utterance.tones()])
-    return Response(lines, media_type="application/x-ndjson", headers=headers)
+    if ctx.fields["include_phonemes"]:
+        media_type = "application/x-ndjson"
+        pieces = _lines(pieces, [*utterance.tones()])
+    return Response(pieces, media_type=media_type, headers=headers, trailers=length)
 
 
 def _lines(pieces: Iterator[bytes], tones: list[Tone]) -> Iterator[bytes]:
