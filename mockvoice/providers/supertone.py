@@ -6,8 +6,11 @@ What the contract leaves open; facts and sources are in docs/providers/supertone
   0.9.6, which the User-Agent of the SDKs names (#errors);
 - cloning requires the Starter tier; rates of cloning and speech (#samples-and-limits);
 - speech with a custom voice of another account is a 403 (#errors);
+- language, style and model must fit the voice, and the language the model; only sona_speech_1
+  streams (#voices-and-models);
+- `speed` applies after `duration`, and some models ignore `duration` (#voices-and-models);
 - speech costs one credit per second (#what-the-documentation-leaves-open);
-- preset voices: the published example and invented ones (#what-the-documentation-leaves-open).
+- preset voices: the published examples and invented ones (#voices-and-models).
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from json import dumps
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..audio.synth import Tone, Utterance, mp3_pieces, pcm_pieces, wav_header
 from ..errors import (
@@ -54,7 +57,21 @@ _EDITION = re.compile(r"speakeasy-sdk/\S+ \S+ \S+ (\d+)\.(\d+)\.(\d+)")
 
 LANGUAGES = ["ar", "bg", "cs", "da", "de", "el", "en", "es", "et", "fi", "fr", "hi", "hu", "id"]
 LANGUAGES += ["it", "ja", "ko", "nl", "pl", "pt", "ro", "ru", "vi"]
+ALL_LANGUAGES = [*LANGUAGES, "hr", "lt", "lv", "sk", "sl", "sv", "tr", "uk"]
+# Languages by model. No page describes sona_speech_2t and sona_speech_3t.
+MODEL_LANGUAGES = {
+    "sona_speech_1": ["en", "ko", "ja"],
+    "sona_speech_2": LANGUAGES,
+    "sona_speech_2t": LANGUAGES,
+    "sona_speech_2_flash": LANGUAGES,
+    "sona_speech_3t": ALL_LANGUAGES,
+    "supertonic_api_1": ["en", "ko", "ja", "es", "pt"],
+    "supertonic_api_3": ALL_LANGUAGES,
+}
+ALL_MODELS = [*MODEL_LANGUAGES]
 MODELS = ["sona_speech_1", "sona_speech_2", "supertonic_api_1"]
+STREAMING_MODELS = ["sona_speech_1"]
+SPEED_ONLY_MODELS = ("supertonic_api_1", "supertonic_api_3")  # ignore all other voice settings
 PRESET_VOICES: tuple[Data, ...] = tuple(
     {
         "voice_id": voice_id,
@@ -69,9 +86,14 @@ PRESET_VOICES: tuple[Data, ...] = tuple(
         "models": models,
     }
     for voice_id, name, description, age, gender, uses, languages, styles, models in (
-        # The published example, then invented voices: more than fit on a page of 10.
+        # The example of the OpenAPI documents, that of the guides, the default voice of
+        # supertone-mcp, then invented voices: more than fit on a page of 10.
         ("a4cf2a1b8e7d", "Agatha", "", "young-adult", "female", ["narration", "storytelling"],
          LANGUAGES, ["kind-default", "normal", "serene"], MODELS),
+        ("20160a4c5ba38967330c84", "Adam", "", "young-adult", "male", ["meme"],
+         ["ko", "en", "ja"], ["neutral"], ALL_MODELS),
+        ("2d5a380030e78fcab0c82a", "Aiden", "", "young-adult", "male", ["narration"],
+         ALL_LANGUAGES, ["neutral", "happy"], ALL_MODELS),
         ("b91e77d0c5f2", "Bruno", "Deep and steady", "middle-aged", "male", ["announcement"],
          ["en", "ko", "ja"], ["normal"], ["sona_speech_2_flash", "supertonic_api_3"]),
         *(
@@ -176,6 +198,12 @@ NO_VOICE = NotFound("unknown voice_id")
 NO_CREDIT = PaymentRequired("credit is 0")
 LOW_CREDIT = PaymentRequired("credit is less than the seconds of speech")
 OTHER_ACCOUNT = Forbidden("voice_id of another account's custom voice")
+UNSUPPORTED = [
+    ValidationFailed("language: not one of the voice"),
+    ValidationFailed("style: not one of the voice"),
+    ValidationFailed("model: not one of the voice"),
+    ValidationFailed("language: not one of the model"),
+]
 
 
 # --- custom voices -------------------------------------------------------------------------------
@@ -286,12 +314,13 @@ def _token(voice: Data) -> str:
 
 
 def _with_samples(ctx: RequestContext, voice: Data) -> Data:
-    """Return a voice with a sample of each style, unless it was seeded with samples."""
+    """Return a voice with a sample of each combination, unless it was seeded with samples."""
     url = ctx.sample_url(voice["voice_id"])
     samples = [
         {"language": language, "style": style, "model": model, "url": url}
-        for language in voice["language"][:1]
-        for model in voice["models"][:1]
+        for model in voice["models"]
+        for language in voice["language"]
+        if language in MODEL_LANGUAGES.get(model, ALL_LANGUAGES)
         for style in voice["styles"]
     ]
     return {"samples": samples, **voice}
@@ -308,40 +337,77 @@ async def get_voice(ctx: RequestContext) -> JSON:
 # --- speech --------------------------------------------------------------------------------------
 
 
-async def _find_speaker(ctx: RequestContext) -> str:
-    """Return the name of the voice that speaks."""
+class Speech(NamedTuple):
+    """A speech: the voice that speaks, its style, "" for the only one of a clone, and the sound."""
+
+    voice: Data
+    style: str
+    utterance: Utterance
+
+
+async def _find_speech(ctx: RequestContext) -> Speech:
+    """Return the speech that a request describes, unless its voice does not fit the rest."""
+    voice = await _find_speaker(ctx)
+    style = ctx.fields.get("style") or next(iter(voice.get("styles", ())), "")
+    _check_combination(ctx, voice, style)
+    settings = ctx.fields.get("voice_settings", {})
+    speed = settings.get("speed", 1.0)
+    duration, shift = settings.get("duration", 0.0), settings.get("pitch_shift", 0.0)
+    if ctx.fields["model"] in SPEED_ONLY_MODELS:
+        duration = shift = 0.0
+    speaker = f"{ctx.parameters['voice_id']} {style}"
+    utterance = Utterance(ctx.fields["text"], speaker, speed, shift, duration / speed)
+    return Speech(voice, style, utterance)
+
+
+async def _find_speaker(ctx: RequestContext) -> Data:
+    """Return the voice that speaks."""
     voice_id = ctx.parameters["voice_id"]
     for collection in (CUSTOM, VOICES):
         voice = await ctx.find(collection, voice_id)
         if voice:
-            return str(voice.data["name"])
+            return voice.data
     if await ctx.exists(CUSTOM, voice_id):
         raise Forbidden
     raise NotFound("Voice not found")
 
 
-def _utterance(ctx: RequestContext) -> Utterance:
-    settings = ctx.fields.get("voice_settings", {})
-    return Utterance(
-        ctx.fields["text"],
-        f"{ctx.parameters['voice_id']} {ctx.fields.get('style', '')}",
-        settings.get("speed", 1.0),
-        settings.get("pitch_shift", 0.0),
-        settings.get("duration", 0.0),
-    )
+def _check_combination(ctx: RequestContext, voice: Data, style: str) -> None:
+    """Raise ValidationFailed for what the voice or the model does not have.
+
+    A clone has every style, and every language of the model.
+    """
+    language, model = ctx.fields["language"], ctx.fields["model"]
+    of_model = MODEL_LANGUAGES.get(model, ALL_LANGUAGES)
+    violations = [
+        *_unsupported("language", language, voice.get("language"), "this voice"),
+        *_unsupported("style", style, voice.get("styles"), "this voice"),
+        *_unsupported("model", model, voice.get("models"), "this voice"),
+        *_unsupported("language", language, of_model, model),
+    ]
+    if violations:
+        raise ValidationFailed("", *violations)
+
+
+def _unsupported(
+    name: str, value: str, choices: Sequence[str] | None, owner: str
+) -> Iterator[Violation]:
+    if choices and value not in choices:
+        message = f"must be one of {', '.join(choices)} for {owner}; got {value}"
+        yield Violation("body", f"/{name}", "enum", message, [*choices], value)
 
 
 async def _speak(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
-    """Charge for a speech and record its usage; return the speech and the header with its length."""
-    name, utterance = await _find_speaker(ctx), _utterance(ctx)
+    """Charge for a speech and record its usage; return it, and the header with its length."""
+    voice, style, utterance = await _find_speech(ctx)
     if not ctx.spend(utterance.length):
         raise PaymentRequired
     usage = {
         "at": ctx.now,
         "voice_id": ctx.parameters["voice_id"],
-        "voice_name": name,
+        "voice_name": voice["name"],
         "api_key": ctx.account.key,
-        "style": ctx.fields.get("style", ""),
+        "style": style,
         "language": ctx.fields["language"],
         "model": ctx.fields["model"],
         "minutes": utterance.length / 60,
@@ -370,7 +436,7 @@ def _audio_type(ctx: RequestContext) -> str:
     return "audio/mpeg" if ctx.fields["output_format"] == "mp3" else "audio/wav"
 
 
-@provider.operation("create_speech", raises=[NO_VOICE, OTHER_ACCOUNT, LOW_CREDIT])
+@provider.operation("create_speech", raises=[NO_VOICE, OTHER_ACCOUNT, *UNSUPPORTED, LOW_CREDIT])
 async def create_speech(ctx: RequestContext) -> Response:
     utterance, headers = await _speak(ctx)
     audio = b"".join(_pieces(utterance, ctx.fields["output_format"]))
@@ -383,8 +449,20 @@ async def create_speech(ctx: RequestContext) -> Response:
     return Response(body, media_type="application/json", headers=headers)
 
 
-@provider.operation("stream_speech", raises=[NO_VOICE, OTHER_ACCOUNT, LOW_CREDIT])
+@provider.operation(
+    "stream_speech",
+    raises=[
+        ValidationFailed("model: not one that streams"),
+        NO_VOICE,
+        OTHER_ACCOUNT,
+        *UNSUPPORTED,
+        LOW_CREDIT,
+    ],
+)
 async def stream_speech(ctx: RequestContext) -> Response:
+    if ctx.fields["model"] not in STREAMING_MODELS:
+        unsupported = _unsupported("model", ctx.fields["model"], STREAMING_MODELS, "a stream")
+        raise ValidationFailed("", *unsupported)
     utterance, length = await _speak(ctx)
     headers = {"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
     media_type = _audio_type(ctx)
@@ -410,12 +488,12 @@ def _line(**members: Any) -> bytes:
     return dumps(members, ensure_ascii=False).encode() + b"\n"
 
 
-@provider.operation("predict_duration", raises=[NO_VOICE, OTHER_ACCOUNT, NO_CREDIT])
+@provider.operation("predict_duration", raises=[NO_VOICE, OTHER_ACCOUNT, *UNSUPPORTED, NO_CREDIT])
 async def predict_duration(ctx: RequestContext) -> JSON:
-    await _find_speaker(ctx)
+    speech = await _find_speech(ctx)
     if ctx.account.credit is not None and ctx.account.credit <= 0:
         raise PaymentRequired
-    return {"duration": _utterance(ctx).length}
+    return {"duration": speech.utterance.length}
 
 
 # --- usage ---------------------------------------------------------------------------------------

@@ -132,7 +132,8 @@ def _strings(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
     if node.get("format") in _BY_FORMAT:
         return _BY_FORMAT[node["format"]]
     if "pattern" in node:
-        return st.from_regex(re.compile(node["pattern"].replace("$", r"\Z"), re.ASCII))
+        pattern = re.compile(node["pattern"].replace("$", r"\Z"), re.ASCII)
+        return st.from_regex(pattern).filter(lambda text: len(text) >= node.get("minLength", 0))
     return st.text(
         _CHARACTERS, min_size=node.get("minLength", 0), max_size=min(node.get("maxLength", 40), 300)
     )
@@ -295,7 +296,7 @@ _WRONGS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "enum": ("off the list", lambda choices: "no-such-choice"),
     "pattern": (
         "off the pattern",
-        lambda pattern: next(text for text in ("!", "a,b;c") if not re.search(pattern, text)),
+        lambda pattern: next(text for text in ("!", "a,b;c", "#") if not re.search(pattern, text)),
     ),
     "minLength": ("too short", lambda length: "x" * (length - 1)),
     "maxLength": ("too long", lambda length: "x" * (length + 1)),

@@ -99,6 +99,13 @@ def a_sandbox(http: httpx.Client) -> Mapping[str, Any]:
     return {"name": "unused"}
 
 
+# A combination that speaks, also as a stream.
+AGATHA = {
+    "voice_id": "a4cf2a1b8e7d",
+    "language": "en",
+    "style": "normal",
+    "model": "sona_speech_1",
+}
 # Values that a schema cannot know: ids that exist, and rules of a provider module.
 KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Mapping[str, Any]]] = {
     ("telnyx", "createVoiceClone"): {"voice_design_id": FRIENDLY, "version": 1},
@@ -120,9 +127,9 @@ KNOWN: Mapping[tuple[str, str], Mapping[str, Any] | Callable[[httpx.Client], Map
     ("supertone", "edit_custom_voice"): a_custom_voice,
     ("supertone", "delete_custom_voice"): a_custom_voice,
     ("supertone", "get_voice"): {"voice_id": "a4cf2a1b8e7d"},
-    ("supertone", "create_speech"): {"voice_id": "a4cf2a1b8e7d"},
-    ("supertone", "stream_speech"): {"voice_id": "a4cf2a1b8e7d"},
-    ("supertone", "predict_duration"): {"voice_id": "a4cf2a1b8e7d"},
+    ("supertone", "create_speech"): AGATHA,
+    ("supertone", "stream_speech"): AGATHA,
+    ("supertone", "predict_duration"): AGATHA,
     ("supertone", "get_usage"): {
         "start_time": "2024-01-01T00:00:00Z",
         "end_time": "2024-01-31T00:00:00Z",

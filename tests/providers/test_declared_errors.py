@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -103,10 +103,12 @@ def supertone_free_clone(box: Box) -> httpx.Response:
     return supertone_clone()(box)
 
 
-def supertone_speech(path: str, voice: str = "a4cf2a1b8e7d", **account: Any) -> Provoke:
+def supertone_speech(
+    path: str, voice: str = "a4cf2a1b8e7d", fields: Mapping[str, str] | None = None, **account: Any
+) -> Provoke:
     def provoke(box: Box) -> httpx.Response:
         box.put("supertone", "KEY", **account)
-        body = {"text": "Hello there", "language": "en"}
+        body = {"text": "Hello there", "language": "en", **(fields or {})}
         return supertone("POST", path.format(voice), json=body)(box)
 
     return provoke
@@ -171,6 +173,30 @@ SPEECH, STREAM, PREDICT = (
     "/text-to-speech/{}/stream",
     "/predict-duration/{}",
 )
+BRUNO, CHLOE = "b91e77d0c5f2", "0000005a7e01"  # preset voices of Supertone
+# Cause: a voice, fields that do not fit it, and a part of the error text.
+UNSUPPORTED = {
+    "language: not one of the voice": (
+        CHLOE,
+        {"language": "ja"},
+        "language must be one of en, ko for this voice; got ja",
+    ),
+    "style: not one of the voice": (
+        CHLOE,
+        {"style": "happy"},
+        "style must be one of neutral for this voice; got happy",
+    ),
+    "model: not one of the voice": (
+        BRUNO,
+        {},
+        "model must be one of sona_speech_2_flash, supertonic_api_3 for this voice; got sona",
+    ),
+    "language: not one of the model": (
+        "a4cf2a1b8e7d",
+        {"language": "fr"},
+        "language must be one of en, ko, ja for sona_speech_1; got fr",
+    ),
+}
 ROWS: dict[str, tuple[Provoke, str]] = {
     "telnyx createVoiceCloneFromUpload PayloadTooLarge:"
     " audio_file: over 5 MB, with provider minimax over 20 MB": (
@@ -311,6 +337,22 @@ ROWS: dict[str, tuple[Provoke, str]] = {
         supertone_speech(STREAM, credit=0.1),
         "Not enough credits",
     ),
+    "supertone stream_speech ValidationFailed: model: not one that streams": (
+        supertone_speech(STREAM, fields={"model": "sona_speech_2"}),
+        "model must be one of sona_speech_1 for a stream; got sona_speech_2",
+    ),
+    **{
+        f"supertone {operation} ValidationFailed: {cause}": (
+            supertone_speech(path, voice, fields),
+            text,
+        )
+        for operation, path in (
+            ("create_speech", SPEECH),
+            ("stream_speech", STREAM),
+            ("predict_duration", PREDICT),
+        )
+        for cause, (voice, fields, text) in UNSUPPORTED.items()
+    },
     "supertone predict_duration NotFound: unknown voice_id": (
         supertone_speech(PREDICT, "x"),
         "Voice not found",

@@ -9,7 +9,7 @@ import pytest
 
 from mockvoice.http.server import Server
 
-from ..conftest import Serve, advance_clock, newest
+from ..conftest import Box, Serve, advance_clock, newest
 
 CLONE = "/supertone/v1/custom-voices/cloned-voice"
 KEY = {"x-sup-api-key": "sk_test"}
@@ -152,3 +152,27 @@ def test_unknown_path_returns_404_in_supertone_format(http: httpx.Client) -> Non
     response = http.get("/supertone/v2/voices", headers=KEY)
     assert response.status_code == 404
     assert details(response)["error"] == "Not Found"
+
+
+def test_500_has_the_text_of_the_operation(server: Server) -> None:
+    texts = {
+        "create_cloned_voice": "Failed to get custom voices",
+        "search_custom_voices": "Failed to search custom voices",
+        "get_custom_voice": "Failed to get cloned voice",
+        "edit_custom_voice": "Failed to update cloned voice",
+        "delete_custom_voice": "Failed to delete cloned voice",
+        "list_voices": "Failed to get voices",
+        "create_speech": "Failed to convert text to speech",
+        "stream_speech": "Failed to process streaming TTS",
+        "get_usage": "Failed to get usages",
+        "get_credit_balance": "Failed with credit system.",
+    }
+    operations = server.mock.providers["supertone"].document.operations
+    with Box(server, "supertone-500") as box:
+        for name, text in texts.items():
+            operation = operations[name]
+            path = operation.path.replace("{voice_id}", "x")
+            headers = KEY | {"X-Mockvoice-Fault": '{"status": 500}'}
+            response = box.http.request(operation.method, f"/supertone{path}", headers=headers)
+            assert response.status_code == 500
+            assert details(response)["message"] == text

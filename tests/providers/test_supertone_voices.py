@@ -7,6 +7,7 @@ import json
 import wave
 from base64 import b64decode
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from ..contract.contracts import check
 
 KEY = {"x-sup-api-key": "sk_test"}
 HELLO = {"text": "Hello there", "language": "en"}
+ADAM = "20160a4c5ba38967330c84"  # speaks English, Korean and Japanese with every model
 
 
 @pytest.fixture
@@ -131,13 +133,14 @@ def test_preset_voices_have_all_required_fields(http: httpx.Client) -> None:
     ("query", "expected"),
     [
         ({"gender": "male", "age": "middle-aged"}, ["Bruno"]),
-        ({"gender": "male,female", "use_case": "narration,announcement"}, ["Agatha", "Bruno"]),
-        ({"language": "fr"}, ["Agatha"]),
+        ({"gender": "male,female", "use_case": "meme,announcement"}, ["Adam", "Bruno"]),
+        ({"language": "fr"}, ["Agatha", "Aiden"]),
         ({"style": "normal"}, ["Agatha", "Bruno"]),
         ({"style": "normal;serene"}, ["Agatha"]),
         ({"style": "serene,normal"}, ["Agatha", "Bruno"]),
-        ({"model": "supertonic_api_3, sona_speech_2"}, ["Agatha", "Bruno"]),
-        ({"use_case": "narration"}, ["Agatha"]),
+        ({"model": "sona_speech_2t, sona_speech_3t"}, ["Adam", "Aiden"]),
+        ({"model": "supertonic_api_1"}, ["Agatha", "Adam", "Aiden"]),
+        ({"use_case": "narration"}, ["Agatha", "Aiden"]),
         ({"use_cases": "announcement"}, ["Bruno"]),
         ({"age": "child"}, []),
         ({"name": "aga"}, ["Agatha"]),
@@ -189,13 +192,89 @@ def test_speech_has_requested_content_type_and_audio_length(
 
 def test_speed_and_duration_set_the_predicted_audio_length(http: httpx.Client) -> None:
     voice = agatha(http)
-    for settings, expected in (({}, 0.66), ({"speed": 2}, 0.33), ({"duration": 5.5}, 5.5)):
+    for settings, expected in (
+        ({}, 0.66),
+        ({"speed": 2}, 0.33),
+        ({"duration": 5.5}, 5.5),
+        ({"duration": 5.5, "speed": 2}, 2.75),
+        ({"duration": 5.5, "speed": 0.5}, 11),
+    ):
         body = {**HELLO, "voice_settings": settings}
         predicted = http.post(f"/predict-duration/{voice}", json=body).json()["duration"]
         sound = http.post(f"/text-to-speech/{voice}", json=body).content
         with wave.open(io.BytesIO(sound)) as info:
             assert info.getnframes() / info.getframerate() == pytest.approx(expected, abs=0.001)
         assert predicted == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("model", ["supertonic_api_1", "supertonic_api_3"])
+def test_models_with_speed_only_ignore_duration(http: httpx.Client, model: str) -> None:
+    settings = {"duration": 5.5, "speed": 2, "pitch_shift": 12}
+    body = {**HELLO, "model": model, "voice_settings": settings}
+    predicted = http.post(f"/predict-duration/{ADAM}", json=body).json()["duration"]
+    assert predicted == pytest.approx(0.33)
+
+
+@pytest.mark.parametrize(
+    ("voice", "fields"),
+    [
+        (ADAM, {}),  # the guides
+        (ADAM, {"model": "supertonic_api_3"}),  # the guide to voice agents
+        ("2d5a380030e78fcab0c82a", {"language": "ko", "model": "sona_speech_2_flash"}),
+    ],
+)
+def test_published_examples_speak(http: httpx.Client, voice: str, fields: dict[str, str]) -> None:
+    response = http.post(f"/text-to-speech/{voice}", json={**HELLO, **fields})
+    assert (response.status_code, sniff(response.content).format) == (200, "wav")
+
+
+def test_samples_list_the_combinations_that_speak(http: httpx.Client) -> None:
+    voices = http.get("/voices").json()["items"]
+    combinations = {
+        voice["voice_id"]: {(s["language"], s["style"], s["model"]) for s in voice["samples"]}
+        for voice in voices
+    }
+    assert combinations["0000005a7e01"] == {
+        ("en", "neutral", "sona_speech_1"),
+        ("ko", "neutral", "sona_speech_1"),
+    }
+    assert ("fr", "serene", "sona_speech_2") in combinations["a4cf2a1b8e7d"]
+    for language, style, model, expected in (
+        ("fr", "serene", "sona_speech_2", 200),
+        ("fr", "serene", "sona_speech_1", 400),
+        ("fr", "happy", "sona_speech_2", 400),
+        ("hr", "serene", "sona_speech_2", 400),
+        ("en", "serene", "supertonic_api_3", 400),
+    ):
+        body = {"text": "Hello", "language": language, "style": style, "model": model}
+        response = http.post("/text-to-speech/a4cf2a1b8e7d", json=body)
+        assert response.status_code == expected
+        is_listed = (language, style, model) in combinations["a4cf2a1b8e7d"]
+        assert is_listed == (expected == 200)
+
+
+def test_clone_speaks_every_language_of_the_model(http: httpx.Client, wav: bytes) -> None:
+    path = f"/text-to-speech/{clone(http, wav)}"
+    for model, language, expected in (
+        ("sona_speech_1", "ja", 200),
+        ("sona_speech_1", "fr", 400),
+        ("sona_speech_2", "fr", 200),
+        ("sona_speech_2", "uk", 400),
+        ("supertonic_api_3", "uk", 200),
+    ):
+        body = {"text": "Hello", "language": language, "model": model, "style": "any"}
+        assert http.post(path, json=body).status_code == expected
+
+
+def test_omitted_style_is_the_first_of_the_voice(http: httpx.Client) -> None:
+    path = "/text-to-speech/a4cf2a1b8e7d"
+    first = http.post(path, json={**HELLO, "style": "kind-default"}).content
+    assert http.post(path, json=HELLO).content == first
+    assert http.post(path, json={**HELLO, "style": "serene"}).content != first
+    today = http.get("/credits").headers["date"]
+    date = parsedate_to_datetime(today).date().isoformat()
+    usages = http.get("/voice-usage", params={"start_date": date, "end_date": date}).json()
+    assert {usage["style"] for usage in usages["usages"]} == {"kind-default", "serene"}
 
 
 def test_speech_with_phonemes_returns_json(http: httpx.Client) -> None:
@@ -256,6 +335,7 @@ def test_speech_with_configured_clone_of_other_account_returns_403(serve: Serve)
     [
         ({"text": "x" * 301}, "text must be at most 300 characters long; got 301"),
         ({"text": ""}, "text must not be empty"),
+        ({"text": "# Title"}, "text must not contain #; got "),
         ({"language": "xx"}, "language must be one of en, ko"),
         ({"model": "x"}, "model must be one of sona_speech_1"),
         ({"voice_settings": {"speed": 3}}, "voice_settings.speed must be at most 2; got 3"),
