@@ -1,6 +1,7 @@
 """Pytest plugin: a sandbox per test, and the journal in the report of a failed test.
 
-`pytest_coverage.py` reports the contract coverage of the run.
+`pytest_coverage.py` reports the contract coverage of the run, and `pytest_differences.py` the
+differences from live services.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from .client.control import Control
     from .pytest_coverage import CoverageReport
+    from .pytest_differences import DifferencesReport
 
 # The fixtures import the rest, so that test runs that do not use them are not slowed down.
 
@@ -40,6 +42,7 @@ class _Usage:
 _USAGE = pytest.StashKey[_Usage]()
 _REPORTED = pytest.StashKey[dict[str, tuple[str, str]]]()  # by URL, the last request so far
 _COVERAGE: pytest.StashKey[CoverageReport] = pytest.StashKey()
+_DIFFERENCES: pytest.StashKey[DifferencesReport] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,6 +62,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--mockvoice-min",
         metavar="PERCENT",
         help="fail if the contract coverage is lower (ini: mockvoice_min)",
+    )
+    group.addoption(
+        "--mockvoice-upstream",
+        metavar="NAME=URL",
+        action="append",
+        default=[],
+        help="forward the requests of a provider to its live service, and print where the mock"
+        " would have responded differently (repeatable)",
     )
     parser.addini(
         "mockvoice_strict",
@@ -101,6 +112,17 @@ def pytest_configure(config: pytest.Config) -> None:
         report = CoverageReport(config, minimum)
         config.stash[_COVERAGE] = report
         config.pluginmanager.register(report, "mockvoice coverage")
+    if upstream := config.getoption("mockvoice_upstream"):
+        if os.environ.get("MOCKVOICE_URL"):
+            raise pytest.UsageError(
+                "--mockvoice-upstream needs a server of its own, but MOCKVOICE_URL is set: start"
+                " that server with --upstream"
+            )
+        from .pytest_differences import DifferencesReport
+
+        differences = DifferencesReport(config, upstream)
+        config.stash[_DIFFERENCES] = differences
+        config.pluginmanager.register(differences, "mockvoice differences")
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -127,28 +149,33 @@ def mockvoice_server(pytestconfig: pytest.Config) -> Iterator[Control]:
     from . import connect, serve
     from .client.control import Namespace
     from .config.settings import SettingsError
+    from .openapi.normalize import ContractError
 
     url = os.environ.get("MOCKVOICE_URL")
     coverage = pytestconfig.stash.get(_COVERAGE, None)
+    differences = pytestconfig.stash.get(_DIFFERENCES, None)
+    settings = {"upstream": differences.upstream} if differences else {}
     namespace = Namespace()
     if url:
         if coverage:
             coverage.shared = True
         control = connect(url).in_namespace(namespace)
         yield control
-        _delete(control, namespace.names, coverage)
+        _delete(control, namespace.names, pytestconfig)
     else:
         providers = pytestconfig.getini("mockvoice_providers")
         with ExitStack() as stack:
             try:
                 control = stack.enter_context(
-                    serve(providers=providers, config=_config_file(pytestconfig))
+                    serve(providers=providers, config=_config_file(pytestconfig), **settings)
                 )
-            except SettingsError as error:
+            except (SettingsError, ContractError) as error:
                 pytest.fail(str(error), pytrace=False)
             yield control.in_namespace(namespace)
             if coverage:
                 coverage.add(control)
+            if differences:
+                differences.add(control)
 
 
 @pytest.fixture
@@ -177,19 +204,26 @@ def mockvoice(request: pytest.FixtureRequest, mockvoice_server: Control) -> Iter
         usage.report = control.report()
     else:
         del node.stash[_USAGE]
-    _delete(control, {name, *namespace.names}, request.config.stash.get(_COVERAGE, None))
+    _delete(control, {name, *namespace.names}, request.config)
     if problems:
         pytest.fail(problems, pytrace=False)
 
 
-def _delete(control: Control, names: Iterable[str], coverage: CoverageReport | None) -> None:
-    """Delete the sandboxes with these names; on a shared server, report their coverage."""
+def _delete(control: Control, names: Iterable[str], config: pytest.Config) -> None:
+    """Delete the sandboxes with these names, and report what would be deleted with them.
+
+    The coverage of a server of its own outlasts them.
+    """
     from .client.control import ControlError, Namespace
 
+    coverage = config.stash.get(_COVERAGE, None)
+    differences = config.stash.get(_DIFFERENCES, None)
     for name in names:
         with suppress(ControlError):  # evicted, or deleted by a test
             if coverage and coverage.shared:
                 coverage.add(control.in_namespace(Namespace(), name))
+            if differences:
+                differences.add(control.in_namespace(Namespace(), name))
             control.delete_sandbox(name)
 
 

@@ -41,7 +41,8 @@ def difference(one: RecordedDifference | UpstreamDifference) -> str:
     """Return a difference in one line: kind, location, live value and that of the mock."""
     values = [_brief(value) for value in (one.live, one.mock)]
     live, mock = ["none", values[1]] if one.kind == "missing" else values
-    return f"{one.kind} {one.location}: live {live}, mock {'none' if one.kind == 'added' else mock}"
+    subject = "status" if one.kind == "status" else f"{one.kind} {one.location}"
+    return f"{subject}: live {live}, mock {'none' if one.kind == 'added' else mock}"
 
 
 def _explanation(request: RecordedRequest) -> list[str]:

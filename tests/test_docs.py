@@ -25,8 +25,10 @@ from mockvoice import provider as provider_api
 from mockvoice.cli import COMMANDS
 from mockvoice.config.settings import Settings, is_flag, is_scalar, table, variable
 from mockvoice.config.yaml import YAMLDocument
+from mockvoice.differences import render
 from mockvoice.faults.kinds import KINDS
 from mockvoice.faults.shorthand import expand_fault
+from mockvoice.models import Differences, UpstreamDifference
 from mockvoice.providers import built_in
 from mockvoice.pytest_plugin import MARKER
 from mockvoice.redact import mask_key
@@ -100,6 +102,7 @@ CHECKED_BLOCKS = [
     r"docs/command-line\.md\S+ sh job\.sh",
     r"README\.md\S+ text report",
     r"docs/command-line\.md\S+ text log",
+    r"docs/upstream\.md\S+ text differences",
     r"examples/README\.md\S+ text coverage",  # test_recipes.py
     r"docs/other-languages\.md\S+ js \w+(\.test)?\.mjs",  # test_other_languages.py
     r"docs/other-languages\.md\S+ (go|java) \w+\.\w+",  # languages.py
@@ -444,6 +447,23 @@ def test_docs_ship_in_the_sdist() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     included = pyproject["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
     assert {Path(page.name).parts[0] for page in PAGES} <= {*included}
+
+
+def test_report_of_differences_is_as_shown() -> None:
+    one = UpstreamDifference(
+        provider="retell",
+        edition="2026-08",
+        operation="cloneVoice",
+        status=201,
+        kind="added",
+        location="/quality",
+        live="high",
+        mock=None,
+        requests=3,
+        example="request_7",
+    )
+    found = Differences(41, 0, {"retell": "https://api.retellai.com"}, (one,))
+    assert page("docs/upstream.md").block("differences").text == render(found) + "\n"
 
 
 # --- tables --------------------------------------------------------------------------------------
