@@ -21,7 +21,7 @@ from mockvoice import Control, models
 from mockvoice.client.control import ControlError, RequestsEvicted
 from mockvoice.faults.kinds import Kind
 
-from .cli.processes import run, serving
+from .cli.processes import invoke, serving
 from .conftest import Serve
 from .contract.contracts import Contract
 
@@ -125,7 +125,7 @@ def test_connect_rejects_a_server_of_another_version() -> None:
         with pytest.raises(ConnectionError, match=f"^{re.escape(expected)}$"):
             mockvoice.connect(url)
     with other_service(json.dumps(health).encode()) as url:
-        done = run("requests", "--url", url)
+        done = invoke("requests", "--url", url)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == f"mockvoice: {expected.replace(expected.split()[3], url)}\n"
 

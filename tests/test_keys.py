@@ -11,7 +11,7 @@ from telnyx import AuthenticationError, Telnyx
 import mockvoice
 from mockvoice import Control
 
-from .cli.processes import check_output, run
+from .cli.processes import invoke
 from .conftest import Box, Serve
 from .contract.contracts import OPERATIONS, Operation
 
@@ -102,9 +102,9 @@ def test_unlisted_key_changes_and_limits_nothing(control: Control) -> None:
 
 
 def test_key_is_added_on_the_command_line(control: Control) -> None:
-    added = check_output("accounts", "add", "retell", "key_secret_1", MOCKVOICE_URL=control.url)
-    assert "listed=true" in added
+    added = invoke("accounts", "add", "retell", "key_secret_1", MOCKVOICE_URL=control.url)
+    assert "listed=true" in added.stdout
     assert status(control, "key_secret_1") == 200
-    refused = run("accounts", "add", "retell", "*", MOCKVOICE_URL=control.url)
+    refused = invoke("accounts", "add", "retell", "*", MOCKVOICE_URL=control.url)
     assert refused.returncode == 2
     assert "KEY must be one API key; '*' stands for every key" in refused.stderr

@@ -34,8 +34,6 @@ class Reloader:
         self._stamps |= {file: _stamp(file) for file in changed}
         try:
             mock, files = self._load()
-            for provider in mock.providers.values():
-                _ = provider.document  # read on first use, which is here
         except (SettingsError, ContractError, OSError) as error:
             _print(*str(error).splitlines(), _UNCHANGED)
             return None

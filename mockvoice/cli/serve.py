@@ -105,6 +105,8 @@ def _load(options: argparse.Namespace) -> tuple[Mock, list[Path]]:
     if options.reload and (settings.workers > 1 or settings.store != "memory"):
         raise SettingsError("--reload needs --workers 1 and --store memory, whose state it resets")
     mock = Mock(settings, served)
+    for provider in mock.providers.values():
+        _ = provider.document  # is read on first use: here, before the port is in use
     contracts = [provider.contract for provider in mock.providers.values() if provider.contract]
     modules = [text.rpartition(":")[2] for text in options.providers if text.endswith(".py")]
     return mock, [

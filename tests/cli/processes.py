@@ -1,4 +1,4 @@
-"""Helpers that run mockvoice commands as subprocesses."""
+"""Helpers that run mockvoice commands, mostly as subprocesses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from socket import create_server
+
+import pytest
+
+from mockvoice.cli import main
 
 MOCKVOICE = [sys.executable, "-P", "-m", "mockvoice"]  # -P: like the script that pip installs
 _ROOT = str(Path(__file__).parents[2])
@@ -38,6 +43,31 @@ def run(
         cwd=cwd,
         env=clean_environ(**environment),
     )
+
+
+def invoke(
+    *arguments: str, cwd: Path | str = ".", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end in this process, where it takes a tenth of the time.
+
+    For tests of what a command does with its input, rather than of the process that it runs in.
+    """
+    stdout, stderr = StringIO(), StringIO()
+    handler = signal.getsignal(signal.SIGTERM)  # `serve` replaces it
+    with pytest.MonkeyPatch.context() as patch, chdir(cwd):
+        for name in os.environ.keys() - clean_environ().keys():
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with redirect_stdout(stdout), redirect_stderr(stderr):
+            try:
+                code: int | str | None = main(arguments)
+            except SystemExit as error:  # of argparse
+                code = error.code
+            finally:
+                signal.signal(signal.SIGTERM, handler)
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
 
 
 def check_output(*arguments: str, cwd: Path | str | None = None, **environment: str) -> str:

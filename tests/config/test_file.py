@@ -24,7 +24,7 @@ from mockvoice.mock import Mock
 from mockvoice.providers import built_in
 from mockvoice.redact import mask_key
 
-from ..cli.processes import run, serving
+from ..cli.processes import invoke, serving
 from ..conftest import Serve
 from ..contract.contracts import SPECS, Contract
 from ..contract.strategies import values
@@ -229,7 +229,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
 def test_validate_reports_name_and_line(tmp_path: Path, text: str | bytes, expected: str) -> None:
     file = tmp_path / "mockvoice.yaml"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    done = run("validate", "mockvoice.yaml", cwd=tmp_path)
+    done = invoke("validate", "mockvoice.yaml", cwd=tmp_path)
     assert done.stderr.splitlines() == [f"mockvoice.yaml:{line}" for line in expected.splitlines()]
     assert (done.returncode, done.stdout) == (1, "")
 
@@ -250,7 +250,7 @@ audio: !!set {any}
 host: 1
 """)
     refusal = "mockvoice: mockvoice.yaml:"
-    done = run("serve", "--port", "0", cwd=tmp_path)
+    done = invoke("serve", "--port", "0", cwd=tmp_path)
     assert done.returncode == 2
     reported = [line.removeprefix(refusal).split(";")[0] for line in done.stderr.splitlines()]
     assert reported == [
@@ -273,16 +273,16 @@ def test_missing_file_is_reported(tmp_path: Path) -> None:
         (tmp_path / "none.yaml", "No such file or directory"),
         (tmp_path, "Is a directory"),
     ):
-        done = run("validate", str(path))
+        done = invoke("validate", str(path))
         assert (done.returncode, done.stderr) == (1, f"{path}: {why}\n")
-        done = run("serve", "--config", str(path))
+        done = invoke("serve", "--config", str(path))
         assert (done.returncode, done.stderr) == (2, f"mockvoice: {path}: {why}\n")
 
 
 @pytest.mark.parametrize("text", ["", "# audio: any\n", "---\n", "\ufeff", "{}"])
 def test_empty_file_is_valid(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.yaml").write_text(text)
-    done = run("validate", "a.yaml", cwd=tmp_path)
+    done = invoke("validate", "a.yaml", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "a.yaml: ok (0 accounts, 0 voices, 0 faults)\n"
 
@@ -321,11 +321,11 @@ def test_serve_prints_the_configuration_file(tmp_path: Path) -> None:
             "2 accounts, 0 voices, 1 fault",
         ),
     ):
-        done = run(*arguments, **environment, cwd=tmp_path)
+        done = invoke(*arguments, **environment, cwd=tmp_path)
         assert done.stderr.splitlines()[0] == message.format(name, counts)
         assert "port must be at least 0; got -1" in done.stderr
     here.unlink()
-    assert "settings are from" not in run(*stop, cwd=tmp_path).stderr
+    assert "settings are from" not in invoke(*stop, cwd=tmp_path).stderr
 
 
 # --- configured state ----------------------------------------------------------------------------
@@ -425,7 +425,7 @@ def test_sandbox_starts_with_state_of_the_file_and_resets_to_it(tmp_path: Path) 
     file = tmp_path / "mockvoice.yaml"
     file.write_text(EVERYTHING)
     assert {*yaml.safe_load(EVERYTHING)} == {setting.name for setting in table()}
-    done = run("validate", str(file))
+    done = invoke("validate", str(file))
     assert done.stdout == f"{file}: ok (2 accounts, 3 voices, 3 faults)\n"
     with serving("--config", str(file)) as (_, url):
         first = initial_state(url)
@@ -559,7 +559,7 @@ faults:
 
 def test_validate_reports_every_problem_in_one_pass(tmp_path: Path) -> None:
     (tmp_path / "mockvoice.yaml").write_text(EVERYTHING_WRONG)
-    done = run("validate", "mockvoice.yaml", cwd=tmp_path)
+    done = invoke("validate", "mockvoice.yaml", cwd=tmp_path)
     reported = [line.split(maxsplit=2)[:2] for line in done.stderr.splitlines()]
     assert done.returncode == 1
     assert reported == [

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import mockvoice
 from mockvoice.config.yaml import YAMLDocument
 
-from ..cli.processes import check_output, run, serving
+from ..cli.processes import check_output, invoke, serving
 
 ENVIRON = {"NAME": "value", "PORT": "8080", "EMPTY": "", "YAML": "{a: 1}\nb: [", "REF": "${NAME}"}
 
@@ -82,7 +82,7 @@ def test_defective_references_are_reported_with_name_and_line(
     tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "mockvoice.yaml").write_text(f"port: 0\naudio: {text}\n")
-    result = run("validate", "mockvoice.yaml", cwd=tmp_path, NAME="x")
+    result = invoke("validate", "mockvoice.yaml", cwd=tmp_path, NAME="x")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == f"mockvoice.yaml:{message}\n"
 
@@ -97,13 +97,13 @@ def test_file_is_read_with_the_environment(tmp_path: Path) -> None:
     with serving("--config", file, SEED="7", VOICE="narrator") as (_, url):
         (voice,) = mockvoice.connect(url).retell.voices
         assert voice.data["voice_name"] == "narrator"
-    refused = run("validate", file, SEED="x", VOICE="narrator")
+    refused = invoke("validate", file, SEED="x", VOICE="narrator")
     assert refused.stderr == f'{file}:1: seed must be a whole number; got "x"\n'
 
 
 def test_commands_find_the_port_in_a_variable(tmp_path: Path) -> None:
     (tmp_path / "mockvoice.yaml").write_text("port: ${MY_PORT:-1}\n")
-    result = run("requests", cwd=tmp_path, MY_PORT="9")
+    result = invoke("requests", cwd=tmp_path, MY_PORT="9")
     assert "no mockvoice server at http://127.0.0.1:9: " in result.stderr
 
 

@@ -14,7 +14,7 @@ import pytest
 import mockvoice
 from mockvoice import Control
 
-from ..cli.processes import run, serving
+from ..cli.processes import invoke, serving
 from ..conftest import Serve
 from .contracts import CONTRACTS, Contract, Operation, operations
 
@@ -173,7 +173,7 @@ def test_contract_flag_replaces_the_contract(tmp_path: Path) -> None:
         (line,) = [line for line in lines if line.startswith("telnyx")]
         assert line.split("KEY")[1].strip() == "contract vendor.json (9.9)"
         assert httpx.get(f"{url}/telnyx/v2/new-things/1", headers=KEY).status_code == 200
-    routes = run("routes", "telnyx", "--contract", f"telnyx={file}").stdout
+    routes = invoke("routes", "telnyx", "--contract", f"telnyx={file}").stdout
     assert "/telnyx/v2/new-things/{id}" in routes
     assert "/text-to-speech/voices" not in routes
 
@@ -189,13 +189,13 @@ def test_contract_flag_replaces_the_contract(tmp_path: Path) -> None:
 )
 def test_invalid_contract_exits_with_2(tmp_path: Path, argument: str, message: str) -> None:
     (tmp_path / "bad.json").write_text("[]")
-    done = run("serve", "--port", "0", "--contract", argument, cwd=tmp_path)
+    done = invoke("serve", "--port", "0", "--contract", argument, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
 
 
 def test_invalid_edition_variable_exits_with_2() -> None:
-    done = run("serve", "--port", "0", MOCKVOICE_EDITION="supertone")
+    done = invoke("serve", "--port", "0", MOCKVOICE_EDITION="supertone")
     assert done.returncode == 2
     assert "MOCKVOICE_EDITION must be NAME=VALUE,NAME=VALUE; got supertone" in done.stderr
 

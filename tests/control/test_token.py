@@ -11,7 +11,7 @@ import mockvoice
 from mockvoice.client.control import ControlError, connect
 from mockvoice.control.api import PUBLIC
 
-from ..cli.processes import run, serving
+from ..cli.processes import invoke, run, serving
 from ..conftest import Serve
 from ..contract.contracts import OPERATIONS, Operation, check
 
@@ -100,8 +100,8 @@ def test_token_that_no_header_can_carry_is_rejected_and_not_printed(
 ) -> None:
     file = pytester.path / "mockvoice.yaml"
     file.write_text(f"control_token: {token!r}\n", encoding="utf-8")
-    by_variable = run("serve", MOCKVOICE_CONTROL_TOKEN=token)
-    by_file = run("serve", "--config", str(file))
+    by_variable = invoke("serve", MOCKVOICE_CONTROL_TOKEN=token)
+    by_file = invoke("serve", "--config", str(file))
     for result in (by_variable, by_file):
         assert result.returncode == 2
         assert "control_token must be a bearer token: letters, digits" in result.stderr
@@ -111,6 +111,6 @@ def test_token_that_no_header_can_carry_is_rejected_and_not_printed(
 def test_token_of_the_wrong_type_is_not_printed(pytester: pytest.Pytester) -> None:
     file = pytester.path / "mockvoice.yaml"
     file.write_text("control_token: 8675309\n")
-    result = run("validate", str(file))
+    result = invoke("validate", str(file))
     assert "control_token must be a bearer token" in result.stdout + result.stderr
     assert "8675309" not in result.stdout + result.stderr

@@ -17,7 +17,7 @@ from mockvoice.client.control import ControlError
 from mockvoice.config.file import read
 from mockvoice.providers import built_in
 
-from ..cli.processes import check_output
+from ..cli.processes import invoke
 from ..conftest import Box
 
 KEY = {"Authorization": "Bearer K"}
@@ -127,9 +127,9 @@ def test_reply_is_the_same_in_every_front_end(
     fields = {name: value for name, value in fault.items() if name != "kind"}
     mock.retell.reply(**fields)
     mock.request("POST", "/faults", expected)
-    check_output("faults", "add", json.dumps(expected), MOCKVOICE_URL=mock.url)
+    assert invoke("faults", "add", json.dumps(expected), MOCKVOICE_URL=mock.url).returncode == 0
     flags = [part for name, value in expected.items() for part in (f"--{name}", _text(value))]
-    check_output("faults", "add", *flags, MOCKVOICE_URL=mock.url)
+    assert invoke("faults", "add", *flags, MOCKVOICE_URL=mock.url).returncode == 0
     assert [added.data for added in mock.faults] == [expected] * 4
     file = tmp_path / "mockvoice.yaml"
     file.write_text(f"faults:\n  - {json.dumps(expected)}\n")

@@ -16,7 +16,7 @@ from mockvoice.config.file import read
 from mockvoice.config.settings import SettingsError
 from mockvoice.providers import built_in
 
-from ..cli.processes import check_output, run
+from ..cli.processes import invoke
 from ..conftest import Box
 
 KEY = {"Authorization": "Bearer K"}
@@ -58,7 +58,7 @@ def from_http(mock: Control, fault: Any, folder: Path) -> list[Any]:
 
 def from_command_line(mock: Control, fault: Any, folder: Path) -> list[Any]:
     text = fault if isinstance(fault, str) else json.dumps(fault)
-    check_output("faults", "add", text, MOCKVOICE_URL=mock.url)
+    assert invoke("faults", "add", text, MOCKVOICE_URL=mock.url).returncode == 0
     return [added.data for added in mock.faults]
 
 
@@ -139,7 +139,7 @@ def test_unknown_name_is_rejected_with_all_accepted_ones(mock: Control, tmp_path
     accepted = "must be one of ok, status, delay, timeout, reset, disconnect"
     with pytest.raises(ControlError, match=accepted):
         mock.retell.fail(["rset"])  # type: ignore[list-item]
-    refused = run("faults", "add", "rset", MOCKVOICE_URL=mock.url)
+    refused = invoke("faults", "add", "rset", MOCKVOICE_URL=mock.url)
     assert accepted in refused.stderr
     assert refused.stderr.endswith("did you mean reset?\n")
     file = tmp_path / "mockvoice.yaml"
