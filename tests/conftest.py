@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
+from struct import pack
 from typing import Any, Self
 
 import av
@@ -242,9 +243,10 @@ def encoded(format: str, seconds: float = 1.0, codec: str = "") -> bytes:
         assert isinstance(stream, AudioStream)
         stream.layout = "stereo" if codec == "vorbis" else "mono"
         stream.options = {"strict": "experimental"}  # FFmpeg's Vorbis encoder is experimental
-        samples = [int(9000 * math.sin(i * 0.06)) for i in range(int(rate * seconds))]
-        frame = av.AudioFrame("s16", "mono", len(samples))
-        frame.planes[0].update(b"".join(s.to_bytes(2, "little", signed=True) for s in samples))
+        count = int(rate * seconds)
+        second = b"".join(pack("<h", int(9000 * math.sin(i * 0.06))) for i in range(rate))
+        frame = av.AudioFrame("s16", "mono", count)
+        frame.planes[0].update((second * math.ceil(seconds))[: 2 * count])
         frame.sample_rate = rate
         fifo = av.AudioResampler(stream.format, stream.layout, rate, stream.frame_size or None)
         for resampled in [*fifo.resample(frame), *fifo.resample(None)]:

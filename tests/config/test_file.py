@@ -367,6 +367,9 @@ tls_ca_cert: ""
 tls_ca_key: ""
 edition: {{supertone: latest}}
 contracts: {{}}
+upstream: {{}}
+upstream_ca: ""
+upstream_timeout: 60
 max_file_mb: {{telnyx: 0.5}}
 clock: {{start: "2024-01-01T00:00:00Z"}}
 

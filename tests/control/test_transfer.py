@@ -379,7 +379,7 @@ STATES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(state=STATES)
 def test_export_of_an_import_is_the_same_file(server: Server, box: Box, state: Any) -> None:
     response = box.control.post("/import", json=state)

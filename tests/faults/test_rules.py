@@ -226,10 +226,10 @@ def faults(schema: str) -> st.SearchStrategy[dict[str, Any]]:
     return built.filter(lambda fault: '"tls"' not in json.dumps(fault))
 
 
-quick = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+one_box = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@quick
+@one_box
 @given(fault=faults("Fault") | faults("Sequence"))
 def test_fault_is_returned_as_it_was_sent(box: Box, fault: dict[str, Any]) -> None:
     """Through YAML and JSON. Only the key that it matches is masked."""
@@ -248,7 +248,7 @@ def test_fault_is_returned_as_it_was_sent(box: Box, fault: dict[str, Any]) -> No
     assert box.control.delete(f"/faults/{id}").status_code == 204
 
 
-@quick
+@one_box
 @given(fault=faults("Fault"))
 def test_every_valid_fault_is_accepted_in_a_header(box: Box, fault: dict[str, Any]) -> None:
     box.control.delete("/faults")  # equal faults count together
@@ -257,7 +257,7 @@ def test_every_valid_fault_is_accepted_in_a_header(box: Box, fault: dict[str, An
     assert (response.status_code, response.headers.get("x-mockvoice-violations")) == (200, None)
 
 
-@quick
+@one_box
 @given(fault=faults("SequenceItem"))
 def test_fault_has_the_same_effect_in_header_rule_and_sequence(
     box: Box, fault: dict[str, Any]

@@ -89,7 +89,7 @@ def test_minimax_clone_has_an_id_of_its_own_and_checks_the_length(http: httpx.Cl
     short = error(upload(http, encoded("mp3", 3), provider="MINIMAX"))
     assert (short["code"], short["detail"]) == ("10038", "Audio is too short (min 10s)")
     assert short["source"] == {"pointer": "/audio_file"}
-    long = error(upload(http, encoded("mp3", 301), provider="minimax"))
+    long = error(upload(http, encoded("wav", 301), provider="minimax"))
     assert (long["code"], long["detail"]) == ("10038", "Audio is too long")
 
 
