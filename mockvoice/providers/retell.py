@@ -21,6 +21,8 @@ MAX_FILES = {"cartesia": 1, "minimax": 1, "inworld": 3}  # others have the limit
 DEFAULT_SERVICE = "elevenlabs"  # voice provider of a community voice without one
 CONCURRENCY = 20  # calls of an account that has bought none
 PURCHASABLE = 100  # calls
+ACCENT, AGE = "American", "Young"  # of a new voice: the documented examples
+AVATAR = "/__mockvoice/inspector/icon.svg"
 
 MESSAGES = {
     402: "Trial has ended, please add payment method.",
@@ -155,7 +157,10 @@ def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
         "voice_id": voice_id,
         "voice_name": ctx.fields["voice_name"],
         "provider": service,
+        "accent": ACCENT,
         "gender": "female" if int(token, 16) % 2 else "male",
+        "age": AGE,
+        "avatar_url": f"{ctx.origin}{AVATAR}",
         "voice_type": voice_type,
         "preview_audio_url": ctx.sample_url(voice_id),
     }
@@ -204,6 +209,7 @@ def get_concurrency(ctx: RequestContext) -> JSON:
         "purchased_concurrency": 0,
         "concurrency_purchase_limit": PURCHASABLE,
         "remaining_purchase_limit": PURCHASABLE,
+        "reserved_inbound_concurrency": 0,
         "concurrency_burst_enabled": False,
         "concurrency_burst_limit": 0,
     }

@@ -35,6 +35,8 @@ def test_clone_is_retrieved_and_listed_after_preset_voices(http: httpx.Client, w
     assert isinstance(presets, list)
     assert presets[0]["voice_id"] == "retell-Cimo"
     made = clone(http, wav)
+    assert (made["accent"], made["age"]) == ("American", "Young")
+    assert httpx.get(made["avatar_url"]).headers["content-type"] == "image/svg+xml"
     assert http.get(f"/get-voice/{made['voice_id']}").json() == made
     assert http.get("/list-voices").json() == [*presets, made]
 
@@ -122,3 +124,4 @@ def test_concurrency_counts_no_calls(http: httpx.Client) -> None:
     assert counters["current_concurrency"] == 0
     total = counters["base_concurrency"] + counters["purchased_concurrency"]
     assert counters["concurrency_limit"] == total
+    assert counters["reserved_inbound_concurrency"] == 0
