@@ -5,9 +5,10 @@ What the contract leaves open; facts and sources are in docs/providers/faseeh.md
 - an empty wallet is a 402, a model that is not enabled a 403, more concurrent requests than the
   plan allows a 429 (#errors, #samples-and-limits);
 - speech and previews cost their characters times the cost of the model (#samples-and-limits);
+- violations have the published texts, without the received value (#errors);
 - an unknown model is a 400 for speech and previews, and accepted for clones; an unknown voice is a
   404 (#what-the-documentation-leaves-open);
-- edition munsit.com clones a single file (#edition-and-sources);
+- edition munsit.com clones a single file, and its error codes are text (#edition-and-sources);
 - lists are comma-separated text in requests and arrays in responses (#operations);
 - values of new voices, preset voices, models and their costs (#what-the-documentation-leaves-open).
 """
@@ -15,7 +16,7 @@ What the contract leaves open; facts and sources are in docs/providers/faseeh.md
 from __future__ import annotations
 
 from ..audio.synth import Utterance, pcm, pcm_pieces, wav
-from ..errors import Forbidden, NotFound, PaymentRequired, Problem, UnknownVoice
+from ..errors import Forbidden, NotFound, PaymentRequired, Problem, UnknownVoice, Violation
 from ..provider import (
     Collection,
     Edition,
@@ -46,6 +47,12 @@ CODES = {
     500: (50001, "Internal server error"),
 }
 
+# Published texts of a 400; those of stability and of a clone's files are by analogy.
+RANGES = {"similarity": "0 and 1", "stability": "0 and 1", "speed": "0.7 and 1.2"}
+FILES = ("file", "voice_file", "reference_audio_file")
+AUDIO_RULES = ("required", "minLength", "type", "x-audio-formats")
+SHORT_TEXT = "Text must have at least 3 words and 10 characters"
+
 # model_id: id, model_name, cost per character in dollars.
 _MODELS = {
     "faseeh-v1-preview": ("8d7e6c1e-6d3f-4d35-9d0e-0f4a4b1c7a01", "Faseeh V1", 0.0001),
@@ -67,7 +74,7 @@ PRESET_MODELS = {
 _VOICES = {
     "ar-najdi-male-2": (
         "5f1c2b6a-1f0b-4c57-8a53-2d9f6a7b8c01",
-        "Faisal",
+        "Fahad",
         "male",
         "middle",
         ["ar"],
@@ -80,6 +87,30 @@ _VOICES = {
         "young",
         ["ar", "en"],
         ["hijazi"],
+    ),
+    "ar-hijazi-female-1": (
+        "5f1c2b6a-1f0b-4c57-8a53-2d9f6a7b8c04",
+        "Lama",
+        "female",
+        "young",
+        ["ar"],
+        ["hijazi"],
+    ),
+    "ar-najdi-female-1": (
+        "5f1c2b6a-1f0b-4c57-8a53-2d9f6a7b8c05",
+        "Maha",
+        "female",
+        "young",
+        ["ar"],
+        ["najdi"],
+    ),
+    "ar-uae-male-1": (
+        "5f1c2b6a-1f0b-4c57-8a53-2d9f6a7b8c06",
+        "Saif",
+        "male",
+        "middle",
+        ["ar"],
+        ["emirati"],
     ),
 }
 PRESET_VOICES = {
@@ -101,13 +132,34 @@ PRESET_VOICES = {
 
 
 def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
-    """Return the code of the status and the violations, or the documented message."""
+    """Return the code of the status, and the published texts or the documented message."""
     documented = ctx.operation.documented(status) or {}
     code, message = CODES.get(status, (status * 100 + 1, f"Request failed with status {status}"))
     message = documented.get("errorMessage", message)
     if status != 401 and problem.sentences:
-        message = problem.sentences
-    return {"errorCode": documented.get("errorCode", code), "errorMessage": message}
+        message = _message(problem)
+    return {
+        "errorCode": str(code) if ctx.provider.edition == MUNSIT else code,
+        "errorMessage": message,
+    }
+
+
+def _message(problem: Problem) -> str:
+    """Return the texts of the violations, each once, or the detail."""
+    texts = dict.fromkeys(map(_text, problem.violations))
+    return "; ".join(texts) or problem.detail
+
+
+def _text(violation: Violation) -> str:
+    """Return the published text for a violation, or its own."""
+    name, rule = violation.name, violation.rule
+    if name in RANGES:
+        return f"{name} must be a number between {RANGES[name]}"
+    if name in FILES and rule in AUDIO_RULES:
+        return f"{name} is required and must be of audio type"
+    if rule in ("minLength", "pattern") and name:
+        return SHORT_TEXT if violation.received else f"{name} is required"
+    return violation.sentence
 
 
 def admit(ctx: RequestContext) -> None:

@@ -47,6 +47,13 @@ def test_missing_file_returns_400(http: httpx.Client) -> None:
     assert response.json()["errorMessage"].startswith("file is required")
 
 
+@pytest.mark.parametrize(("path", "code"), [("/voices/clone", "40001"), ("/nothing", "40401")])
+def test_error_code_is_text(http: httpx.Client, path: str, code: str) -> None:
+    response = http.post(path, data={"name": "n"})
+    assert response.json()["errorCode"] == code
+    assert http.get("/voices", headers={"x-api-key": ""}).json()["errorCode"] == "40101"
+
+
 def test_default_edition_needs_a_preview(box: Box, wav: bytes) -> None:
     url = f"{box.url}/faseeh/api/v1/voices/clone"
     response = httpx.post(url, headers=KEY, data={"name": "n"}, files={"file": wav})

@@ -76,10 +76,18 @@ def test_previews_of_different_samples_differ(
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"text": "one two-three"}, 'text must have at least 3 words; got "one two-three"'),
-        ({"text": "a b c"}, "text must be at least 10 characters long; got 5"),
-        ({"similarity": "1.1"}, "similarity must be at most 1; got 1.1"),
-        ({"speed": "0.6"}, "speed must be at least 0.7; got 0.6"),
+        ({"text": "one two-three"}, "Text must have at least 3 words and 10 characters"),
+        ({"text": "a b c"}, "Text must have at least 3 words and 10 characters"),
+        ({"text": "a"}, "Text must have at least 3 words and 10 characters"),
+        ({"text": ""}, "text is required"),
+        ({"similarity": "1.1"}, "similarity must be a number between 0 and 1"),
+        ({"similarity": "high"}, "similarity must be a number between 0 and 1"),
+        ({"speed": "0.6"}, "speed must be a number between 0.7 and 1.2"),
+        ({"model_id": ""}, "model_id is required"),
+        (
+            {"text": "", "speed": "9"},
+            "speed must be a number between 0.7 and 1.2; text is required",
+        ),
         ({"model_id": "invalid_model_id"}, "Model not found: invalid_model_id"),
     ],
 )
@@ -92,7 +100,19 @@ def test_invalid_preview_returns_400(
 
 
 def test_preview_of_file_that_is_not_audio_returns_400(http: httpx.Client) -> None:
-    assert preview(http, b"Example data").status_code == 400
+    response = preview(http, b"Example data")
+    assert response.status_code == 400
+    assert response.json()["errorMessage"] == "file is required and must be of audio type"
+
+
+def test_file_over_a_configured_size_is_not_reported_as_another_type(
+    serve: Serve, wav: bytes
+) -> None:
+    url = f"{serve(max_file_mb={'faseeh': 0.001}).url}/faseeh/api/v1"
+    with httpx.Client(base_url=url, headers={"x-api-key": "K"}) as http:
+        response = preview(http, wav)
+    assert response.status_code == 400
+    assert response.json()["errorMessage"].startswith("file must have at most 1048 bytes")
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 48000])
@@ -132,7 +152,7 @@ def test_speech_lasts_at_most_300_seconds(http: httpx.Client, *, streaming: bool
             SPEAK,
             {"voice_id": "v", "text": "t", "speed": 2},
             400,
-            "speed must be at most 1.2; got 2",
+            "speed must be a number between 0.7 and 1.2",
         ),
         (SPEAK, {"voice_id": "v", "text": "t", "dialect": "x"}, 400, "dialect must be one of"),
     ],
