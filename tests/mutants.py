@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("faults", "state", "http", "openapi", "providers")
 FAST = [
     "-m",
-    "not slow and not network and not redis",
+    "not slow and not network",
     "--hypothesis-profile=fast",
     "--ignore=tests/sdk",
     "--ignore=tests/cli",
