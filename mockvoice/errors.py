@@ -16,6 +16,7 @@ Problem                   statuses: the first one that the operation documents i
 ├── UnsupportedMediaType  415, 422, 400
 ├── InvalidAudio          415, 400, 422  a file is not audio of a supported format
 ├── UnknownVoice          400, 404, 422  speech with a voice or model that does not exist
+├── UpgradeRequired       426, 400       a plain request to a WebSocket
 ├── RateLimited           429
 ├── InvalidControlHeader  400            a header for the mock itself is invalid
 ├── InjectedError         any            injected by a fault
@@ -35,7 +36,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from .text import escape, unescape
 
-RequestLocation = Literal["body", "query", "path", "header", "file", "response"]
+RequestLocation = Literal["body", "query", "path", "header", "file", "response", "frame"]
 
 
 class Violation(NamedTuple):
@@ -227,6 +228,13 @@ class UnknownVoice(Problem):
 
     statuses = (400, 404, 422)
     provoked_by = "an unknown voice or model"
+
+
+class UpgradeRequired(Problem):
+    """A plain request to an operation that is a WebSocket."""
+
+    statuses = (426, 400)
+    provoked_by = "a request that does not open a WebSocket"
 
 
 class RateLimited(Problem):

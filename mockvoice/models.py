@@ -185,6 +185,27 @@ class RecordedResponse(_Model):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedFrame(_Model):
+    """One frame of a WebSocket: JSON or text, with long texts cut; None for a binary one.
+
+    `sender` is `client` or `server`; `milliseconds` have passed since the request began.
+    """
+
+    sender: Literal["client", "server"]
+    milliseconds: float
+    bytes: int
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedClose(_Model):
+    """The end of a WebSocket: code and reason; 1006 without a closing handshake."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedRequest(_Model):
     """A journal entry: one request and its response.
 
@@ -193,7 +214,8 @@ class RecordedRequest(_Model):
     `client_closed` the seconds after which the client ended the connection; None if it did not.
     `custom` is True if a fault of kind `reply` made or edited the response. `upstream` is the URL
     of the live service to which the request was forwarded, "" if it was not; `difference` is what
-    the mock would have responded differently, None if that is not known.
+    the mock would have responded differently, None if that is not known. Of a WebSocket,
+    `frames` are the first ones in both directions, and `closed` is None while it is open.
     """
 
     id: str
@@ -222,6 +244,14 @@ class RecordedRequest(_Model):
     custom: bool
     upstream: str
     difference: tuple[RecordedDifference, ...] | None
+    frames: tuple[RecordedFrame, ...]
+    omitted_frames: int
+    closed: RecordedClose | None
+
+    @property
+    def client_frames(self) -> tuple[Any, ...]:
+        """The content of the frames that the client sent."""
+        return tuple(frame.data for frame in self.frames if frame.sender == "client")
 
     @property
     def is_violation(self) -> bool:
@@ -407,6 +437,8 @@ _NESTED: Mapping[str, type[_Model]] = {
     "response": RecordedResponse,
     "difference": RecordedDifference,
     "differences": UpstreamDifference,
+    "frames": RecordedFrame,
+    "closed": RecordedClose,
     "operations": OperationCoverage,
     "statuses": StatusCoverage,
 }

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -300,6 +308,52 @@ class Response(NamedTuple):
 Handler = Callable[[RequestContext], Any]  # plain or async
 
 
+class WebSocket(Protocol):
+    """An open WebSocket: the argument of a conversation.
+
+    A frame is JSON, or bytes. `idle_seconds` is the time without a frame of the client after which
+    the server closes the connection.
+    """
+
+    idle_seconds: float
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        """Return the frames of the client, each checked against the contract, until it closes.
+
+        Raises MalformedBody or ValidationFailed for a frame that violates the contract.
+        """
+
+    def play(self, frames: Iterable[Any]) -> None:
+        """Send frames, after those that are still to be sent, while the conversation goes on.
+
+        Each is taken from the iterable only when the one before it has been sent.
+        """
+
+    def interrupt(self) -> None:
+        """Drop the frames that are still to be sent."""
+
+    async def call(self, function: Handler) -> Any:
+        """Return the result of a function of the context, and apply what it changed.
+
+        It is called again if the state changed in the meantime.
+        """
+
+    def add_hint(self, hint: str) -> None:
+        """Add a hint to the journal entry."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Send what is still to be sent, and close the connection; nothing follows."""
+
+
+# Talks to a client until it returns. A Problem that it raises is sent as the provider's error
+# frame, and ends the connection.
+Conversation = Callable[[WebSocket], Awaitable[None]]
+
+
+def _error_frame(problem: Problem, ctx: RequestContext) -> JSON:
+    return {"error": problem.sentences or "internal error"}
+
+
 def _documented_error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     """Return the error of a provider that has no module: the contract's example for the status."""
     body = ctx.operation.documented(status)
@@ -360,7 +414,8 @@ class Provider:
 
     `env` maps the environment variables that point official clients to the mock to "base_url" or
     "api_key"; None stands for NAME_BASE_URL and NAME_API_KEY. `base_url_argument` is the parameter
-    of the client for the base URL. `error` words a problem for a status.
+    of the client for the base URL. `error` words a problem for a status, `error_frame` for a frame
+    of an open WebSocket.
     `admit` raises for accounts that may not call the operation, before the body is decoded; like a
     handler, it is a plain or an async function.
     `account` is the state of a new key: the fields of an account that have an effect, with their
@@ -397,6 +452,7 @@ class Provider:
     collections: Mapping[str, Collection] = field(default_factory=dict)
     error_type: str = "application/json"
     varying: tuple[str, ...] = ()
+    error_frame: Callable[[Problem, RequestContext], JSON] = _error_frame
     editions: Mapping[str, Edition] = field(default_factory=dict)
     edition: str = ""
     contract: Path | None = None
@@ -437,6 +493,17 @@ class Provider:
             return handler
 
         return register
+
+    def websocket(
+        self, operation_id: str, *, stateful: bool = True, raises: Sequence[Problem] = ()
+    ) -> Callable[[Callable[[RequestContext], Any]], Handler]:
+        """Register a function as the handler of a WebSocket: an operation that documents a 101.
+
+        The function returns the conversation that follows the handshake, or raises a Problem that
+        rejects the handshake; then no connection is opened. `stateful` and `raises` as for
+        `operation`; `raises` also has the errors of the conversation.
+        """
+        return self.operation(operation_id, stateful=stateful, raises=raises)
 
     def declared(self, operation_id: str) -> list[Problem]:
         """Return the errors that `admit` and the handler of an operation may raise."""

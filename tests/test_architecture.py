@@ -82,6 +82,8 @@ LAYERS = [
     "http.responses",
     "http.sdk",
     "http.live",
+    "http.frames",
+    "http.websocket",
     "http.pipeline",
     "control.context",
     "control.token",

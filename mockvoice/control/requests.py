@@ -11,7 +11,7 @@ from ..faults.validation import target_violations
 from ..provider import Response
 from ..redact import FAULT_HEADER, mask_key, redact_fault_header
 from ..state.clock import parse_time, timestamp
-from ..state.journal import JournalEntry
+from ..state.journal import JournalEntry, JournalFrame
 from ..types import JSON
 from .context import ControlContext
 
@@ -167,6 +167,9 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
         "custom": entry.custom,
         "upstream": entry.upstream,
         "difference": differences_json(entry),
+        "frames": [_frame_json(frame) for frame in entry.frames],
+        "omitted_frames": entry.omitted_frames,
+        "closed": {"code": entry.closed[0], "reason": entry.closed[1]} if entry.closed else None,
     }
     return entry.redactor().redact(recorded)
 
@@ -174,6 +177,15 @@ async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
 def differences_json(entry: JournalEntry) -> JSON:
     """Return the differences of a request; None if it was not compared."""
     return None if entry.difference is None else [one._asdict() for one in entry.difference]
+
+
+def _frame_json(frame: JournalFrame) -> JSON:
+    return {
+        "sender": frame.sender,
+        "milliseconds": round(frame.milliseconds, 3),
+        "bytes": frame.size,
+        "data": frame.data,
+    }
 
 
 def _response_json(entry: JournalEntry) -> JSON:

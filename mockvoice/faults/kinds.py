@@ -51,6 +51,10 @@ class InjectedFault:
     the same request; one that `runs_operation` never replaces the operation. With `no_response`
     nothing is sent that a client would see as a response.
 
+    On a WebSocket, a fault with a `frame` acts on that frame of the server, counted from 1, and not
+    on the handshake; kinds that need a body have a `default_frame`. `has_acted` is True once that
+    frame was reached.
+
     `is_custom` is True once `edit` has made the response one that need not satisfy the contract;
     `ineffective` is the reason why it had no effect.
     """
@@ -61,14 +65,21 @@ class InjectedFault:
     continues: ClassVar[bool] = False
     runs_operation: ClassVar[bool] = False
     no_response: ClassVar[bool] = False
+    default_frame: ClassVar[int | None] = None
 
     def __init__(self, id: str, data: Mapping[str, Any], chance: Callable[[str], float]) -> None:
         self.id = id
         self.data = data
         self.when: str = data.get("when", "before")
         self.seconds = _seconds(data, self.default_seconds, chance)
+        self.frame: int | None = data.get("frame", self.default_frame)
         self.is_custom = False
         self.ineffective = ""
+        self.has_acted = False
+
+    def acts_on(self, frame: int) -> bool:
+        """Return True if the fault acts on a frame of a WebSocket."""
+        return frame == self.frame
 
     @property
     def kind(self) -> str:

@@ -20,6 +20,7 @@ from .params import ENCODED
 from .pipeline import EDITION, RouteAgain, handle_request
 from .responses import encode
 from .transport import TARGET, RawResponse, ResponseTransport
+from .websocket import as_request
 
 MAX_HEADER_BYTES = 8192  # of one value, so also of an API key
 _HEADER_TOO_LARGE = RawResponse(
@@ -55,9 +56,9 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
         else:
+            if scope["type"] == "websocket":
+                scope, receive, send = as_request(scope, receive, send)
             if _has_large_header(scope):
                 await ResponseTransport(scope, receive, send).send(_HEADER_TOO_LARGE)
                 return

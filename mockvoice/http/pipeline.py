@@ -27,7 +27,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from ..config.settings import BYTES_PER_MB
-from ..errors import InternalError, Problem, StoreUnavailable, Unauthenticated
+from ..errors import Forbidden, InternalError, Problem, StoreUnavailable, Unauthenticated
 from ..faults.headers import FAULT_HEADERS, HEADER_RULE, header_faults, header_rule
 from ..faults.kinds import InjectedFault, make_fault
 from ..faults.rules import FaultRule, RequestFacts, matches
@@ -40,10 +40,11 @@ from ..state.accounts import Account
 from ..state.clock import http_date
 from ..state.ids import draw
 from ..state.journal import JournalEntry
-from ..state.store import Begin, Begun, Commit, TakenFault, WrongEdition
+from ..state.store import Begin, Begun, Commit, CommitConflict, TakenFault, WrongEdition
 from ..state.uploads import Upload
 from ..types import JSON
 from .body import Body, parse, read_body
+from .frames import FrameLog, FrameTransport, is_handshake
 from .identify import NO_PROVIDER, RequestTarget, identify, path_hint
 from .live import Live, compare, fetch, prepare
 from .origin import is_foreign
@@ -53,6 +54,7 @@ from .responses import render, render_example, render_problem
 from .sdk import add_edition_hint
 from .transport import RawResponse, ResponseTransport
 from .validation import validate
+from .websocket import Changes, WebSocketSession, check_upgrade, talk_in_examples
 
 EDITION = "mockvoice.edition"  # the key in a scope of the edition it was routed with
 _BODY = "mockvoice.body"  # the key in a scope of a body that was read before it is routed again
@@ -107,8 +109,11 @@ async def handle_request(
     )
     if not body.complete:
         transport.disconnected()
-    if target.problem and is_foreign(target.headers):
-        await _reject_page(mock, provider, target, target.problem, transport)
+    problem = target.problem
+    if is_handshake(scope) and is_foreign(target.headers):  # a page needs no key to open one
+        problem = Forbidden("pages of other origins may not open a WebSocket")
+    if problem and is_foreign(target.headers):
+        await _reject_page(mock, provider, target, problem, transport)
         return
     begin = _begin(provider, target, scope.get(EDITION, ""))
     begun = await mock.store.begin(begin)
@@ -118,10 +123,10 @@ async def handle_request(
     ctx = _context(mock, provider, target, begun, body)
     problem = target.problem or _unlisted_key(ctx)
     faults, problem = await take_faults(mock, ctx, begin, body, problem)
-    for fault in faults:
+    for fault in _of_response(ctx, faults):
         await fault.before(transport)
     live = None
-    if mock.upstream:
+    if mock.upstream and not is_handshake(scope):
         live = await fetch(mock.upstream, ctx, scope, body, faults, problem, transport)
     attempt = partial(_attempt, mock, ctx, scope, body, faults, live, transport, started)
     committed = await attempt(problem)
@@ -131,7 +136,7 @@ async def handle_request(
                 committed = committed or await attempt(problem)
             committed = committed or await attempt(_too_many_changes(ctx))
     if committed:
-        await _send(mock, ctx, transport, faults, *committed, started)
+        await _send(mock, ctx, scope, transport, faults, *committed, started)
 
 
 async def _attempt(
@@ -146,7 +151,7 @@ async def _attempt(
     problem: Problem | None,
 ) -> tuple[Outcome, Commit] | None:
     """Respond and commit; None if another request has changed the state in the meantime."""
-    outcome = await respond(ctx, scope, body, faults, problem, live)
+    outcome = await respond(ctx, scope, body, _of_response(ctx, faults), problem, live)
     entry = _journal_entry(ctx, scope, body, faults, outcome, transport, started)
     commit = _commit(ctx, entry, faults, outcome)
     conflict = await mock.store.commit(commit)
@@ -324,6 +329,13 @@ def _matching(rules: Iterable[FaultRule], facts: RequestFacts) -> dict[str, Faul
     return {rule.id: rule for rule in rules if matches(rule.data, facts)}
 
 
+def _of_response(ctx: RequestContext, faults: Sequence[InjectedFault]) -> Sequence[InjectedFault]:
+    """Return the faults that act on the response, and not on frames of a WebSocket."""
+    if ctx.operation.frames is None:
+        return faults
+    return [fault for fault in faults if fault.frame is None]
+
+
 def _chance(seed: str, id: str, matched: int) -> Callable[[str], float]:
     return lambda name: draw(seed, id, matched, name)
 
@@ -407,6 +419,7 @@ async def _execute(
             strict_fields=ctx.begun.strict_fields,
             max_bytes=ctx.max_bytes,
         )
+        check_upgrade(ctx.operation, scope)
         return await handle(ctx, decoded)
     except Problem as raised:
         problem = raised
@@ -448,6 +461,9 @@ async def handle(ctx: RequestContext, decoded: Decoded) -> RawResponse:
     if decoded.media_type and decoded.media_type.defaults:
         ctx.fields = Members("body", {**decoded.media_type.defaults, **ctx.fields})
     handler = ctx.provider.handlers.get(ctx.operation.id)
+    if ctx.operation.frames is not None:
+        conversation = await _call(ctx, handler) if handler else talk_in_examples(ctx)
+        return RawResponse(101, "", b"", {}, conversation=conversation)
     if handler is None:
         return render_example(ctx)
     return render(ctx, await _call(ctx, handler))
@@ -499,7 +515,8 @@ def _journal_entry(
     started: float,
 ) -> JournalEntry:
     response, problem, begun, live = outcome.response, outcome.problem, ctx.begun, outcome.live
-    nothing_sent = transport.closed or any(fault.no_response for fault in faults)
+    sent = _of_response(ctx, faults)
+    nothing_sent = transport.closed or any(fault.no_response for fault in sent)
     if response is None or nothing_sent:
         response = RawResponse(0, "", b"")
     content = response.body if isinstance(response.body, bytes) else b""
@@ -577,7 +594,11 @@ def _commit(
         ctx.uploads,
         retry_at(ctx.now, response.headers) if response else None,
         finished=response is None
-        or (isinstance(response.body, bytes) and not any(fault.is_slow for fault in faults)),
+        or (
+            isinstance(response.body, bytes)
+            and response.conversation is None
+            and not any(fault.is_slow for fault in faults)
+        ),
     )
 
 
@@ -587,6 +608,7 @@ def _commit(
 async def _send(
     mock: Mock,
     ctx: RequestContext,
+    scope: Scope,
     transport: ResponseTransport,
     faults: Sequence[InjectedFault],
     outcome: Outcome,
@@ -595,12 +617,19 @@ async def _send(
 ) -> None:
     """Send the response, then complete a journal entry that was committed unfinished."""
     error = ""
+    session: WebSocketSession | None = None
+    response, own = outcome.response, _of_response(ctx, faults)
     try:
-        if outcome.response:
-            for fault in faults:
+        if response:
+            for fault in own:
                 await fault.after(transport)
-            send = faults[-1].send if faults else ResponseTransport.send
-            await send(transport, outcome.response)
+            if response.conversation and not (transport.closed or (own and own[-1].no_response)):
+                transport = FrameTransport(scope)
+                session = _session(mock, ctx, transport, faults, commit, started)
+                await session.run(response.conversation, response.headers)
+            else:
+                send = own[-1].send if own else ResponseTransport.send
+                await send(transport, response)
     except ConnectionResetError:
         raise  # a fault of a server in this process
     except Exception:
@@ -610,6 +639,7 @@ async def _send(
     finally:
         entry = commit.entry
         if error or not commit.finished:
+            entry = session.recorded(entry) if session else entry
             entry = _finished(entry, transport, error, started)
             if outcome.live:
                 entry = await outcome.live.finished(entry)
@@ -617,6 +647,27 @@ async def _send(
                 await mock.store.finish(commit, entry)
         if mock.log:
             mock.log(ctx.sandbox, entry)
+
+
+def _session(
+    mock: Mock,
+    ctx: RequestContext,
+    transport: FrameTransport,
+    faults: Sequence[InjectedFault],
+    commit: Commit,
+    started: float,
+) -> WebSocketSession:
+    """Return the session of a WebSocket, which commits its request again for each change."""
+
+    async def commit_again(session: WebSocketSession, changes: Changes) -> CommitConflict | None:
+        entry = session.recorded(commit.entry)
+        again = commit._replace(
+            account=ctx.account.key, entry=entry, changes=changes, uploads=(), again=True
+        )
+        return await mock.store.commit(again)
+
+    in_frames = [fault for fault in faults if fault.frame is not None]
+    return WebSocketSession(ctx, transport, in_frames, FrameLog(started), commit_again, _call)
 
 
 def _finished(

@@ -20,6 +20,7 @@ except ImportError:  # no wheel for this platform
     httptools = None  # type: ignore[assignment]
 
 MAX_HEAD_BYTES = 64 * 1024  # of the request line and all headers, as in h11
+ABNORMAL_CLOSURE = 1006  # RFC 6455, section 7.1.5
 
 
 def protocol(name: str) -> type[asyncio.Protocol]:
@@ -31,6 +32,17 @@ def protocol(name: str) -> type[asyncio.Protocol]:
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     return type("Protocol", (H11Mixin, H11Protocol), {})
+
+
+def websocket_protocol(**arguments: Any) -> asyncio.Protocol:
+    """Return the protocol of a connection that was upgraded to WebSocket.
+
+    Imported when the first client connects, because few servers see one.
+    """
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    kind: type[asyncio.Protocol] = type("Protocol", (WebSocketMixin, WebSocketsSansIOProtocol), {})
+    return kind(**arguments)
 
 
 class ConnectionMixin(asyncio.Protocol):
@@ -96,6 +108,43 @@ class ConnectionMixin(asyncio.Protocol):
             self.connection.close()
 
 
+class WebSocketMixin(asyncio.Protocol):
+    """A WebSocket that faults can break."""
+
+    app: Any
+    conn: Any
+    queue: asyncio.Queue[Any]
+    handshake_complete: bool
+    connection: Connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Give the application access to the connection."""
+        self.connection = connection = Connection(transport)
+        app = self.app
+
+        def app_with_connection(scope: Any, receive: Any, send: Any) -> Any:
+            scope[CONNECTION] = connection
+            return app(scope, receive, send)
+
+        self.app = app_with_connection
+        super().connection_made(transport)
+
+    async def send(self, message: Any) -> None:
+        """Send a message of the application; its response is an end of the handshake, too."""
+        await super().send(message)  # type: ignore[misc]  # of uvicorn
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True  # else uvicorn logs an error
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Tell the application about a client that left without a closing handshake."""
+        if self.conn.close_rcvd is None:
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": ABNORMAL_CLOSURE})
+        super().connection_lost(error)
+
+    def close_if_stalled(self, since: float) -> None:
+        """Do nothing: a conversation has a limit of its own for a silent client."""
+
+
 class H11Mixin(ConnectionMixin):
     """Additions to the protocol of h11."""
 
@@ -115,6 +164,8 @@ class HttpToolsMixin(ConnectionMixin):
 
     parser: Any
     send_400_response: Any
+    handle_websocket_upgrade: Any
+    _get_upgrade: Any
     url: bytes
     scope: Any
     headers: list[tuple[bytes, bytes]]
@@ -139,7 +190,10 @@ class HttpToolsMixin(ConnectionMixin):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._parse_without_upgrade(data[upgrade.args[0] :])
+            if self._opens_websocket():
+                self.handle_websocket_upgrade()
+            else:
+                self._parse_without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, _HeadTooLarge):
                 self._reject_head()
@@ -157,6 +211,12 @@ class HttpToolsMixin(ConnectionMixin):
 
     def _should_upgrade(self) -> bool:
         return True  # uvicorn leaves the request alone; it starts below
+
+    def _opens_websocket(self) -> bool:
+        """Return True for a handshake that no request on the connection precedes."""
+        is_free = self.cycle is None or self.cycle.response_complete
+        is_get = self.parser.get_method() == b"GET"
+        return bool(is_free and is_get and self._get_upgrade() == b"websocket")
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
         """Parse the request again without its offer to upgrade, which takes away its body.

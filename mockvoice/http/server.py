@@ -17,7 +17,7 @@ import uvicorn
 from ..config.settings import BYTES_PER_MB
 from ..mock import Mock
 from .app import App
-from .protocols import ConnectionMixin, protocol
+from .protocols import ConnectionMixin, protocol, websocket_protocol
 from .proxy import EntryProtocol
 from .transport import Connection
 
@@ -117,7 +117,9 @@ class Server(uvicorn.Server):
                 app,
                 http=entry,
                 lifespan="off",
-                ws="none",
+                ws=cast("Any", websocket_protocol),
+                ws_max_size=mock.settings.max_json_mb * BYTES_PER_MB,
+                ws_per_message_deflate=False,  # takes 300 kB and more time than it saves here
                 log_config=None,
                 log_level="warning",
                 access_log=False,

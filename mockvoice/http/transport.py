@@ -5,7 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -32,7 +40,8 @@ class RawResponse:
     """A response as it is sent; a body that is an iterator is streamed.
 
     `content_length` is the number of promised bytes where it differs from that of the body.
-    `repeated` has further values of headers. `trailers` are sent after a streamed body.
+    `repeated` has further values of headers. `trailers` are sent after a streamed body. A
+    `conversation` follows the response that opens a WebSocket.
     """
 
     status: int
@@ -42,6 +51,7 @@ class RawResponse:
     content_length: int | None = None
     repeated: Sequence[tuple[bytes, bytes]] = ()
     trailers: Mapping[str, str] = field(default_factory=dict)
+    conversation: Callable[[Any], Awaitable[None]] | None = None
 
     def whole(self) -> bytes:
         """Return the body in one piece; faults are not asked about one that is on its way."""
@@ -78,14 +88,14 @@ class JoiningTransport:
         self._held = []
         self._trailers = trailers
 
-    def release(self) -> None:
-        """Write what was held back."""
+    def release(self, missing: int = 0) -> None:
+        """Write what was held back, except for the last bytes of it."""
         held, self._held = self._held, None
         if held:
             data = b"".join(held)
             if self._trailers and data == _LAST_CHUNK:
                 data = b"0\r\n%s\r\n" % self._trailers
-            self._transport.write(data)
+            self._transport.write(data[: len(data) - missing])
 
     def close(self) -> None:
         """Close the connection once everything is written."""
@@ -112,10 +122,10 @@ class Connection:
         if self.transport is not None:
             self.transport.hold(trailers)
 
-    def release(self) -> None:
-        """Write what was held back."""
+    def release(self, missing: int = 0) -> None:
+        """Write what was held back, except for the last bytes of it."""
         if self.transport is not None:
-            self.transport.release()
+            self.transport.release(missing)
 
     def close(self) -> None:
         """Close the connection once the client has got what was sent."""

@@ -120,8 +120,15 @@ class APIServer(NamedTuple):
     path: str
 
 
+class WebSocketFrames(NamedTuple):
+    """The schemas of the frames that a client and the server send as JSON; None allows any."""
+
+    client: Schema | None
+    server: Schema | None
+
+
 class Operation(NamedTuple):
-    """One method at one path."""
+    """One method at one path. One that documents a 101 has `frames`: it is a WebSocket."""
 
     id: str
     method: str
@@ -134,12 +141,14 @@ class Operation(NamedTuple):
     responses: Mapping[int, DocumentedResponse] = _NONE
     security: SecurityScheme | None = None
     extensions: Mapping[str, Any] = _NONE
+    frames: WebSocketFrames | None = None
 
     @property
     def success(self) -> DocumentedResponse:
-        """The documented response of a request that succeeds: the first 2xx, else the first."""
+        """The documented response of a request that succeeds: 101, the first 2xx, or the first."""
         documented = self.responses.values()
-        return next((one for one in documented if 200 <= one.status < 300), next(iter(documented)))
+        successes = (one for one in documented if one.status == 101 or 200 <= one.status < 300)
+        return next(successes, next(iter(documented)))
 
     def documented(self, status: int) -> JSON:
         """Return the JSON body that the contract shows for a status, or None."""
@@ -211,7 +220,17 @@ class Document:
             responses=responses,
             security=self._security_scheme(node.get("security", self._security)),
             extensions={k: v for k, v in node.items() if k.startswith("x-")},
+            frames=self._frames(node, at) if 101 in responses else None,
         )
+
+    def _frames(self, node: Node, at: str) -> WebSocketFrames:
+        """Return the schemas in the extension `x-websocket` of an operation."""
+        described = node.get("x-websocket", {})
+        client, server = (
+            self.schemas.compile(f"{at}/x-websocket/{side}") if side in described else None
+            for side in ("client", "server")
+        )
+        return WebSocketFrames(client, server)
 
     def _at(self, node: Node, at: str) -> tuple[Node, str]:
         target, pointer = self.schemas.follow(node, at)

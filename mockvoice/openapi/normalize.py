@@ -30,7 +30,12 @@ _GRAMMAR: Mapping[str, Mapping[str, str]] = {
         "responses": "{response}",
     },
     "path item": {"parameters": "[parameter]", **dict.fromkeys(METHODS, "operation")},
-    "operation": {"parameters": "[parameter]", "requestBody": "body", "responses": "{response}"},
+    "operation": {
+        "parameters": "[parameter]",
+        "requestBody": "body",
+        "responses": "{response}",
+        "x-websocket": "{schema}",
+    },
     "parameter": {"schema": "schema", "content": "{media type}"},
     "body": {"content": "{media type}"},
     "response": {"content": "{media type}", "headers": "{parameter}"},

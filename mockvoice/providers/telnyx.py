@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
 from math import ceil
 from operator import itemgetter
+from time import perf_counter
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -32,6 +33,7 @@ from ..audio.synth import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav,
 from ..errors import (
     Conflict,
     Forbidden,
+    InternalError,
     NotFound,
     PayloadTooLarge,
     Problem,
@@ -42,10 +44,12 @@ from ..errors import (
 from ..provider import (
     PRESET_CREATED,
     Collection,
+    Conversation,
     Edition,
     Provider,
     RequestContext,
     Response,
+    WebSocket,
     preset,
 )
 from ..state.clock import timestamp
@@ -79,6 +83,15 @@ MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav", "pcm": "audio/pcm"}
 PRESET_DESIGN = "550e8400-e29b-41d4-a716-446655440000"
 PRESET_TEXT = "Hello, welcome to our service."
 PRESET_PROMPT = "Speak in a warm, friendly tone"
+
+# Speech over a WebSocket.
+DEFAULT_VOICE = "NaturalHD.astra"
+CONCATENATED = {"aws", "azure"}  # whose audio is in the frame with the text
+FRAME_BYTES = 8192  # of audio
+MAX_SENTENCE = 1000  # characters, after which text is spoken without the end of a sentence
+MIN_SPEED, MAX_SPEED = 0.5, 2.0
+NO_SESSION = 'text before the frame {"text": " "}, which opens the session, is not spoken'
+_SENTENCE_END = re.compile(r"[.?!\u061f\u06d4\u3002\uff01\uff1f]+(\s+|$)")
 
 # Speech settings that the mock applies, by speech provider: names of speed and sample rate.
 SETTINGS = {
@@ -233,10 +246,19 @@ def rate_headers(max_count: int, left: int, reset: float) -> dict[str, str]:
     }
 
 
+def error_frame(problem: Problem, ctx: RequestContext) -> JSON:
+    """Return the frame that precedes the end of a WebSocket."""
+    message = "Error in audio response"
+    if problem.sentences and not isinstance(problem, InternalError):
+        message = problem.sentences
+    return {"type": "error", "error": message}
+
+
 provider = Provider(
     "telnyx",
     "Telnyx",
     error,
+    error_frame=error_frame,
     editions={
         "2026-03-20": Edition(),
         VARIANTS: Edition(
@@ -607,7 +629,7 @@ async def get_voice_design_sample(ctx: RequestContext) -> bytes:
     ],
 )
 async def generate_speech(ctx: RequestContext) -> Response:
-    service, voice = await _voice(ctx)
+    service, voice = await _voice(ctx, ctx.fields)
     speech = {"text": ctx.fields["text"], "voice": voice, **_settings(ctx, service)}
     if ctx.fields["output_type"] == "audio_id":
         audio_id = ctx.ids.uuid("telnyx speech")
@@ -671,11 +693,11 @@ def _pieces(speech: Data) -> Iterator[bytes]:
     yield from pcm_pieces(utterance, rate)
 
 
-async def _voice(ctx: RequestContext) -> tuple[str, str]:
-    """Return the speech provider and the id of the voice."""
-    voice = ctx.fields.get("voice")
+async def _voice(ctx: RequestContext, members: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the speech provider and the id of the voice that members of a request select."""
+    voice = members.get("voice")
     if voice is None or "." not in voice:
-        service = ctx.fields["provider"].lower()
+        service = members["provider"].lower()
         model, name = "", voice or service
     else:
         service, model, name = _parsed(voice)
@@ -714,6 +736,126 @@ def _parsed(voice: str) -> tuple[str, str, str]:
             return service, model, rest[len(model) + 1 :]
     model, dot, name = rest.partition(".")
     return (service, model, name) if dot else (service, "", rest)
+
+
+# --- speech over a WebSocket ---------------------------------------------------------------------
+
+
+@provider.websocket(
+    "TextToSpeechOverWs",
+    stateful=False,
+    raises=[
+        Forbidden("voice: the model Ultra"),
+        UnknownVoice("voice: without a provider"),
+        UnknownVoice("voice: a clone that is unknown or not active"),
+    ],
+)
+async def stream_speech(ctx: RequestContext) -> Conversation:
+    voice = _requested_voice(ctx.parameters)
+    if _parsed(voice)[1].lower() == "ultra":
+        raise Forbidden("The Ultra model is not available over WebSockets; use the REST API")
+    service, name = await _voice(ctx, {"voice": voice})
+    return partial(_converse, ctx, service, name)
+
+
+def _requested_voice(parameters: Mapping[str, Any]) -> str:
+    """Return the voice of a request as `Provider.Model.VoiceId`. Raises UnknownVoice."""
+    voice = parameters.get("voice")
+    names = [parameters.get("provider") or "telnyx"]
+    if voice is None:
+        names += [parameters.get("model_id"), parameters.get("voice_id") or DEFAULT_VOICE]
+        return ".".join(filter(None, names))
+    if "." in voice:
+        return str(voice)
+    if "provider" not in parameters:
+        raise UnknownVoice(
+            f"voice must be Provider.Model.VoiceId or Provider.VoiceId; got {brief(voice)}"
+        )
+    return f"{names[0]}.{voice}"
+
+
+async def _converse(ctx: RequestContext, service: str, voice: str, socket: WebSocket) -> None:
+    """Speak the text of the client, sentence by sentence, until it sends an empty one.
+
+    Text before the frame that opens the session is not spoken.
+    """
+    socket.idle_seconds = ctx.parameters["inactivity_timeout"]
+    settings: Data | None = None
+    text = ""
+    async for frame in socket:
+        if frame.get("force"):
+            socket.interrupt()
+            text = ""
+        part = frame.get("text")
+        if settings is None:
+            if part and not part.strip():
+                settings = _socket_settings(ctx, service, frame.get("voice_settings", {}))
+            elif part:
+                socket.add_hint(NO_SESSION)
+        elif part == "":
+            break
+        else:
+            text += part or ""
+            end = len(text) if frame.get("flush") or len(text) > MAX_SENTENCE else _sentences(text)
+            if text[:end].strip():
+                speech = {"text": text[:end].strip(), "voice": voice, **settings}
+                socket.play(_spoken(speech, perf_counter(), streams=service not in CONCATENATED))
+            text = text[end:]
+    else:
+        return  # the client has closed the connection
+    speech = {"text": text.strip(), "voice": voice, **(settings or {})}
+    socket.play(_spoken(speech, perf_counter(), streams=service not in CONCATENATED))
+
+
+def _sentences(text: str) -> int:
+    """Return the length of the sentences that a text has in full."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    return ends[-1] if ends else 0
+
+
+def _socket_settings(ctx: RequestContext, service: str, sent: Data) -> Data:
+    """Return format, speed and sample rate of a session; unusable settings are ignored."""
+    format = ctx.parameters.get("audio_format", "mp3")
+    speed = sent.get(SETTINGS.get(service, ("", None))[0])
+    is_usable = isinstance(speed, int | float) and MIN_SPEED <= speed <= MAX_SPEED
+    return {
+        "format": {"linear16": "pcm"}.get(format, format),
+        "speed": speed if is_usable else 1.0,
+        "rate": ctx.parameters.get("sample_rate", SAMPLE_RATE),
+    }
+
+
+def _spoken(speech: Data, started: float, *, streams: bool) -> Iterator[Data]:
+    """Yield the frames for a text: its audio, and the text after or beside it; then the end."""
+    first = {"timeToFirstAudioFrameMs": 0}
+    if speech["text"]:
+        pieces = _framed(_pieces(speech))
+        for piece in pieces:
+            text = None if streams or not first else speech["text"]
+            if first:
+                first["timeToFirstAudioFrameMs"] = round((perf_counter() - started) * 1000)
+            yield {**_chunk(b64encode(piece).decode(), text), **first}
+            first = {}
+        if streams:
+            yield _chunk(None, speech["text"])
+    yield {"type": "final", "audio": None, "text": "", "isFinal": True}
+
+
+def _chunk(audio: str | None, text: str | None) -> Data:
+    chunk = {"type": "audio_chunk", "audio": audio, "text": text}
+    return {**chunk, "isFinal": False, "cached": False}
+
+
+def _framed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield audio in pieces of at least FRAME_BYTES, except for the last one."""
+    waiting = b""
+    for piece in pieces:
+        waiting += piece
+        if len(waiting) >= FRAME_BYTES:
+            yield waiting
+            waiting = b""
+    if waiting:
+        yield waiting
 
 
 @provider.operation("listVoices")

@@ -101,7 +101,17 @@ def _entry(sandbox: str, entry: JournalEntry) -> dict[str, Any]:
         "milliseconds": round(entry.milliseconds or 0.0, 3),
         "reason": redactor.text(reason)[:_MAX_REASON] if reason else "",
         "hint": redactor.text(entry.hint)[:_MAX_REASON] if entry.hint else "",
+        **_websocket(entry),
     }
+
+
+def _websocket(entry: JournalEntry) -> dict[str, Any]:
+    """Return the members that only the line of a WebSocket has."""
+    if entry.closed is None:
+        return {}
+    code, reason = entry.closed
+    frames = len(entry.frames) + entry.omitted_frames
+    return {"frames": frames, "closed": {"code": code, "reason": reason}}
 
 
 def _text(entry: Mapping[str, Any]) -> str:
@@ -118,7 +128,9 @@ def _text(entry: Mapping[str, Any]) -> str:
         client_closed=entry["client_closed"],
     )
     hint = f"hint: {entry['hint']}" if entry["hint"] else ""
-    reason = "; ".join(filter(None, [entry["reason"], hint]))
+    closed = entry.get("closed")
+    talk = f"{entry['frames']} frames, closed with {closed['code']}" if closed else ""
+    reason = "; ".join(filter(None, [talk, entry["reason"], hint]))
     end = f"  {reason if reason.isprintable() else repr(reason)}" if reason else ""
     return f"{entry['at']}  {sandbox}{line}  {entry['milliseconds']:.1f} ms{end}"
 

@@ -7,13 +7,22 @@ from typing import Any
 
 from ..audio.detect import AudioInfo
 from ..errors import Violation
-from .journal import JournalEntry, ResponseDifference
+from .journal import JournalEntry, JournalFrame, ResponseDifference
 from .records import Record
 from .uploads import Upload
 
-_QUERY, _HEADERS, _UPLOADS, _VIOLATIONS, _RESPONSE, _DIFFERENCE = map(
+_QUERY, _HEADERS, _UPLOADS, _VIOLATIONS, _RESPONSE, _DIFFERENCE, _FRAMES, _CLOSED = map(
     JournalEntry._fields.index,
-    ("query", "headers", "uploads", "violations", "response", "difference"),
+    (
+        "query",
+        "headers",
+        "uploads",
+        "violations",
+        "response",
+        "difference",
+        "frames",
+        "closed",
+    ),
 )
 _FILES = Record._fields.index("uploads")
 # Number, revision and removal of a record change in the store.
@@ -49,6 +58,8 @@ def decode_entry(data: bytes) -> JournalEntry:
     values[_RESPONSE] = response
     if values[_DIFFERENCE] is not None:
         values[_DIFFERENCE] = tuple(ResponseDifference(*one) for one in values[_DIFFERENCE])
+    values[_FRAMES] = tuple(JournalFrame(*frame) for frame in values[_FRAMES])
+    values[_CLOSED] = values[_CLOSED] and tuple(values[_CLOSED])
     return JournalEntry(*values)
 
 

@@ -41,6 +41,18 @@ class ResponseDifference(NamedTuple):
     mock: Any = None
 
 
+class JournalFrame(NamedTuple):
+    """One frame of a WebSocket: JSON or text, with long texts cut; None for a binary one.
+
+    `milliseconds` have passed since the request began.
+    """
+
+    sender: Literal["client", "server"]
+    milliseconds: float
+    size: int
+    data: Any
+
+
 class JournalEntry(NamedTuple):
     """One request and its response.
 
@@ -51,7 +63,8 @@ class JournalEntry(NamedTuple):
     the contract, "" where there is only one. A `custom` response is one that a fault made and
     that need not satisfy the contract. `upstream` is the URL of the live service to which the
     request was forwarded, "" if the mock responded; `difference` has what the mock would have
-    responded differently, None if that was not compared.
+    responded differently, None if that was not compared. `frames` are the first ones of a
+    WebSocket, `closed` are the code and the reason of its end, None while it is open.
     """
 
     number: int
@@ -83,6 +96,9 @@ class JournalEntry(NamedTuple):
     custom: bool = False
     upstream: str = ""
     difference: tuple[ResponseDifference, ...] | None = None
+    frames: tuple[JournalFrame, ...] = ()
+    omitted_frames: int = 0
+    closed: tuple[int, str] | None = None
 
     @property
     def id(self) -> str:
@@ -99,13 +115,18 @@ class JournalEntry(NamedTuple):
 
     def redactor(self) -> Redactor:
         """Return what masks the secrets of the request wherever they occur."""
+        received = [frame.data for frame in self.frames if isinstance(frame.data, dict)]
         return Redactor(
-            request_secrets(self.account, self.header_texts(), self.query_texts(), self.fields)
+            request_secrets(
+                self.account, self.header_texts(), self.query_texts(), self.fields, *received
+            )
         )
 
     def without_content(self) -> JournalEntry:
         """Return the entry without what the client sent in the body, and without the response."""
-        return self._replace(fields={}, uploads=(), violations=(), response=b"", difference=None)
+        return self._replace(
+            fields={}, uploads=(), violations=(), response=b"", difference=None, frames=()
+        )
 
     @property
     def weight(self) -> int:
@@ -126,6 +147,8 @@ class JournalEntry(NamedTuple):
             values -= _fields_memory(self.fields)
         if self.difference:
             values += _memory(self.difference)
+        if self.frames:
+            values += _memory(self.frames)
         return _ENTRY_BYTES + headers + text + values
 
 

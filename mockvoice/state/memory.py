@@ -236,7 +236,7 @@ class MemoryStore:
         """Apply all changes of a request and complete its journal entry, or neither."""
         sandbox = self._sandboxes.get(commit.sandbox)
         if sandbox is None:  # evicted while the request was in progress
-            self._count(commit.entry, self._coverage)
+            self._cover(commit, self._coverage)
             return None
         requests, voices, accounts = sandbox.epochs
         entry = None
@@ -247,8 +247,8 @@ class MemoryStore:
             account = entry.account if entry else Account(commit.provider, commit.account)
             return CommitConflict(account)
         if requests == commit.epochs[0]:
-            self._put_entry(sandbox, commit.entry, complete=commit.finished)
-        self._count(commit.entry, self._coverage, sandbox.coverage)
+            self._put_committed(sandbox, commit)
+        self._cover(commit, self._coverage, sandbox.coverage)
         for upload in commit.uploads:
             self._uploads.put(upload)
         if entry:
@@ -257,6 +257,16 @@ class MemoryStore:
             if commit.finished:
                 entry.concurrency -= 1
         return None
+
+    def _put_committed(self, sandbox: _Sandbox, commit: Commit) -> None:
+        """Store the entry of a commit, unless the one that it replaces was evicted."""
+        if not commit.again or sandbox.journal.find(commit.entry.number):
+            self._put_entry(sandbox, commit.entry, complete=commit.finished)
+
+    def _cover(self, commit: Commit, *coverages: _Coverage) -> None:
+        """Count a request at its first commit."""
+        if not commit.again:
+            self._count(commit.entry, *coverages)
 
     async def finish(self, commit: Commit, entry: JournalEntry) -> None:
         """Replace the journal entry of a request that was not finished at its commit."""

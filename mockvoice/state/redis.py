@@ -193,6 +193,7 @@ class RedisStore:
             "" if commit.retry_at is None else repr(commit.retry_at),
             *_entry_arguments(commit.entry),
             dump(changes) if changes else "",
+            int(commit.again),
             *_upload_arguments(commit.uploads),
             *data,
         )

@@ -124,7 +124,8 @@ class Commit(NamedTuple):
     """The end of a request.
 
     `retry_at` is the time until which the client was told to wait. A request that is not
-    `finished` still counts as one in progress, until `finish`.
+    `finished` still counts as one in progress, until `finish`; until then it can be committed
+    `again` with further changes, and a journal entry that replaces the one before.
     """
 
     sandbox: str
@@ -137,6 +138,7 @@ class Commit(NamedTuple):
     uploads: Sequence[Upload] = ()
     retry_at: float | None = None
     finished: bool = True
+    again: bool = False
 
 
 class CommitConflict(NamedTuple):

@@ -71,6 +71,9 @@ def test_entry_contains_request_and_response(box: Box) -> None:
         "client_closed": None,
         "internal_error": "",
         "custom": False,
+        "frames": [],
+        "omitted_frames": 0,
+        "closed": None,
     }
     assert account
     assert account != "K"

@@ -71,6 +71,18 @@ def telnyx_speech(voice: str) -> Provoke:
     return telnyx("POST", "/text-to-speech/speech", json={"text": "t", "voice": voice})
 
 
+def telnyx_socket(voice: str) -> Provoke:
+    """Provoke by a handshake."""
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    url = f"/telnyx/v2/text-to-speech/speech?voice={voice}"
+    return lambda box: box.http.get(url, headers={"Authorization": "Bearer KEY", **upgrade})
+
+
 def retell_clone(number: int = 1, service: str = "elevenlabs", **account: Any) -> Provoke:
     def provoke(box: Box) -> httpx.Response:
         box.put("retell", "KEY", **account)
@@ -278,6 +290,18 @@ ROWS: dict[str, tuple[Provoke, str]] = {
     "telnyx generateSpeech UnknownVoice: voice: an unknown provider": (
         telnyx_speech("nobody.x"),
         "No provider is nobody",
+    ),
+    "telnyx TextToSpeechOverWs Forbidden: voice: the model Ultra": (
+        telnyx_socket("Telnyx.Ultra.x"),
+        "The Ultra model is not available over WebSockets",
+    ),
+    "telnyx TextToSpeechOverWs UnknownVoice: voice: without a provider": (
+        telnyx_socket("astra"),
+        "voice must be Provider.Model.VoiceId",
+    ),
+    "telnyx TextToSpeechOverWs UnknownVoice: voice: a clone that is unknown or not active": (
+        telnyx_socket("Telnyx.Qwen3TTS.x"),
+        "No clone is x",
     ),
     "telnyx getSpeech NotFound: unknown audio_id": (
         telnyx("GET", "/text-to-speech/speech/x"),

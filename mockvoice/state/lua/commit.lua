@@ -8,11 +8,11 @@ local id, operation, finished, retry_at = ARGV[7], ARGV[8], ARGV[9] == '1', ARGV
 local number, counted_as, covered, is_error = tonumber(ARGV[11]), ARGV[12], ARGV[13], ARGV[14] == '1'
 local entry, entry_files = ARGV[15], ARGV[16] == '' and {} or cjson.decode(ARGV[16])
 local changes = ARGV[17] == '' and {} or cjson.decode(ARGV[17])
-local files = tonumber(ARGV[18])
-local FIRST_FILE, FIRST_DATA = 19, 19 + 3 * files  -- data of records, after the files
+local again, files = ARGV[18] == '1', tonumber(ARGV[19])
+local FIRST_FILE, FIRST_DATA = 20, 20 + 3 * files  -- data of records, after the files
 
 if not exists() then  -- evicted while the request was in progress
-  cover(covered)
+  if not again then cover(covered) end
   end_request(process, token)
   return false
 end
@@ -79,10 +79,11 @@ for _, change in ipairs(changes) do
   if apply[change.kind] then apply[change.kind](change) end
 end
 
-if epochs[1] == requests_epoch then
+local was_evicted = again and redis.call('HEXISTS', key('entries'), number) == 0
+if epochs[1] == requests_epoch and not was_evicted then
   put_entry(number, entry, entry_files, counted_as, is_error, finished)
 end
-cover(covered)
+if not again then cover(covered) end
 put_uploads(FIRST_FILE, files)
 if account and retry_at ~= '' then
   local retries = redis.call('HGET', key('accounts'), 'retry ' .. id)
