@@ -71,6 +71,8 @@ def test_entry_contains_request_and_response(box: Box) -> None:
         "client_closed": None,
         "internal_error": "",
         "custom": False,
+        "upstream": "",
+        "difference": None,
         "frames": [],
         "omitted_frames": 0,
         "closed": None,
