@@ -26,7 +26,7 @@ from .openapi.normalize import ContractError
 from .redact import Redactor, request_secrets
 from .state.accounts import STATE, Account
 from .state.ids import Ids
-from .state.records import Data, Record
+from .state.records import Data, Query, Record, RecordPage, key_of
 from .state.store import AddUsage, AtMost, Begun, Change, PutRecord, RemoveRecord, Spend, Store
 from .state.uploads import Upload
 from .types import JSON
@@ -171,15 +171,30 @@ class RequestContext:
             return None
         return record
 
-    async def all(self, collection: str) -> list[Record]:
-        """Return the records of this account, oldest first."""
-        name, key = self.provider.name, self.account.key
-        stored = await self.mock.store.list_records(self.sandbox, name, collection, key)
+    async def all(self, collection: str) -> Sequence[Record]:
+        """Return the records of this account, oldest first, after presets and configured ones."""
+        return (await self.page(collection)).records
+
+    async def page(self, collection: str, query: Query | None = None) -> RecordPage:
+        """Return the records of this account that a query finds: by default all of them.
+
+        Presets and configured records are older than all others. The query may use "id" and the
+        `keys` of the collection.
+        """
+        query = query or Query()
+        _check_keys(self.provider, collection, query)
         base = self._base_records(collection)
-        if base:
-            replaced = {record.id for record in stored}
-            base = [record for record in base if record.id not in replaced]
-        return [*base, *(record for record in stored if not record.removed)]
+        # The stored records that precede the page, as many as base records could come before.
+        first = max(query.offset - len(base), 0)
+        limit = None if query.limit is None else query.offset + query.limit - first
+        stored = await self.mock.store.find_records(
+            self.sandbox,
+            self.provider.name,
+            collection,
+            self.account.key,
+            query._replace(offset=first, limit=limit, base=[record.id for record in base]),
+        )
+        return _merged(self.provider, base, stored, query, query.offset - first) if base else stored
 
     async def files(self, record: Record) -> Sequence[Upload]:
         """Return the files of a record; the content of an evicted one is None."""
@@ -220,13 +235,14 @@ class RequestContext:
         uploads = tuple(upload.id for upload in self.uploads)
         name, key = self.provider.name, self.account.key
         record = Record(name, collection, key, id, data, self.now, uploads)
-        self.changes.append(PutRecord(record))
+        self.changes.append(PutRecord(with_keys(self.provider, record)))
         return record
 
     def update(self, record: Record, **members: JSON) -> Data:
         """Replace members of a record's data; returns the new data."""
         data = {**record.data, **members}
-        self.changes.append(PutRecord(record._replace(data=data), record.revision))
+        updated = with_keys(self.provider, record._replace(data=data))
+        self.changes.append(PutRecord(updated, record.revision))
         return data
 
     def remove(self, record: Record) -> None:
@@ -382,6 +398,8 @@ class Collection(NamedTuple):
     `sample` is the member with the URL of a sample, which is filled in when a preset or configured
     record is read. For seeded records `new_id` makes an id, `related` makes the records without
     which this one would be incomplete, and `extra` are members that the schema does not have.
+    `keys` are what `RequestContext.page` may sort or select by, besides "id": functions of the data
+    by name.
     """
 
     schema: str
@@ -390,6 +408,7 @@ class Collection(NamedTuple):
     sample: str = ""
     related: Callable[[Record], list[Record]] = lambda record: []
     extra: tuple[str, ...] = ()
+    keys: Mapping[str, Callable[[Data], str]] = {}
 
 
 class Edition(NamedTuple):
@@ -613,6 +632,39 @@ def with_sample(provider: Provider, record: Record, sample_url: Callable[[str], 
     if collection is None or not collection.sample or collection.sample in record.data:
         return record
     return record._replace(data={**record.data, collection.sample: sample_url(record.id)})
+
+
+def with_keys(provider: Provider, record: Record) -> Record:
+    """Return a record with the keys that its collection declares."""
+    collection = provider.collections.get(record.collection)
+    if collection is None or not collection.keys:
+        return record
+    return record._replace(keys={name: key(record.data) for name, key in collection.keys.items()})
+
+
+def _check_keys(provider: Provider, name: str, query: Query) -> None:
+    """Raise ValueError for a query that uses a key which its collection does not declare."""
+    collection = provider.collections.get(name)
+    known = {"", "id", *(collection.keys if collection else ())}
+    for key in (query.order, *(key for test in query.where for key in test.keys)):
+        if key not in known:
+            raise ValueError(f"{name} has no key {key!r}: add it to the keys of its Collection")
+
+
+def _merged(
+    provider: Provider, base: Sequence[Record], stored: RecordPage, query: Query, skipped: int
+) -> RecordPage:
+    """Return a page of base and stored records; `skipped` of both precede it."""
+    keyed = [with_keys(provider, record) for record in base if record.id not in stored.hidden]
+    shown = [record for record in keyed if all(test.matches(record) for test in query.where)]
+    total = stored.total + len(shown)
+    shown += reversed(stored.records) if query.descending else stored.records
+    if query.order:
+        shown.sort(key=lambda record: key_of(with_keys(provider, record), query.order)[0])
+    if query.descending:
+        shown.reverse()
+    end = None if query.limit is None else skipped + query.limit
+    return RecordPage(shown[skipped:end], total)
 
 
 def undeclared(provider: Provider, operation_id: str, problem: Problem) -> str:

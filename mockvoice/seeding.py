@@ -13,7 +13,7 @@ from .errors import RequestLocation, ValidationFailed, Violation
 from .openapi.examples import example
 from .openapi.messages import sentence
 from .openapi.schema import Schema
-from .provider import Collection, Provider
+from .provider import Collection, Provider, with_keys
 from .state.clock import EARLIEST, LATEST, parse_time, timestamp
 from .state.ids import Ids
 from .state.records import EVERY_ACCOUNT, Data, Record
@@ -72,6 +72,7 @@ def make_records(
     if not sample_url and collection.sample not in given:
         data.pop(collection.sample, None)
     record = Record(provider.name, name, account, str(id), data, created_at, uploads)
+    record = with_keys(provider, record)
     return [record] if is_complete else [*collection.related(record), record]
 
 

@@ -1,7 +1,8 @@
 """Benchmark of the stores: `make bench`.
 
 Uploads per second and CPU time per upload, with the store in memory, on Redis with one worker, and
-on Redis with two; then the CPU time of list, find and clone with few and with many stored voices.
+on Redis with two; then the CPU time of list, find and clone with few and with many voices of one
+account.
 All processes share this machine with the client, so the CPU times say more than the rates.
 """
 
@@ -13,15 +14,17 @@ import shutil
 import statistics
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
 from mockvoice.config.settings import Settings
+from mockvoice.http.server import Server, bind
+from mockvoice.mock import Mock
+from mockvoice.provider import with_keys
 from mockvoice.providers import built_in
 from mockvoice.seeding import make_records
 from mockvoice.state.ids import Ids
-from mockvoice.state.redis import RedisStore
 
 from .bench import SECONDS, TELNYX, Subject, load, sample, start_server
 from .redis_server import RedisServer
@@ -29,13 +32,12 @@ from .redis_server import RedisServer
 SIZES = (1_000, 100_000)
 ROUNDS = 5
 VOICES = (1_000, 100_000)
-ACCOUNT_VOICES = 20
 CLONES = "/telnyx/v2/voice_clones"
-REQUESTS = 300
+REQUESTS = 500
 BATCH = 500
 HEALTH = "/__mockvoice/health"
 TICK = 1000 / os.sysconf("SC_CLK_TCK")  # ms
-KEY = "KEY_7"  # of an account with voices
+KEY = "KEY_7"  # of the account with voices
 
 
 def cpu_ms(process: int) -> float:
@@ -88,37 +90,54 @@ def measure(subject: Subject, redis: RedisServer, size: int) -> tuple[float, flo
 
 
 def stored_voices(redis: RedisServer) -> None:
-    """Measure operations of one account while others have few or many voices."""
-    print(f"\nCPU ms per request with Redis, of the mock and Redis together, {ACCOUNT_VOICES}")
-    print(f"voices in the account\n{'voices':>9} {'list':>7} {'find':>7} {'clone':>7}")
-    for number in VOICES:
-        redis.client().flushall()
-        with subject("Redis", redis) as mock:
-            id = asyncio.run(store_voices(redis.url, number))
-            times = [
-                per_request(mock, redis, "GET", CLONES, {}),
-                per_request(mock, redis, "GET", f"{CLONES}/{id}", {}),
-                per_request(mock, redis, "POST", TELNYX, *upload()),
+    """Measure operations of an account with few and with many voices, in alternating rounds."""
+    print("\nCPU ms per request by voices of the account, of the mock and Redis together")
+    few, many = (f"{number:,} voices" for number in VOICES)
+    print(f"{'store':<8} {'operation':<8} {few:>14} {many:>14} {'ratio':>6}")
+    id = Ids("", "bench", 0).uuid("voice")
+    for name, url in (("memory", "memory"), ("Redis", redis.url)):
+        with ExitStack() as stack:
+            subjects = [
+                stack.enter_context(start_server(name, seeded(url, number), "", HEALTH))
+                for number in VOICES
             ]
-            print(f"{number:>9} " + " ".join(f"{value:>7.2f}" for value in times))
+            for operation, *request in (
+                ("list", "GET", CLONES, {}),
+                ("find", "GET", f"{CLONES}/{id}", {}),
+                ("clone", "POST", TELNYX, *upload()),
+            ):
+                rounds = [
+                    [per_request(subject, redis, *request) for subject in subjects]
+                    for _ in range(ROUNDS + 1)
+                ][1:]
+                times = [statistics.median(pair[i] for pair in rounds) for i in (0, 1)]
+                ratio = statistics.median(pair[1] / pair[0] for pair in rounds)
+                print(f"{name:<8} {operation:<8} {times[0]:>14.3f} {times[1]:>14.3f} {ratio:>6.2f}")
 
 
-async def store_voices(url: str, number: int) -> str:
-    """Store voices of many accounts; return the id of one of them, of the account KEY."""
-    providers = {provider.name: provider for provider in built_in()}
-    store = RedisStore(Settings(store=url, max_voices=200_000))
-    (template,) = make_records(providers, {"provider": "telnyx"}, Ids("", "bench", 0), 0.0)
-    ids = [Ids("", "bench", i).uuid("voice") for i in range(number)]
-    records = [
-        template._replace(
-            account=f"KEY_{i // ACCOUNT_VOICES}", id=id, data={**template.data, "id": id}
-        )
-        for i, id in enumerate(ids)
-    ]
-    for i in range(0, number, BATCH):
-        await store.put_records("", records[i : i + BATCH])
-    await store.close()
-    return next(record.id for record in records if record.account == KEY)
+def seeded(url: str, number: int) -> list[str]:
+    """Return the arguments of Python for a server with voices of one account."""
+    return ["-m", "tests.bench_stores", "PORT", url, str(number)]
+
+
+def serve_seeded(port: int, url: str, number: int) -> None:
+    """Store voices of one account, then serve."""
+    settings = Settings(store=url, store_prefix=f"voices{number}", max_voices=200_000)
+    mock = Mock(settings, built_in())
+    asyncio.run(store_voices(mock, number))
+    Server(mock, bind("127.0.0.1", port)).serve_forever()
+
+
+async def store_voices(mock: Mock, number: int) -> None:
+    (template,) = make_records(mock.providers, {"provider": "telnyx"}, Ids("", "bench", 0), 0.0)
+    for first in range(0, number, BATCH):
+        records = []
+        for i in range(first, min(first + BATCH, number)):
+            id = Ids("", "bench", i).uuid("voice")
+            data = {**template.data, "id": id, "name": f"Voice {id}"}
+            record = template._replace(account=KEY, id=id, data=data)
+            records.append(with_keys(mock.providers["telnyx"], record))
+        await mock.store.put_records("", records)
 
 
 def upload() -> tuple[dict[str, str], bytes]:
@@ -143,19 +162,20 @@ def per_request(
     """Return the CPU time of a request in ms."""
     assert redis.process
     connection = HTTPConnection("127.0.0.1", mock.port)
-    times = []
-    for _ in range(ROUNDS):
-        before = cpu_ms(mock.process.pid) + cpu_ms(redis.process.pid)
-        for _ in range(REQUESTS):
-            connection.request(method, path, body, {"Authorization": f"Bearer {KEY}", **headers})
-            response = connection.getresponse()
-            content = response.read()
-            assert response.status in (200, 201), content
-        times.append((cpu_ms(mock.process.pid) + cpu_ms(redis.process.pid) - before) / REQUESTS)
-    return statistics.median(times)
+    before = cpu_ms(mock.process.pid) + cpu_ms(redis.process.pid)
+    for _ in range(REQUESTS):
+        connection.request(method, path, body, {"Authorization": f"Bearer {KEY}", **headers})
+        response = connection.getresponse()
+        content = response.read()
+        assert response.status in (200, 201), content
+    connection.close()
+    return (cpu_ms(mock.process.pid) + cpu_ms(redis.process.pid) - before) / REQUESTS
 
 
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        serve_seeded(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+        sys.exit()
     if not shutil.which("redis-server"):
         sys.exit("redis-server is not installed")
     with RedisServer("--maxmemory", "2gb") as server:

@@ -43,7 +43,7 @@ from ..provider import (
     Response,
     preset,
 )
-from ..state.records import Data, Record
+from ..state.records import Condition, Data, Query, Record
 from ..types import JSON
 
 CUSTOM, VOICES = "custom-voices", "voices"
@@ -187,6 +187,10 @@ provider = Provider(
             "#/components/schemas/CustomVoice",
             "voice_id",
             lambda ids: f"voice_{ids.token('supertone seeded', 20)}",
+            keys={
+                "lower_name": lambda data: str(data.get("name") or "").lower(),
+                "lower_description": lambda data: str(data.get("description") or "").lower(),
+            },
         ),
         VOICES: Collection(
             "#/components/schemas/Voice", "voice_id", lambda ids: ids.token("supertone seeded", 12)
@@ -220,21 +224,29 @@ def create_cloned_voice(ctx: RequestContext) -> JSON:
 
 @provider.operation("list_custom_voices")
 async def list_custom_voices(ctx: RequestContext) -> JSON:
-    return _offset_page(ctx, [voice.data for voice in await ctx.all(CUSTOM)])
+    return await _offset_page(ctx, [])
 
 
 @provider.operation("search_custom_voices")
 async def search_custom_voices(ctx: RequestContext) -> JSON:
-    voices = [voice.data for voice in await ctx.all(CUSTOM)]
-    return _offset_page(ctx, [voice for voice in voices if _contains_words(ctx, voice)])
+    tests = [
+        Condition([f"lower_{member}"], "contains", word)
+        for member in ("name", "description")
+        for word in ctx.parameters.get(member, "").lower().split()
+    ]
+    return await _offset_page(ctx, tests)
 
 
-def _offset_page(ctx: RequestContext, voices: list[Data]) -> JSON:
-    """Return one page of the voices; the next page token is the offset of its first voice."""
+async def _offset_page(ctx: RequestContext, tests: Sequence[Condition]) -> JSON:
+    """Return one page of the custom voices that pass the tests.
+
+    The next page token is the offset of its first voice.
+    """
     start = int(ctx.parameters.get("next_page_token", 0))
     end = start + int(ctx.parameters["page_size"])
-    page: Data = {"items": voices[start:end], "total": len(voices)}
-    return {**page, "next_page_token": str(end)} if end < len(voices) else page
+    found = await ctx.page(CUSTOM, Query(tests, offset=start, limit=end - start))
+    page: Data = {"items": [voice.data for voice in found.records], "total": found.total}
+    return {**page, "next_page_token": str(end)} if end < found.total else page
 
 
 def _contains_words(ctx: RequestContext, voice: Data) -> bool:

@@ -21,10 +21,9 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from math import ceil
-from operator import itemgetter
 from time import perf_counter
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -53,7 +52,7 @@ from ..provider import (
     preset,
 )
 from ..state.clock import timestamp
-from ..state.records import Data, Record
+from ..state.records import Condition, Data, Query, Record
 from ..state.uploads import Upload
 from ..text import brief
 from ..types import JSON
@@ -254,6 +253,17 @@ def error_frame(problem: Problem, ctx: RequestContext) -> JSON:
     return {"type": "error", "error": message}
 
 
+def _text(data: Data, member: str) -> str:
+    """Return a member as text, "" for null and where the contract of a user has none."""
+    return str(data.get(member) or "")
+
+
+KEYS = {
+    "name": lambda data: _text(data, "name"),
+    "lower_name": lambda data: _text(data, "name").lower(),
+    "created_at": lambda data: _text(data, "created_at"),
+}
+
 provider = Provider(
     "telnyx",
     "Telnyx",
@@ -281,7 +291,14 @@ provider = Provider(
     rate_headers=rate_headers,
     collections={
         CLONES: Collection(
-            "#/components/schemas/VoiceCloneData", "id", lambda ids: ids.uuid("telnyx seeded")
+            "#/components/schemas/VoiceCloneData",
+            "id",
+            lambda ids: ids.uuid("telnyx seeded"),
+            keys={
+                **KEYS,
+                "service": lambda data: _text(data, "provider").lower(),
+                "voice": lambda data: _text(data, "provider_voice_id"),
+            },
         ),
         DESIGNS: Collection(
             "#/components/schemas/VoiceDesignSummary",
@@ -289,6 +306,7 @@ provider = Provider(
             lambda ids: ids.uuid("telnyx seeded"),
             related=first_version,
             extra=("text", "prompt"),
+            keys=KEYS,
         ),
         VOICES: Collection(
             "#/components/schemas/SpeechVoice",
@@ -409,45 +427,41 @@ def _provider_voice_id(ctx: RequestContext, service: str, clone_id: str, *, is_u
     return ctx.ids.uuid("ultra voice") if is_ultra else clone_id
 
 
-def _shown(ctx: RequestContext, clone: Record) -> Data:
-    """Return a clone as it is now: one that was pending is active after a while."""
-    ready_at = clone.created_at + ctx.mock.settings.pending_seconds
-    if clone.data.get("status") == "pending" and ctx.now >= ready_at:
-        return {**clone.data, "status": "active"}
-    return clone.data
+def _shown(ctx: RequestContext, record: Record) -> Data:
+    """Return a record as it is now: a clone that was pending is active after a while."""
+    ready_at = record.created_at + ctx.mock.settings.pending_seconds
+    if record.data.get("status") == "pending" and ctx.now >= ready_at:
+        return {**record.data, "status": "active"}
+    return record.data
 
 
 @provider.operation("listVoiceClones")
 async def list_voice_clones(ctx: RequestContext) -> JSON:
     service = ctx.parameters.get("filter[provider]", "").lower()
-    clones = [_shown(ctx, record) for record in await ctx.all(CLONES)]
-    return _page(ctx, [data for data in clones if service in ("", data["provider"].lower())])
+    tests = [Condition(["service"], "is", service)] if service else []
+    return await _page(ctx, CLONES, tests)
 
 
-def _page(ctx: RequestContext, records: list[Data]) -> JSON:
-    """Return one page of the records whose name matches the filter; the records are oldest first.
-
-    Sorting is stable: of two records of the same moment, the older one is first, or last.
-    """
-    name = ctx.parameters.get("filter[name]", "").lower()
-    records = [data for data in records if name in data["name"].lower()]
-    order = ctx.parameters["sort"]
-    if order.startswith("-"):
-        records.reverse()
-    records.sort(key=itemgetter(order.removeprefix("-")), reverse=order.startswith("-"))
-    return _numbered_page(ctx, records)
+async def _page(ctx: RequestContext, collection: str, tests: Sequence[Condition] = ()) -> JSON:
+    """Return one page of the records that pass the tests and whose name matches the filter."""
+    name, order = ctx.parameters.get("filter[name]", "").lower(), ctx.parameters["sort"]
+    if name:
+        tests = [*tests, Condition(["lower_name"], "contains", name)]
+    query = Query(tests, order.removeprefix("-"), descending=order.startswith("-"))
+    return await _numbered_page(ctx, collection, query)
 
 
-def _numbered_page(ctx: RequestContext, records: list[Data]) -> JSON:
-    """Return one page of records in their order."""
+async def _numbered_page(ctx: RequestContext, collection: str, query: Query) -> JSON:
+    """Return one page of the records that a query finds."""
     number, size = ctx.parameters["page[number]"], ctx.parameters["page[size]"]
+    page = await ctx.page(collection, query._replace(offset=(number - 1) * size, limit=size))
     return {
-        "data": records[(number - 1) * size : number * size],
+        "data": [_shown(ctx, record) for record in page.records],
         "meta": {
             "page_number": number,
             "page_size": size,
-            "total_pages": -(-len(records) // size),
-            "total_results": len(records),
+            "total_pages": -(-page.total // size),
+            "total_results": page.total,
         },
     }
 
@@ -557,16 +571,16 @@ async def _find_design(ctx: RequestContext, id: str) -> Record:
     """Return the design with an id, otherwise the newest one with that name."""
     design = await ctx.find(DESIGNS, id.lower())
     if design is None:
-        for record in reversed(await ctx.all(DESIGNS)):
-            if record.data["name"] == id:
-                return record
+        query = Query([Condition(["name"], "is", id)], descending=True, limit=1)
+        for newest in (await ctx.page(DESIGNS, query)).records:
+            return newest
         raise NotFound("Voice design not found")
     return design
 
 
-async def _versions(ctx: RequestContext, design: Record) -> list[Record]:
-    versions = await ctx.all(VERSIONS)
-    return [version for version in versions if version.id.startswith(f"{design.id}:")]
+async def _versions(ctx: RequestContext, design: Record) -> Sequence[Record]:
+    test = Condition(["id"], "starts", _version_id(design.id, ""))
+    return (await ctx.page(VERSIONS, Query([test]))).records
 
 
 async def _find_version(ctx: RequestContext, design: Record, number: int | None) -> Record:
@@ -579,7 +593,7 @@ async def _find_version(ctx: RequestContext, design: Record, number: int | None)
 
 @provider.operation("listVoiceDesigns")
 async def list_voice_designs(ctx: RequestContext) -> JSON:
-    return _page(ctx, [design.data for design in await ctx.all(DESIGNS)])
+    return await _page(ctx, DESIGNS)
 
 
 @provider.operation("getVoiceDesign", raises=[NO_DESIGN, NO_VERSION])
@@ -705,7 +719,8 @@ async def _voice(ctx: RequestContext, members: Mapping[str, Any]) -> tuple[str, 
         raise UnknownVoice(f"No provider is {service}")
     is_clone = service == "telnyx" and model in CLONE_MODELS["telnyx"]
     is_clone = is_clone or (service == "minimax" and bool(MINIMAX_CLONE.fullmatch(name)))
-    for clone in reversed(await ctx.all(CLONES)):
+    query = Query([Condition(["id", "name", "voice"], "is", name)], descending=True)
+    for clone in (await ctx.page(CLONES, query)).records:
         data = _shown(ctx, clone)
         if _is_voice(ctx, data, service, model, name):
             if data.get("status", "active") != "active":
@@ -890,8 +905,7 @@ BAD_FILE = ValidationFailed("file: not a dictionary")
 
 @provider.operation("ListPronunciationDicts")
 async def list_pronunciation_dicts(ctx: RequestContext) -> JSON:
-    dicts = [record.data for record in await ctx.all(DICTS)]
-    return _numbered_page(ctx, dicts)
+    return await _numbered_page(ctx, DICTS, Query())
 
 
 @provider.operation(
@@ -920,7 +934,7 @@ async def create_pronunciation_dict(ctx: RequestContext) -> JSON:
     return {"data": data}
 
 
-def _check_name(name: str, others: list[Record]) -> None:
+def _check_name(name: str, others: Sequence[Record]) -> None:
     if name in [record.data["name"] for record in others]:
         detail = "organization_id, name a dictionary with this name already exists"
         raise ValidationFailed(

@@ -25,8 +25,10 @@ _QUERY, _HEADERS, _UPLOADS, _VIOLATIONS, _RESPONSE, _DIFFERENCE, _FRAMES, _CLOSE
     ),
 )
 _FILES = Record._fields.index("uploads")
-# Number, revision and removal of a record change in the store.
-_RECORD_FIELDS = tuple(name not in ("number", "revision", "removed") for name in Record._fields)
+# Number, revision and removal of a record change in the store, which has its keys beside it.
+_RECORD_FIELDS = tuple(
+    name not in ("number", "revision", "removed", "keys") for name in Record._fields
+)
 
 
 def dump(value: Any) -> str:

@@ -26,7 +26,7 @@ from .journal import (
     RequestCount,
     count_of,
 )
-from .records import EVERY_ACCOUNT, Record, Records
+from .records import EVERY_ACCOUNT, Condition, Query, Record, RecordPage, Records
 from .store import (
     PARTS,
     AddUsage,
@@ -343,9 +343,9 @@ class MemoryStore:
                 return record.base
             return stored.revision == change.revision and stored.number == record.number
         if isinstance(change, AtMost):
-            records = sandbox.records.list(commit.provider, change.collection, commit.account)
-            ids = [record.id for record in records if not record.removed]
-            return sum(id.startswith(change.prefix) for id in ids) <= change.limit
+            query = Query([Condition(["id"], "starts", change.prefix)], limit=0)
+            found = sandbox.records.query(commit.provider, change.collection, commit.account, query)
+            return found.total <= change.limit
         if isinstance(change, Spend):
             credit = entry.account.credit if entry else None
             amount = sum(other.amount for other in commit.changes if isinstance(other, Spend))
@@ -406,19 +406,15 @@ class MemoryStore:
             return own
         return records.find((provider, collection, EVERY_ACCOUNT), id) or own
 
-    async def list_records(
-        self, sandbox: str, provider: str, collection: str, account: str
-    ) -> Sequence[Record]:
-        """Return the stored records of this account and of every account."""
-        return self._sandbox(sandbox).records.list(provider, collection, account)
+    async def find_records(
+        self, sandbox: str, provider: str, collection: str, account: str, query: Query
+    ) -> RecordPage:
+        """Return stored records of this account and of every account."""
+        return self._sandbox(sandbox).records.query(provider, collection, account, query)
 
     async def has_record(self, sandbox: str, provider: str, collection: str, id: str) -> bool:
         """Return True if any account has a record with this id."""
-        return any(
-            (record.provider, record.collection, record.id) == (provider, collection, id)
-            and not record.removed
-            for record in self._sandbox(sandbox).records
-        )
+        return self._sandbox(sandbox).records.has(provider, collection, id)
 
     async def all_records(self, sandbox: str) -> tuple[Sequence[Record], int]:
         """Return all stored records, oldest first, and the number of evicted ones."""

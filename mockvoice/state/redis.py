@@ -49,7 +49,7 @@ from .journal import (
     RequestCount,
     count_of,
 )
-from .records import EVERY_ACCOUNT, Record
+from .records import EVERY_ACCOUNT, Query, Record, RecordPage
 from .redis_client import SCHEMA, Argument, Constants, RedisClient, forget_ended
 from .store import (
     AtMost,
@@ -68,6 +68,7 @@ from .store import (
 )
 from .uploads import Upload
 
+_MAX_OFFSET = 2**53  # integers of Lua
 HEARTBEAT_SECONDS = 3.0
 PROCESS_SECONDS = 12  # without a heartbeat, after which the requests of a process have ended
 
@@ -237,14 +238,14 @@ class RedisStore:
         records = [_record(item) for item in found]
         return next((record for record in records if not record.removed), next(iter(records), None))
 
-    async def list_records(
-        self, sandbox: str, provider: str, collection: str, account: str
-    ) -> Sequence[Record]:
-        """Return the stored records of this account and of every account."""
-        partitions = _visible(provider, collection, account)
-        return [
-            _record(found) for found in await self._client.run("list_records", sandbox, *partitions)
-        ]
+    async def find_records(
+        self, sandbox: str, provider: str, collection: str, account: str, query: Query
+    ) -> RecordPage:
+        """Return stored records of this account and of every account."""
+        described = _query_json(provider, collection, account, query)
+        found, total, stored = await self._client.run("find_records", sandbox, dump(described))
+        hidden = [id for id, is_stored in zip(query.base, stored, strict=True) if is_stored]
+        return RecordPage([_record(values) for values in found], total, hidden)
 
     async def has_record(self, sandbox: str, provider: str, collection: str, id: str) -> bool:
         """Return True if any account has a record with this id."""
@@ -678,6 +679,7 @@ def _held(provider: str, collection: str, id: str) -> str:
 def _record_json(record: Record) -> dict[str, Any]:
     """Return what the scripts need of a record, see lua/parts/records.lua."""
     partition = _partition(*record.partition)
+    keys = {"": "", "id": record.id, **record.keys}
     return {
         "partition": partition,
         "ref": partition + _text(record.id),
@@ -686,6 +688,26 @@ def _record_json(record: Record) -> dict[str, Any]:
         "uploads": record.uploads,
         "base": record.base,
         "removed": record.removed,
+        "keys": {name: _hex(value) for name, value in keys.items()},
+    }
+
+
+def _hex(text: str) -> str:
+    """Return text in hexadecimal, which has its order: that of code points."""
+    return text.encode("utf-8", "surrogatepass").hex()
+
+
+def _query_json(provider: str, collection: str, account: str, query: Query) -> dict[str, Any]:
+    """Return a query as the script `find_records` has it."""
+    partitions = _visible(provider, collection, account)
+    return {
+        "partitions": partitions,
+        "where": [test._replace(text=_hex(test.text))._asdict() for test in query.where],
+        "order": query.order,
+        "descending": query.descending,
+        "offset": min(query.offset, _MAX_OFFSET),
+        "limit": query.limit,
+        "refs": [[partition + _text(id) for partition in partitions] for id in query.base],
     }
 
 
@@ -713,7 +735,7 @@ def _change_json(commit: Commit, change: Change, data: list[str]) -> dict[str, A
         return {
             "kind": "at_most",
             "partitions": partitions,
-            "prefix": _text(change.prefix),
+            "prefix": _hex(change.prefix),
             "limit": change.limit,
         }
     return {"kind": "use", "usage": dump(change.usage)}

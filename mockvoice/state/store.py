@@ -19,7 +19,7 @@ from ..faults.rules import FaultRule
 from ..types import JSON
 from .accounts import Account, LimitResult, LimitRule
 from .journal import CoverageCount, JournalEntry, JournalEvents, RequestCount
-from .records import Record
+from .records import Query, Record, RecordPage
 from .uploads import Upload
 
 PARTS = ("faults", "requests", "voices", "accounts", "clock", "ids")
@@ -218,10 +218,14 @@ class Store(Protocol):
         A removed record is returned only if there is no other one.
         """
 
-    async def list_records(
-        self, sandbox: str, provider: str, collection: str, account: str
-    ) -> Sequence[Record]:
-        """Return the stored records of this account and of every account, removed ones included."""
+    async def find_records(
+        self, sandbox: str, provider: str, collection: str, account: str, query: Query
+    ) -> RecordPage:
+        """Return stored records of this account and of every account, but no removed ones.
+
+        The time depends on the page, not on the number of records, unless tests of "contains", or
+        tests together with an order, require looking at each record.
+        """
 
     async def has_record(self, sandbox: str, provider: str, collection: str, id: str) -> bool:
         """Return True if any account has a stored record with this id that is not removed."""

@@ -73,6 +73,33 @@ def test_clones_are_listed_newest_first_in_pages_with_meta(http: httpx.Client) -
     assert beyond.json()["meta"]["total_pages"] == 1
 
 
+@pytest.mark.parametrize("sort", ["name", "-name", "created_at", "-created_at"])
+def test_pages_merge_configured_shared_and_own_clones_in_any_order(serve: Serve, sort: str) -> None:
+    seeds = [{"provider": "telnyx", "data": {"name": name}} for name in "gbxd"]
+    server = serve(voices=seeds, clock={"freeze": "2026-01-01T00:00:00Z"})
+    with httpx.Client(verify=False, base_url=f"{server.url}{BASE}", headers=KEY) as http:
+        configured = http.get("/voice_clones", params={"sort": "name"}).json()["data"]
+        http.delete(f"/voice_clones/{configured[2]['id']}")
+        http.patch(f"/voice_clones/{configured[3]['id']}", json={"name": "a"})
+        for number, name in enumerate("cghafe"):
+            clone(http, name)
+            at = {"created_at": f"2026-01-0{number % 3 + 1}T00:00:00Z"}
+            shared = {"provider": "telnyx", "data": {"name": f"{name}2", **at}, **at}
+            httpx.post(f"{server.url}/__mockvoice/voices", json=shared)
+        everything = http.get("/voice_clones", params={"sort": sort, "page[size]": 250}).json()
+        values = [record[sort.removeprefix("-")] for record in everything["data"]]
+        assert len(values) == everything["meta"]["total_results"] == 15
+        assert values == sorted(values, reverse=sort.startswith("-"))
+        for size in (1, 2, 4, 7):
+            query = {"sort": sort, "page[size]": size}
+            pages = [
+                http.get("/voice_clones", params={**query, "page[number]": number}).json()
+                for number in range(1, 15 // size + 3)
+            ]
+            assert [r for page in pages for r in page["data"]] == everything["data"]
+            assert {page["meta"]["total_results"] for page in pages} == {15}
+
+
 def test_empty_list_has_meta(http: httpx.Client) -> None:
     assert http.get("/voice_clones").json() == {
         "data": [],

@@ -99,7 +99,7 @@ def test_parallel_versions_of_a_design_have_distinct_numbers_up_to_50(box: Box) 
     with conflicts(box, REQUESTS - 1):
         responses = send_all(
             box,
-            "list_records",
+            "find_records",
             lambda http, _: http.post(DESIGNS, headers=BEARER, json=body),
             argument=VERSIONS,
         )
@@ -119,7 +119,7 @@ def test_parallel_versions_of_a_shared_design_have_distinct_numbers(box: Box) ->
     with conflicts(box, REQUESTS - 1):
         responses = send_all(
             box,
-            "list_records",
+            "find_records",
             lambda http, _: http.post(DESIGNS, headers=BEARER, json=body),
             argument=VERSIONS,
         )

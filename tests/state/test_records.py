@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockvoice.state.records import EVERY_ACCOUNT, Record
+from mockvoice.state.records import EVERY_ACCOUNT, Condition, Query, Record, RecordPage, key_of
 from mockvoice.state.store import PutRecord, RemoveRecord, Store
 
 from .requests import begin, ids_of, make_record, make_store, records_of, run
@@ -20,7 +22,11 @@ def find(store: Store, id: str, account: str = "K") -> Record | None:
 
 
 def listed(store: Store, account: str = "K") -> list[str]:
-    return [record.id for record in run(store.list_records("", "acme", "voices", account))]
+    return [record.id for record in query(store, account).records]
+
+
+def query(store: Store, account: str = "K", **members: Any) -> RecordPage:
+    return run(store.find_records("", "acme", "voices", account, Query(**members)))
 
 
 def test_records_over_capacity_are_evicted_oldest_first_and_counted() -> None:
@@ -95,7 +101,8 @@ def test_removed_base_record_is_stored_as_a_marker() -> None:
     assert marker
     assert (marker.removed, marker.base, marker.uploads) == (True, True, ())
     assert not run(store.has_record("", "acme", "voices", "preset"))
-    assert listed(store) == ["preset"]
+    assert listed(store) == []
+    assert query(store, base=["preset", "other"]).hidden == ["preset"]
 
 
 def test_shared_record_is_found_by_an_account_that_removed_the_preset() -> None:
@@ -130,6 +137,54 @@ def test_clearing_records_restores_presets_and_forgets_configured_records() -> N
     assert run(store.all_records("")) == ([], 0)
     assert run(store.get_sandbox(""))[1] is None
     assert begin(store).begun.started_at is None
+
+
+NAMES = st.sampled_from(["", "a", "ab", "Ab", "b a", "é", "\ud800", "\U0001f600", "zz"])
+TESTS = st.builds(
+    Condition,
+    st.lists(st.sampled_from(["id", "name", "other"]), min_size=1, max_size=2, unique=True),
+    st.sampled_from(["is", "starts", "contains"]),
+    st.one_of(NAMES, st.sampled_from(["1", "2"])),
+)
+QUERIES = st.builds(
+    Query,
+    st.lists(TESTS, max_size=2),
+    st.sampled_from(["", "id", "name"]),
+    st.booleans(),
+    st.one_of(st.integers(0, 12), st.just(10**30)),
+    st.one_of(st.none(), st.integers(0, 12)),
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["K", "other", EVERY_ACCOUNT]), NAMES, NAMES), max_size=16),
+    st.lists(QUERIES, min_size=1, max_size=4),
+    st.sets(st.integers(0, 15)),
+)
+def test_queries_return_pages_of_what_a_list_has(
+    values: list[tuple[str, str, str]], queries: list[Query], deleted: set[int]
+) -> None:
+    store = make_store()
+    records = [
+        make_record(str(i), account, keys={"name": name, "other": other})
+        for i, (account, name, other) in enumerate(values)
+    ]
+    stored = put(store, *records)
+    numbers = {record.id: record.number for record in stored}
+    shown = []
+    for i, record in enumerate(records):
+        if i in deleted:
+            begin(store, record.account).commit(RemoveRecord(record))
+        elif record.account != "other":
+            shown.append(record._replace(number=numbers[record.id]))
+    for query in queries:
+        found = run(store.find_records("", "acme", "voices", "K", query))
+        expected = [r for r in shown if all(test.matches(r) for test in query.where)]
+        expected.sort(key=lambda record: key_of(record, query.order), reverse=query.descending)
+        assert found.total == len(expected)
+        begins = min(query.offset, len(expected))
+        ends = None if query.limit is None else begins + query.limit
+        assert [r.id for r in found.records] == [r.id for r in expected[begins:ends]]
 
 
 STEPS = st.tuples(

@@ -36,7 +36,7 @@ local is_met = {
   at_most = function(change)
     local found = 0
     for _, partition in ipairs(change.partitions) do
-      found = found + count_names(partition, change.prefix)
+      found = found + count_ids(partition, change.prefix)
     end
     return found <= change.limit
   end,

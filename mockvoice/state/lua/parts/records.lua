@@ -3,9 +3,11 @@
 -- partition  provider, collection and account
 -- ref        the partition, and the id
 -- held       provider, collection and id, for records of any account
+-- keys       the values by which queries sort and select, in hexadecimal, by name: see queries.lua
 --
--- `index` has the number of each record by its ref. `lists` has the records of each partition in
--- their order, `names` the refs of those that are not removed; both are sorted by text.
+-- `index` has the number of each record by its ref. `sorted` has an entry for each key of each
+-- record that is not removed: partition, name, value and number. So the entries of one key in one
+-- partition are sorted by value and number. Text in hexadecimal has the order of its bytes.
 
 local function read_record(number)
   local stored = redis.call('HGET', key('records'), number)
@@ -17,14 +19,20 @@ local function find_record(ref)
   return number and read_record(number)
 end
 
-local function place(partition, number)
-  return string.format('%s %016d', partition, number)
+-- The beginning of the entries of a key. No partition is the beginning of another one.
+local function key_prefix(partition, name)
+  return partition .. name .. ' '
 end
 
 -- Count a record that is not removed, or no longer.
 local function show(record, amount)
   if record.removed then return end
-  redis.call(amount > 0 and 'ZADD' or 'ZREM', key('names'), unpack(amount > 0 and {0, record.ref} or {record.ref}))
+  local command = {amount > 0 and 'ZADD' or 'ZREM', key('sorted')}
+  for name, value in pairs(record.keys) do
+    if amount > 0 then command[#command + 1] = 0 end
+    command[#command + 1] = string.format('%s%s %016d', key_prefix(record.partition, name), value, record.number)
+  end
+  redis.call(unpack(command))
   if redis.call('HINCRBY', key('held'), record.held, amount) <= 0 then
     redis.call('HDEL', key('held'), record.held)
   end
@@ -34,7 +42,6 @@ end
 local function drop_record(record)
   redis.call('HDEL', key('records'), record.number)
   redis.call('HDEL', key('index'), record.ref)
-  redis.call('ZREM', key('lists'), place(record.partition, record.number))
   redis.call('ZREM', key('numbers'), record.number)
   show(record, -1)
 end
@@ -55,7 +62,6 @@ local function put_record(record)
   end
   redis.call('HSET', key('records'), record.number, cmsgpack.pack(record))
   redis.call('HSET', key('index'), record.ref, record.number)
-  redis.call('ZADD', key('lists'), 0, place(record.partition, record.number))
   redis.call('ZADD', key('numbers'), record.number, record.number)
   show(record, 1)
   if redis.call('ZCARD', key('numbers')) > MAX_VOICES then
@@ -81,21 +87,9 @@ local function remove_record(record)
 end
 
 -- The number of records in a partition that are not removed and whose ids begin with a prefix.
-local function count_names(partition, prefix)
-  local begin = partition .. prefix
-  return redis.call('ZLEXCOUNT', key('names'), '[' .. begin, '(' .. begin .. '\255')
-end
-
--- The numbers of the records of these partitions, in their order.
-local function list_numbers(partitions)
-  local numbers = {}
-  for _, partition in ipairs(partitions) do
-    local begin = '[' .. partition .. ' '
-    local places = redis.call('ZRANGEBYLEX', key('lists'), begin, begin .. '\255')
-    for _, found in ipairs(places) do numbers[#numbers + 1] = tonumber(string.sub(found, -16)) end
-  end
-  if #partitions > 1 then table.sort(numbers) end
-  return numbers
+local function count_ids(partition, prefix)
+  local begin = key_prefix(partition, 'id') .. prefix
+  return redis.call('ZLEXCOUNT', key('sorted'), '[' .. begin, '(' .. begin .. '\255')
 end
 
 -- What a process reads of records: number, revision, whether it is removed, and its data.
@@ -113,7 +107,7 @@ local function clear_records()
   for _, stored in ipairs(redis.call('HVALS', key('records'))) do
     release(cmsgpack.unpack(stored).uploads)
   end
-  for _, kind in ipairs({'records', 'index', 'lists', 'numbers', 'names', 'held'}) do
+  for _, kind in ipairs({'records', 'index', 'sorted', 'numbers', 'held'}) do
     redis.call('UNLINK', key(kind))
   end
   redis.call('HDEL', META, 'record', 'evicted_records', 'started_at')

@@ -5,7 +5,7 @@ local sandbox = ARGV[1]
 -- A sandbox has a fixed set of keys, so that all of them expire together.
 local KINDS = {
   'meta', 'ids', 'rules', 'header_rules', 'header_order', 'entries', 'order', 'counts', 'errors', 'completed',
-  'records', 'index', 'lists', 'numbers', 'names', 'held',
+  'records', 'index', 'sorted', 'numbers', 'held',
   'accounts', 'keys', 'hits', 'usage', 'uploads', 'contents', 'references', 'coverage',
 }
 
