@@ -165,9 +165,10 @@ def test_client_that_has_seen_no_event_resumes_where_its_stream_began(box: Box) 
 
 
 def test_id_of_an_earlier_server_starts_with_the_oldest_entry(serve: Serve) -> None:
-    first, second = serve(), serve()
+    first = serve()
     send(first.url, 3)
     last = events(first.url, after=0)[-1].id
+    second = serve()
     send(second.url, 5)
     cleared, *rest = events(second.url, last_event_id=last)
     assert (cleared.name, cleared.data, len(rest)) == ("cleared", {"sandbox": ""}, 5)
@@ -258,10 +259,10 @@ def test_client_that_does_not_read_costs_no_memory_and_learns_what_it_missed(
         while b'"id":"request_20"' not in data[-2_000_000:]:
             data += client.recv(1_000_000)
     sent = data.count(b"event: request")
-    (count,) = [int(part.split(b"}")[0]) for part in data.split(b'{"count":')[1:]]
-    assert data.count(b"event: dropped") == 1
-    assert count + sent == 20
-    assert count > 5
+    missed = [int(part.split(b"}")[0]) for part in data.split(b'{"count":')[1:]]
+    assert len(missed) == data.count(b"event: dropped")
+    assert sum(missed) + sent == 20
+    assert sum(missed) > 5
 
 
 def test_silent_stream_sends_heartbeats(serve: Serve) -> None:
