@@ -18,6 +18,8 @@ import trustme
 from av.audio.stream import AudioStream
 from hypothesis import settings
 
+import mockvoice
+from mockvoice import Control
 from mockvoice.http.server import Server, bind
 from mockvoice.state.records import Record
 from mockvoice.state.uploads import Upload
@@ -138,6 +140,21 @@ def http(server: Server) -> Iterator[httpx.Client]:
     """Client of the shared server; checks every response against the contract."""
     with httpx.Client(base_url=server.url, event_hooks={"response": [check]}) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def control() -> Iterator[Control]:
+    """Server as users start it, for all tests of a module; its default sandbox."""
+    with mockvoice.serve() as control:
+        yield control
+
+
+@pytest.fixture
+def mock(control: Control) -> Control:
+    """Another sandbox of that server, in its initial state."""
+    sandbox = control.sandbox("test")
+    sandbox.reset()
+    return sandbox
 
 
 class Box:

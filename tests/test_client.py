@@ -28,17 +28,6 @@ from .contract.contracts import Contract
 KEY = {"authorization": "Bearer KEY"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Control]:
-    with mockvoice.serve() as control:
-        yield control
-
-
-@pytest.fixture
-def mock(server: Control, request: pytest.FixtureRequest) -> Control:
-    return server.sandbox(request.node.name.translate({ord(bracket): "-" for bracket in "[]"})[:64])
-
-
 def clone(mock: Control, name: str = "narrator", key: str = "KEY") -> httpx.Response:
     return httpx.post(
         f"{mock.retell.base_url}/clone-voice",
@@ -76,9 +65,9 @@ def test_connect_to_server_in_another_process() -> None:
         assert mockvoice.connect(url.removeprefix("http://")).requests.last.status == 201
 
 
-def test_connect_rejects_provider_path_and_invalid_url(server: Control) -> None:
+def test_connect_rejects_provider_path_and_invalid_url(control: Control) -> None:
     with pytest.raises(ConnectionError, match="no mockvoice server at"):
-        mockvoice.connect(f"{server.url}/telnyx/v2")
+        mockvoice.connect(f"{control.url}/telnyx/v2")
     for url in ("ftp://127.0.0.1", "http://", "http://[", "http://127.0.0.1:port"):
         with pytest.raises(ConnectionError, match=r"^invalid server URL .* such as http://127"):
             mockvoice.connect(url)

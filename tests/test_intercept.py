@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +24,6 @@ from mockvoice import Control
 
 KEY = {"x-api-key": "KEY"}
 FASEEH = "https://api.faseeh.ai/api/v1/voices"
-
-
-@pytest.fixture(scope="module")
-def _control() -> Iterator[Control]:
-    with mockvoice.serve() as control:
-        yield control
-
-
-@pytest.fixture
-def mock(_control: Control) -> Control:
-    """A sandbox in its initial state."""
-    sandbox = _control.sandbox("intercepted")
-    sandbox.reset()
-    return sandbox
 
 
 def fetch_with_httpx(url: str) -> Any:
@@ -147,13 +132,14 @@ def test_requests_to_other_hosts_do_not_leave_the_machine(
     assert "add example.com to the setting hosts" in mock.report()
 
 
-def test_clients_still_trust_the_system(mock: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_still_trust_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    mock.intercept(monkeypatch)
-    file = Path(os.environ["SSL_CERT_FILE"])
-    assert file.read_bytes().endswith(mock.ca())
-    assert file.read_bytes().count(b"BEGIN CERTIFICATE") > 10
-    assert file.stat().st_mode & 0o777 == 0o600
+    with mockvoice.serve() as control:
+        control.intercept(monkeypatch)
+        file = Path(os.environ["SSL_CERT_FILE"])
+        assert file.read_bytes().endswith(control.ca())
+        assert file.read_bytes().count(b"BEGIN CERTIFICATE") > 10
+        assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_ca_file_is_deleted_with_its_server() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +11,6 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-import mockvoice
 from mockvoice import Control
 from mockvoice.client.intercept import proxy_variables
 from mockvoice.config.settings import table, variable
@@ -27,18 +25,12 @@ pytestmark = pytest.mark.slow
 PAGE = page("docs/interception.md")
 
 
-@pytest.fixture(scope="module")
-def _control() -> Iterator[Control]:
-    with mockvoice.serve() as control:
-        yield control
-
-
 @pytest.fixture
-def mock(_control: Control) -> Control:
-    """A sandbox in its initial state."""
-    sandbox = _control.sandbox("java")
+def mock(control: Control) -> Control:
+    """The sandbox of the Java program, in its initial state like the default one."""
+    control.reset()
+    sandbox = control.sandbox("java")
     sandbox.reset()
-    _control.reset()
     return sandbox
 
 

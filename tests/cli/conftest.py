@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-import mockvoice
 from mockvoice import Control
 
 
@@ -15,17 +12,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(scope="module")
-def _control() -> Iterator[Control]:
-    with mockvoice.serve() as control:
-        yield control
-
-
 @pytest.fixture
-def mock(_control: Control) -> Control:
-    """A server in its initial state."""
-    _control.reset()
-    return _control
+def mock(control: Control) -> Control:
+    """The default sandbox, which commands use, in its initial state."""
+    control.reset()
+    return control
 
 
 @pytest.fixture

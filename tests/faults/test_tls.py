@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-import mockvoice
 from mockvoice import Control
 from mockvoice.client.control import ControlError
 
@@ -25,26 +24,12 @@ URL = "https://api.telnyx.com/v2/voice_clones"
 KEY = {"Authorization": "Bearer KEY"}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Control]:
-    with mockvoice.serve() as control:
-        yield control
-
-
-@pytest.fixture
-def mock(server: Control) -> Control:
-    """A sandbox in its initial state."""
-    sandbox = server.sandbox("tls")
-    sandbox.reset()
-    return sandbox
-
-
 @pytest.fixture
 def client(mock: Control, tmp_path: Path) -> Iterator[httpx.Client]:
     """Client that trusts the CA, and opens a new connection for each request."""
     ca = tmp_path / "ca.pem"
     ca.write_bytes(mock.ca())
-    proxy = mock.url.replace("//", "//tls:x@").partition("/~")[0]
+    proxy = mock.url.replace("//", "//test:x@").partition("/~")[0]
     limits = httpx.Limits(max_keepalive_connections=0)
     context = ssl.create_default_context(cafile=str(ca))
     with httpx.Client(proxy=proxy, verify=context, limits=limits, headers=KEY) as client:
@@ -80,7 +65,7 @@ def test_client_rejects_the_certificate(
 
 def test_client_that_does_not_verify_is_served(mock: Control, client: httpx.Client) -> None:
     mock.telnyx.fail("tls", certificate="wrong_host")
-    proxy = mock.url.replace("//", "//tls:x@").partition("/~")[0]
+    proxy = mock.url.replace("//", "//test:x@").partition("/~")[0]
     assert httpx.get(URL, headers=KEY, proxy=proxy, verify=False).status_code == 200
 
 
@@ -112,19 +97,19 @@ def test_requests_do_not_match(mock: Control) -> None:
     rule.remove()
 
 
-def test_direct_connections_use_the_default_sandbox(server: Control, tmp_path: Path) -> None:
-    server.reset()
+def test_direct_connections_use_the_default_sandbox(control: Control, tmp_path: Path) -> None:
+    control.reset()
     ca = tmp_path / "ca.pem"
-    ca.write_bytes(server.ca())
+    ca.write_bytes(control.ca())
     context = ssl.create_default_context(cafile=str(ca))
-    parts = urlsplit(server.url)
-    server.telnyx.fail("tls", times=1)
+    parts = urlsplit(control.url)
+    control.telnyx.fail("tls", times=1)
     with (
         closing(socket.create_connection((parts.hostname, parts.port))) as connection,
         pytest.raises(ssl.SSLCertVerificationError),
     ):
         context.wrap_socket(connection, server_hostname="api.telnyx.com")
-    server.verify()
+    control.verify()
 
 
 @pytest.mark.parametrize(
