@@ -153,13 +153,15 @@ def _message(problem: Problem) -> str:
 def _text(violation: Violation) -> str:
     """Return the published text for a violation, or its own."""
     name, rule = violation.name, violation.rule
+    if violation.location != "body":
+        return violation.sentence
     if name in RANGES:
         return f"{name} must be a number between {RANGES[name]}"
     if name in FILES and rule in AUDIO_RULES:
         return f"{name} is required and must be of audio type"
-    if rule in ("minLength", "pattern") and name:
-        return SHORT_TEXT if violation.received else f"{name} is required"
-    return violation.sentence
+    if rule in ("minLength", "pattern") and not violation.received:
+        return f"{name} is required"
+    return SHORT_TEXT if name == "text" and rule in ("minLength", "pattern") else violation.sentence
 
 
 def admit(ctx: RequestContext) -> None:
