@@ -18,6 +18,7 @@ from .requests import Filter, entry_filters, entry_json
 HEARTBEAT = 15.0  # seconds: proxies close connections that are silent for longer
 _RETRY = 500  # milliseconds after which a client connects again
 _PAUSE = 0.05  # seconds after events, in which the next ones are collected to be sent together
+_LARGE = 64 * 1024  # bytes of events after which there is no pause
 
 
 async def stream_events(ctx: ControlContext) -> Response:
@@ -58,9 +59,11 @@ async def stream(
             return
         after = following.last
         if messages := await _messages(ctx, following, filters):
-            yield b"".join(messages)
+            data = b"".join(messages)
+            yield data
             sent_at = time()
-            await asyncio.sleep(max(min(_PAUSE, end - sent_at), 0.0))
+            if len(data) < _LARGE:
+                await asyncio.sleep(max(min(_PAUSE, end - sent_at), 0.0))
         if time() >= sent_at + heartbeat:
             yield b": heartbeat\n\n"
             sent_at = time()

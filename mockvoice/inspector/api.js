@@ -24,7 +24,7 @@ export async function send(sandbox, path, options = {}) {
     const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
     const response = await fetch(url(sandbox, path), { ...options, headers, cache: "no-store" });
     if (response.status === 401) {
-      await askForToken();
+      await askForToken(Boolean(token) && token === sessionStorage.getItem(TOKEN));
       continue;
     }
     if (!response.ok) throw new Error(await detail(response));
@@ -49,20 +49,39 @@ export async function remove(sandbox, path) {
   await send(sandbox, path, { method: "DELETE" });
 }
 
+/** Save a file of the control API, which a link could not get without the token. */
+export async function download(sandbox, path, filename) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await (await send(sandbox, path)).blob());
+  link.download = filename;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+const SILENCE = 40_000; // milliseconds; the server sends a heartbeat every 15 seconds
+
 /** Call `onEvent(name, data)` for each event, and connect again when the connection breaks. */
 export async function follow(onEvent, onState) {
   let last = 0;
   let retry = 500;
   for (;;) {
+    const stop = new AbortController();
+    let silence = 0;
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => stop.abort(), SILENCE);
+    };
     try {
-      const response = await send("", `events?sandbox=*&after=${last}`);
+      const response = await send("", `events?sandbox=*&after=${last}`, { signal: stop.signal });
       onState(true);
+      heard();
       retry = 500;
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
+        heard();
         text += value;
         const blocks = text.split("\n\n");
         text = blocks.pop();
@@ -72,14 +91,12 @@ export async function follow(onEvent, onState) {
           if (fields.data) onEvent(fields.event, JSON.parse(fields.data));
         }
       }
+      onState(false, "The server closed the connection.");
     } catch (error) {
       onState(false, error.message);
     }
-    onState(false, "The server closed the connection.");
+    clearTimeout(silence);
     await new Promise((resolve) => setTimeout(resolve, retry));
-    // A server that restarted counts from 1 again.
-    const known = await get("", "sandboxes").catch(() => null);
-    if (known && known.sandboxes.every((sandbox) => sandbox.requests === 0)) last = 0;
     retry = Math.min(retry * 2, 8000);
   }
 }
@@ -97,10 +114,15 @@ async function detail(response) {
 let asking = null;
 
 /** Show one dialog, however many requests need the token. */
-function askForToken() {
+function askForToken(isWrong) {
   asking ??= new Promise((resolve) => {
     const dialog = document.createElement("dialog");
     const label = document.createElement("label");
+    const problem = document.createElement("p");
+    problem.className = "problem";
+    problem.setAttribute("role", "alert");
+    problem.textContent = isWrong ? "The server does not accept this token." : "";
+    dialog.setAttribute("aria-label", "Control token");
     const input = document.createElement("input");
     const button = document.createElement("button");
     label.append("Control token", input);
@@ -119,7 +141,7 @@ function askForToken() {
       asking = null;
       resolve();
     });
-    dialog.append(label, button);
+    dialog.append(problem, label, button);
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -1,15 +1,17 @@
 // The page: views, the selected sandbox and the state of the connection.
 
 import { get, initialSandbox } from "./api.js";
+import { contractView } from "./contract.js";
 import { attempt, h } from "./dom.js";
 import { faultsView } from "./faults.js";
 import { Journal } from "./journal.js";
 import { learnView } from "./learn.js";
-import { param, setParams } from "./location.js";
+import { currentSandbox, linkTo, param, setParams } from "./location.js";
 import { requestsView } from "./requests.js";
 import { stateView } from "./state.js";
 
 const VIEWS = { "": "Requests", faults: "Faults", state: "State", learn: "Learn" };
+const CONTRACT = "contract"; // a view that belongs to Learn
 const main = document.getElementById("main");
 const nav = document.getElementById("views");
 const sandboxes = document.getElementById("sandbox");
@@ -19,20 +21,19 @@ let providers = [];
 let view = null;
 let shown = null;
 
-/** Return the sandbox that control views change; "" is the default one. */
-function sandbox() {
-  return param("sandbox").startsWith("~") ? param("sandbox").slice(1) : "";
-}
-
 async function show() {
-  const name = param("view") in VIEWS ? param("view") : "";
-  const state = name ? `${name} ${sandbox()}` : "";
+  const name = param("view") === CONTRACT || param("view") in VIEWS ? param("view") : "";
+  const target = name === CONTRACT ? [param("provider"), param("at")] : [];
+  const state = name ? JSON.stringify([name, currentSandbox(), ...target]) : "";
+  drawSandboxes();
   if (state !== shown) {
     shown = state;
     const made = await make(name);
     if (shown !== state) return;
     view = made;
     main.replaceChildren(view.element);
+    main.scrollTop = 0;
+    view.shown?.();
     drawViews(name);
   }
   view?.update();
@@ -40,9 +41,10 @@ async function show() {
 
 async function make(name) {
   try {
-    if (name === "faults") return await faultsView(sandbox(), providers);
-    if (name === "state") return await stateView(sandbox(), providers);
-    if (name === "learn") return await learnView(sandbox(), providers);
+    if (name === "faults") return await faultsView(currentSandbox(), providers);
+    if (name === "state") return await stateView(currentSandbox(), providers, journal);
+    if (name === "learn") return await learnView(currentSandbox());
+    if (name === CONTRACT) return await contractView(currentSandbox(), param("provider"), param("at"));
     return requestsView(journal, providers);
   } catch (error) {
     return { element: h("div", { class: "page" }, h("p", { class: "problem", role: "alert" }, error.message)), update() {} };
@@ -50,19 +52,24 @@ async function make(name) {
 }
 
 function drawViews(current) {
-  nav.replaceChildren(...Object.entries(VIEWS).map(([name, title]) =>
-    h("button", { type: "button", "aria-current": name === current ? "page" : null, onclick: () => setParams({ view: name, request: "" }, true) }, title)));
+  const name = current === CONTRACT ? "learn" : current;
+  nav.replaceChildren(...Object.entries(VIEWS).map(([view, title]) =>
+    h("a", { ...linkTo({ view, request: "", provider: "", at: "" }), "aria-current": view === name ? "page" : null }, title)));
+  document.title = `${VIEWS[name]} · mockvoice inspector`;
 }
 
+/** Offer all sandboxes together where they can be shown together: in the list of requests. */
 function drawSandboxes() {
   const names = journal.sandboxes.map(({ name }) => name).filter(Boolean);
-  const selected = sandbox();
+  const selected = currentSandbox();
   if (selected && !names.includes(selected)) names.push(selected);
-  const state = JSON.stringify([names, param("sandbox")]);
+  const options = [["default", "default"], ...names.map((name) => [`~${name}`, name])];
+  if (!param("view")) options.unshift(["", "All sandboxes"]);
+  const state = JSON.stringify([options, param("sandbox")]);
   if (sandboxes.state === state) return;
   sandboxes.state = state;
-  sandboxes.replaceChildren(...[["", "All"], ["default", "default"], ...names.map((name) => [`~${name}`, name])].map(([value, text]) => h("option", { value }, text)));
-  sandboxes.value = param("sandbox");
+  sandboxes.replaceChildren(...options.map(([value, text]) => h("option", { value }, text)));
+  sandboxes.value = param("sandbox") || options[0][0];
 }
 
 function drawConnection() {
@@ -72,7 +79,7 @@ function drawConnection() {
   connection.title = journal.problem;
 }
 
-sandboxes.addEventListener("change", () => setParams({ sandbox: sandboxes.value }));
+sandboxes.addEventListener("change", () => setParams({ sandbox: sandboxes.value, request: "" }));
 for (const name of ["locationchange", "popstate"]) addEventListener(name, show);
 journal.listeners.add(() => {
   drawSandboxes();
@@ -81,6 +88,5 @@ journal.listeners.add(() => {
 });
 if (initialSandbox && !param("sandbox")) setParams({ sandbox: `~${decodeURIComponent(initialSandbox)}` });
 providers = (await attempt(() => get("", "providers")))?.providers ?? [];
-drawSandboxes();
 await show();
 journal.start();

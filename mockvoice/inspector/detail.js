@@ -1,10 +1,10 @@
 // One request next to its response.
 
-import { send } from "./api.js";
-import { asCurl } from "./copies.js";
+import { download, send } from "./api.js";
+import { asCurl, asPytest, fileName } from "./copies.js";
 import { actionButton, copyButton, h, json } from "./dom.js";
 import { duration, statusClass } from "./list.js";
-import { setParams } from "./location.js";
+import { linkTo, setParams } from "./location.js";
 
 const AUDIO = ["wav", "mp3", "flac", "ogg", "m4a"];
 
@@ -16,7 +16,9 @@ export function requestDetail(entry, provider) {
       h("h2", {}, h("span", { class: `status s${statusClass(entry)}` }, entry.status ?? "no response"), entry.operation || "Unknown operation"),
       h("p", { class: "path" }, `${entry.method} ${entry.path}`),
       h("p", { class: "muted" }, [entry.id, entry.provider, entry.account && `key ${entry.account}`, duration(entry), entry.sandbox && `sandbox ${entry.sandbox}`].filter(Boolean).join(" · ")),
-      h("div", { class: "actions" }, copyButton("Copy as curl", () => asCurl(entry, provider), "the curl command"))),
+      h("div", { class: "actions" },
+        copyButton("Copy as curl", () => asCurl(entry, provider), "the curl command"),
+        copyButton("Copy as pytest", () => asPytest(entry, provider), "the test"))),
     notes(entry),
     attempts(entry),
     h("div", { class: "columns" }, request(entry), response(entry)));
@@ -24,8 +26,8 @@ export function requestDetail(entry, provider) {
 
 function notes(entry) {
   const lines = [
-    entry.hint && ["hint", entry.hint],
-    ...entry.mistakes.map((mistake) => ["warning", `Client mistake: ${mistake}`]),
+    entry.hint && !entry.violations.some(({ hint }) => hint === entry.hint) && ["hint", entry.hint],
+    ...entry.problems.map((problem) => ["warning", `Client problem: ${problem}${problem.startsWith("retried") ? `, ${entry.early.toFixed(1)} s early` : ""}`]),
     entry.fault && ["fault", `Fault ${entry.fault.id} fired: ${entry.fault.kind}`],
     entry.custom && ["fault", "A fault of kind reply made or edited this response."],
     entry.internal_error && ["warning", entry.internal_error],
@@ -37,34 +39,43 @@ function attempts(entry) {
   if (entry.group.length < 2) return null;
   return h("nav", { class: "attempts", "aria-label": "Attempts of this call" }, entry.group.map((attempt) =>
     h("button", { type: "button", class: "quiet", "aria-current": attempt === entry ? "true" : null, onclick: () => setParams({ request: attempt.key }) },
-      `Attempt ${attempt.attempt ?? 1}: ${attempt.status ?? "no response"}`)));
+      `Attempt ${attempt.attempt ?? 1}`, h("span", { class: `status s${statusClass(attempt)}` }, attempt.status ?? "no response"))));
 }
 
 function section(title, ...content) {
   return h("section", { class: "card" }, h("h3", {}, title), content);
 }
 
+/** Return a card that is closed until somebody looks into it. */
+function folded(title, count, content) {
+  return h("details", { class: "card folded" }, h("summary", {}, h("h3", {}, title), h("span", { class: "muted" }, count)), content);
+}
+
 function request(entry) {
   const left = new Set(entry.violations);
   const rows = (location, values) => {
-    const found = Object.entries(values).map(([name, value]) => fieldRow(name, value, take(left, location, name)));
+    const found = Object.entries(values).map(([name, value]) => fieldRow(name, value, notes(take(left, location, name))));
     const missing = [...left].filter((violation) => violation.location === location && violation.pointer);
     return [...found, ...missing.map((violation) => {
       left.delete(violation);
-      return fieldRow(unescape(violation.pointer), undefined, [violation]);
+      return fieldRow(unescape(violation.pointer), undefined, notes([violation]));
     })];
   };
-  const files = entry.files.map((file, index) => fileCard(entry, file, index, take(left, "body", file.field)));
+  const notes = (violations) => violations.map((violation) => violationNote(entry, violation));
+  const files = entry.files.map((file, index) => fileCard(entry, file, index, notes(take(left, "body", file.field))));
   const fields = rows("body", entry.fields);
   const query = rows("query", entry.query);
   const headers = rows("header", entry.headers);
+  const hasInvalidHeader = entry.violations.some(({ location }) => location === "header");
   return h("div", { class: "column" },
     section("Request",
-      left.size > 0 && h("div", {}, [...left].map(violationNote)),
+      left.size > 0 && h("div", {}, notes([...left])),
       fields.length > 0 ? h("dl", { class: "fields" }, fields) : h("p", { class: "muted" }, entry.bytes ? `${entry.bytes} bytes` : "No body."),
       files),
     query.length > 0 && section("Query", h("dl", { class: "fields" }, query)),
-    section("Request headers", h("dl", { class: "fields headers" }, headers)));
+    hasInvalidHeader
+      ? section("Request headers", h("dl", { class: "fields headers" }, headers))
+      : folded("Request headers", headers.length, h("dl", { class: "fields headers" }, headers)));
 }
 
 /** Return the violations of a field, and remove them from those that are left. */
@@ -82,18 +93,20 @@ function unescape(pointer) {
 function fieldRow(name, value, violations) {
   return h("div", { class: violations.length ? "field invalid" : "field" },
     h("dt", {}, name),
-    h("dd", {},
-      value === undefined ? h("span", { class: "muted" }, "missing") : typeof value === "string" ? value : json(value),
-      violations.map(violationNote)));
+    h("dd", {}, value === undefined ? h("span", { class: "muted" }, "missing") : typeof value === "string" ? value : json(value)),
+    violations.length > 0 && h("dd", { class: "wide" }, violations));
 }
 
-function violationNote(violation) {
-  const facts = [["Rule", violation.rule], ["Expected", violation.expected], ["Received", violation.received], ["Contract", violation.source]];
+function violationNote(entry, violation) {
+  const facts = [["Rule", violation.rule], ["Expected", violation.expected], ["Received", violation.received]];
+  const [file, pointer] = violation.source.split("#");
   return h("div", { class: "violation" },
     h("strong", {}, violation.message),
     violation.hint && h("p", {}, violation.hint),
     h("dl", {}, facts.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([name, value]) =>
-      h("div", {}, h("dt", {}, name), h("dd", {}, typeof value === "string" ? value : JSON.stringify(value))))));
+      h("div", {}, h("dt", {}, name), h("dd", {}, typeof value === "string" ? value : JSON.stringify(value)))),
+      pointer && h("div", {}, h("dt", {}, "Contract"), h("dd", {},
+        h("a", linkTo({ view: "contract", provider: entry.provider, at: pointer, sandbox: entry.sandbox ? `~${entry.sandbox}` : "default" }), `${file} … ${pointer.split("/").slice(-2).join("/")}`)))));
 }
 
 function fileCard(entry, file, index, violations) {
@@ -102,9 +115,13 @@ function fileCard(entry, file, index, violations) {
   return h("div", { class: violations.length ? "file invalid" : "file" },
     h("div", { class: "file-head" },
       h("div", {}, h("strong", {}, file.filename || "(no file name)"), h("p", { class: "muted" }, [file.field, ...facts].filter(Boolean).join(" · "))),
-      !file.sha256 ? h("span", { class: "muted" }, "content evicted") : AUDIO.includes(file.format) && actionButton("Listen", () => load(entry, file, index, player))),
+      file.sha256
+        ? h("div", { class: "actions" },
+          AUDIO.includes(file.format) && actionButton("Listen", () => load(entry, file, index, player)),
+          actionButton("Download", () => download(entry.sandbox, `requests/${entry.id}/files/${index}`, fileName(file))))
+        : h("span", { class: "muted" }, "content evicted")),
     player,
-    violations.map(violationNote));
+    violations);
 }
 
 /** Show a player and the waveform of a file. */
@@ -134,7 +151,8 @@ function draw(canvas, samples) {
 function response(entry) {
   if (!entry.response) return h("div", { class: "column" }, section("Response", h("p", { class: "muted" }, "No response was sent.")));
   const { headers, body } = entry.response;
+  const shown = Object.entries(headers).filter(([name]) => name !== "x-mockvoice-violations"); // they are at their fields
   return h("div", { class: "column" },
     section("Response", body === null ? h("p", { class: "muted" }, "Empty, or audio, which the journal does not keep.") : typeof body === "string" ? h("pre", { tabindex: "0" }, body) : json(body)),
-    section("Response headers", h("dl", { class: "fields headers" }, Object.entries(headers).map(([name, value]) => fieldRow(name, value, [])))));
+    folded("Response headers", shown.length, h("dl", { class: "fields headers" }, shown.map(([name, value]) => fieldRow(name, value, [])))));
 }

@@ -39,7 +39,7 @@ export async function copy(text, what) {
 /** Return a button that copies text. */
 export function copyButton(label, text, what = label) {
   const read = typeof text === "function" ? text : () => text;
-  return h("button", { type: "button", class: "quiet", onclick: async () => copy(await read(), what) }, label);
+  return actionButton(label, async () => copy(await read(), what), { class: "quiet" });
 }
 
 /** Return a button that runs an action and shows its error. */
@@ -76,6 +76,54 @@ export function confirmed(question, label) {
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/** Rebuild the content of an element if its state differs from what it shows; focus stays. */
+export function redraw(box, state, build) {
+  const text = JSON.stringify(state);
+  if (box.state === text) return;
+  box.state = text;
+  const name = (element) => element.getAttribute("aria-label") ?? element.textContent;
+  const focused = box.contains(document.activeElement) ? name(document.activeElement) : null;
+  box.replaceChildren(...[build()].flat());
+  if (focused) [...box.querySelectorAll("a, button, input, select")].find((element) => name(element) === focused)?.focus();
+}
+
+/** Return a function that refreshes soon, at most twice per second however often it is called. */
+export function atMostTwicePerSecond(refresh) {
+  let timer = null;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      refresh().catch(() => {}); // the connection status shows a server that is gone
+    }, 500);
+  };
+}
+
+/** Return a table, or a text if there are no rows. */
+export function table(columns, rows, empty) {
+  if (!rows.length) return h("p", { class: "muted" }, empty);
+  return h("div", { class: "table-scroll" }, h("table", {},
+    h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)))))));
+}
+
+/** Return a labeled input of a form; `help` explains it. */
+export function labeled(label, input, help = "") {
+  const id = input.id || (input.id = `input-${(labeled.count = (labeled.count ?? 0) + 1)}`);
+  if (help) input.setAttribute("aria-describedby", `${id}-help`);
+  return h("div", { class: "form-field" }, h("label", { for: id }, label), input,
+    help && h("p", { class: "muted", id: `${id}-help` }, help));
+}
+
+/** Return a select element with pairs of value and text. */
+export function select(options, properties = {}) {
+  return h("select", properties, options.map(([value, text]) => h("option", { value }, text)));
+}
+
+/** Return the sandbox as a phrase. */
+export function sandboxPhrase(sandbox) {
+  return sandbox ? `the sandbox ${sandbox}` : "the default sandbox";
 }
 
 /** Return a collapsible view of a JSON value. */

@@ -1,95 +1,137 @@
 // Faults: a form derived from the schema, and the faults of the sandbox with their hits.
 
 import { get, post, remove, url } from "./api.js";
-import { actionButton, confirmed, h, toast } from "./dom.js";
+import { actionButton, atMostTwicePerSecond, confirmed, h, labeled, redraw, sandboxPhrase, select, table, toast } from "./dom.js";
 
 const EVERY = ["provider", "operation", "times", "skip", "every", "probability", "expires_in", "when", "match"];
+const SEQUENCE = "sequence";
 
 /** Return the view of a sandbox. */
 export async function faultsView(sandbox, providers) {
   const form = await (await fetch(url("", "inspector/faults.json"))).json();
-  const listed = h("div", { class: "table-scroll" });
+  const listed = h("div");
   const refresh = async () => show(listed, sandbox, (await get(sandbox, "faults")).faults, refresh);
   await refresh();
   const element = h("div", { class: "page" },
-    h("section", { class: "card" }, h("h2", {}, `Active faults of ${sandbox ? `the sandbox ${sandbox}` : "the default sandbox"}`), listed),
-    h("section", { class: "card" }, h("h2", {}, "Add a fault"), faultForm(form, sandbox, providers, refresh)));
+    h("section", { class: "card" }, h("h2", {}, `Faults of ${sandboxPhrase(sandbox)}`), listed),
+    h("section", { class: "card" }, h("h2", {}, "Add a fault"), shorthandForm(sandbox, refresh), h("hr"), faultForm(form, sandbox, providers, refresh)));
   return { element, update: atMostTwicePerSecond(refresh) };
 }
 
-/** Return a function that refreshes soon, however often it is called. */
-function atMostTwicePerSecond(refresh) {
-  let timer = null;
-  return () => {
-    timer ??= setTimeout(() => {
-      timer = null;
-      refresh().catch(() => {}); // the connection status shows a server that is gone
-    }, 500);
-  };
+function show(box, sandbox, faults, refresh) {
+  redraw(box, [sandbox, faults], () => [
+    table(["Id", "Fault", "Hits", "Matched", "Actions"], faults.map(({ id, hits, matched, ...definition }) => [
+      id, h("code", {}, JSON.stringify(definition)), hits, matched,
+      actionButton("Remove", async () => { await remove(sandbox, `faults/${id}`); await refresh(); }, { "aria-label": `Remove ${id}`, class: "quiet" }),
+    ]), "No faults. Every request runs as the contract describes."),
+    faults.length > 1 && actionButton("Remove all faults", async () => {
+      if (await confirmed(`Remove all faults of ${sandboxPhrase(sandbox)}?`, "Remove all")) { await remove(sandbox, "faults"); await refresh(); }
+    }, { class: "danger" }),
+  ].filter(Boolean));
 }
 
-function show(box, sandbox, faults, refresh) {
-  const state = JSON.stringify([sandbox, faults]);
-  if (box.state === state) return;
-  box.state = state;
-  if (!faults.length) {
-    box.replaceChildren(h("p", { class: "muted" }, "No faults. Every request runs as the contract describes."));
-    return;
+/** Return a button that adds a fault, and the place for its error. */
+function addButton(label, sandbox, read, refresh, properties) {
+  const problem = h("p", { class: "problem", role: "alert" });
+  const button = h("button", { type: "submit", ...properties }, label);
+  const onsubmit = async (event) => {
+    event.preventDefault();
+    problem.textContent = "";
+    button.disabled = true;
+    try {
+      toast(`Added ${(await post(sandbox, "faults", read())).id}`);
+      await refresh();
+    } catch (error) {
+      problem.textContent = error.message;
+    }
+    button.disabled = false;
+  };
+  return { button, problem, onsubmit };
+}
+
+function shorthandForm(sandbox, refresh) {
+  const input = h("input", { id: "shorthand", type: "text", placeholder: '502   reset   [503, "reset", "ok"]', spellcheck: "false" });
+  const { button, problem, onsubmit } = addButton("Add shorthand", sandbox, () => shorthand(input.value), refresh);
+  return h("form", { class: "inline-form", onsubmit },
+    labeled("Shorthand", input, "A status, a kind, ok, or a list of them for one request after the other; or a fault as JSON."), button, problem);
+}
+
+/** Return what a shorthand means: JSON, or a single word. */
+function shorthand(text) {
+  const word = text.trim();
+  if (!word) throw new Error('Enter a shorthand, such as 502, reset or [503, "reset", "ok"].');
+  if (/^\w+$/.test(word)) return /^\d+$/.test(word) ? Number(word) : word;
+  return parsed("The shorthand", word);
+}
+
+function parsed(name, text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${name} must be JSON; got ${text}`);
   }
-  box.replaceChildren(
-    h("table", {},
-      h("thead", {}, h("tr", {}, ["Id", "Fault", "Hits", "Matched", "Actions"].map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, faults.map((fault) => {
-        const { id, hits, matched, ...definition } = fault;
-        return h("tr", {}, h("td", {}, id), h("td", {}, h("code", {}, JSON.stringify(definition))), h("td", {}, hits), h("td", {}, matched),
-          h("td", {}, actionButton("Remove", async () => { await remove(sandbox, `faults/${id}`); await refresh(); }, { "aria-label": `Remove ${id}`, class: "quiet" })));
-      }))),
-    actionButton("Remove all faults", async () => {
-      if (await confirmed("Remove all faults of this sandbox?", "Remove all")) { await remove(sandbox, "faults"); await refresh(); }
-    }, { class: "danger" }));
 }
 
 function faultForm({ kinds, properties }, sandbox, providers, refresh) {
   const fields = h("div", { class: "form-fields" });
-  const problem = h("p", { class: "problem", role: "alert" });
+  const steps = sequenceSteps(Object.keys(kinds));
   let kind = Object.keys(kinds)[0];
   let inputs = new Map();
   const draw = () => {
     const before = new Map([...inputs].map(([name, input]) => [name, input.value]));
     inputs = new Map();
-    fields.replaceChildren(...["provider", "operation", ...kinds[kind].fields, ...EVERY.slice(2)].map((name) => field(name, properties[name], providers, inputs, before)));
+    const ofKind = kind === SEQUENCE ? [] : kinds[kind].fields;
+    const names = ["provider", "operation", ...ofKind, ...EVERY.slice(2)].filter((name) => kind !== SEQUENCE || ["provider", "operation", "match", "expires_in"].includes(name));
+    steps.element.hidden = kind !== SEQUENCE;
+    fields.replaceChildren(...names.map((name) => field(name, properties[name], providers, inputs, before)));
   };
-  const cards = h("fieldset", { class: "kinds" }, h("legend", {}, "The client sees"), Object.entries(kinds).map(([name, { summary }]) =>
-    h("label", { class: "kind" },
-      h("input", { type: "radio", name: "kind", value: name, checked: name === kind, onchange: () => { kind = name; draw(); } }),
-      h("span", {}, h("strong", {}, name), h("span", { class: "muted" }, plain(summary))))));
+  const card = (name, summary) => h("label", { class: "kind" },
+    h("input", { type: "radio", name: "kind", value: name, checked: name === kind, onchange: () => { kind = name; draw(); } }),
+    h("span", {}, h("strong", {}, name), h("span", { class: "muted" }, plain(summary))));
+  const cards = h("fieldset", { class: "kinds" }, h("legend", {}, "The client sees"),
+    Object.entries(kinds).map(([name, { summary }]) => card(name, summary)),
+    card(SEQUENCE, "one outcome after the other, such as 503, reset, ok"));
   draw();
-  const add = async () => {
-    problem.textContent = "";
-    try {
-      const fault = { kind };
-      for (const [name, input] of inputs) if (input.value !== "") fault[name] = read(name, input, properties[name]);
-      const added = await post(sandbox, "faults", fault);
-      toast(`Added ${added.id}`);
-      await refresh();
-    } catch (error) {
-      problem.textContent = error.message;
-    }
+  const read = () => {
+    const fault = kind === SEQUENCE ? { sequence: steps.read() } : { kind };
+    for (const [name, input] of inputs) if (input.value !== "") fault[name] = value(name, input, properties[name]);
+    return fault;
   };
-  return h("div", {}, cards, fields, problem, h("button", { type: "button", class: "primary", onclick: add }, "Add fault"));
+  const { button, problem, onsubmit } = addButton("Add fault", sandbox, read, refresh, { class: "primary" });
+  return h("form", { onsubmit, novalidate: true }, cards, steps.element, fields, problem, button);
+}
+
+/** Return an editor of the steps of a sequence: one row for each request. */
+function sequenceSteps(kinds) {
+  const list = h("ol", { class: "steps" });
+  const add = (outcome) => {
+    const input = h("input", { type: "text", value: outcome, list: "outcomes", spellcheck: "false", "aria-label": `Outcome of request ${list.children.length + 1}` });
+    const row = h("li", {}, input, h("button", { type: "button", class: "quiet", onclick: () => {
+      row.remove();
+      [...list.querySelectorAll("input")].forEach((other, index) => other.setAttribute("aria-label", `Outcome of request ${index + 1}`));
+    } }, "Remove"));
+    list.append(row);
+    return input;
+  };
+  ["503", "ok"].forEach(add);
+  const element = h("div", { class: "card inner" },
+    h("p", { class: "muted" }, "Each matching request takes the next step: ok, a status, a kind, or a fault as JSON."),
+    list,
+    h("datalist", { id: "outcomes" }, ["ok", "429", "500", "503", ...kinds.filter((kind) => kind !== "status")].map((value) => h("option", { value }))),
+    h("button", { type: "button", onclick: () => add("").focus() }, "Add step"));
+  return { element, read: () => [...list.querySelectorAll("input")].map((input) => shorthand(input.value)) };
 }
 
 function field(name, schema, providers, inputs, before) {
-  const id = `fault-${name}`;
   const choices = name === "provider" ? providers.map((provider) => provider.name) : schema.enum;
   const isNumber = ["number", "integer"].includes(schema.type);
+  const properties = { id: `fault-${name}` };
   const input = choices
-    ? h("select", { id }, h("option", { value: "" }, name === "provider" ? "every provider" : `default${schema.default ? `: ${schema.default}` : ""}`), choices.map((choice) => h("option", { value: choice }, choice)))
-    : h("input", { id, type: isNumber ? "number" : "text", step: schema.type === "integer" ? "1" : "any", min: schema.minimum, max: schema.maximum, placeholder: isNumber || name === "operation" ? "" : "JSON" });
+    ? select([["", name === "provider" ? "every provider" : `default${schema.default ? `: ${schema.default}` : ""}`], ...choices.map((choice) => [choice, choice])], properties)
+    : h("input", { ...properties, type: isNumber ? "number" : "text", step: schema.type === "integer" ? "1" : "any", min: schema.minimum, max: schema.maximum, placeholder: isNumber || name === "operation" ? "" : "JSON" });
   input.value = before.get(name) ?? "";
-  input.setAttribute("aria-describedby", `${id}-help`);
   inputs.set(name, input);
-  return h("div", { class: "form-field" }, h("label", { for: id }, name), input, h("p", { class: "muted", id: `${id}-help` }, plain(schema.description ?? "")));
+  return labeled(name, input, plain(schema.description ?? ""));
 }
 
 function plain(text) {
@@ -97,13 +139,11 @@ function plain(text) {
 }
 
 /** Return the value of an input in the type of its schema. */
-function read(name, input, schema) {
+function value(name, input, schema) {
   if (input.type === "number") return Number(input.value);
   if (schema.type === "string" || schema.enum) return input.value;
-  try {
-    return JSON.parse(input.value);
-  } catch {
-    if (name === "body") return input.value; // text
-    throw new Error(`${name} must be JSON; got ${input.value}`);
+  if (name === "body") { // JSON, or text
+    try { return JSON.parse(input.value); } catch { return input.value; }
   }
+  return parsed(name, input.value);
 }

@@ -3,6 +3,10 @@
 import { follow, get } from "./api.js";
 
 const CAPACITY = 10_000;
+const SURPLUS = 500; // entries beyond the capacity that are forgotten at once
+const FRAME = 60; // milliseconds between two updates of the page, however many requests arrive
+const POLL = 2000; // milliseconds; sandboxes and other state have no events
+const EVERY_SANDBOX = "*";
 
 /** The journal as the page has received it. Listeners are called once per frame. */
 export class Journal {
@@ -11,8 +15,7 @@ export class Journal {
     this.byKey = new Map();
     this.sandboxes = [];
     this.dropped = 0;
-    this.received = new Map();
-    this.groups = new Map();
+    this.calls = new Map(); // the last attempts of each call
     this.listeners = new Set();
     this.scheduled = false;
     this.connected = false;
@@ -25,82 +28,85 @@ export class Journal {
       this.changed();
     });
     this.poll();
-    setInterval(() => document.hidden || this.poll(), 1000);
+    setInterval(() => document.hidden || this.poll(), POLL);
     document.addEventListener("visibilitychange", () => document.hidden || this.poll());
   }
 
   receive(name, data) {
     if (name === "dropped") this.dropped += data.count;
     if (name === "request") this.add(data);
+    if (name === "cleared") this.clear((sandbox) => [EVERY_SANDBOX, sandbox].includes(data.sandbox));
     this.changed();
   }
 
   add(entry) {
     entry.key = `${entry.sandbox}/${entry.id}`;
-    if (this.byKey.has(entry.key)) return;
-    this.received.set(entry.sandbox, (this.received.get(entry.sandbox) ?? 0) + 1);
-    this.group(entry);
-    entry.mistakes = mistakes(entry);
+    const before = this.byKey.get(entry.key);
+    entry.problems = clientProblems(entry);
     entry.text = [entry.id, entry.method, entry.path, entry.provider, entry.operation, entry.account, entry.fault?.kind ?? ""].join(" ").toLowerCase();
     this.byKey.set(entry.key, entry);
+    if (before) { // its request failed after it had ended
+      entry.group = before.group;
+      entry.group[entry.group.indexOf(before)] = entry;
+      this.entries[this.entries.indexOf(before)] = entry;
+      return;
+    }
+    this.group(entry);
     this.entries.push(entry);
-    if (this.entries.length > CAPACITY + 500) {
-      for (const old of this.entries.splice(0, 500)) this.byKey.delete(old.key);
+    if (this.entries.length > CAPACITY + SURPLUS) this.forget(this.entries.splice(0, SURPLUS));
+  }
+
+  forget(entries) {
+    for (const entry of entries) {
+      this.byKey.delete(entry.key);
+      if (this.calls.get(callOf(entry)) === entry.group) this.calls.delete(callOf(entry));
     }
   }
 
   /** Attempts of one call have consecutive numbers. */
   group(entry) {
-    const call = [entry.sandbox, entry.provider, entry.operation, entry.account].join(" ");
-    const previous = this.groups.get(call);
+    const call = callOf(entry);
+    const previous = this.calls.get(call);
     entry.group = previous && entry.attempt > 1 && previous.at(-1).attempt === entry.attempt - 1 ? previous : [];
     entry.group.push(entry);
-    this.groups.set(call, entry.group);
+    this.calls.set(call, entry.group);
   }
 
-  /** Update the sandboxes, and forget the entries of those whose journal was deleted. */
+  /** Forget the entries of sandboxes. */
+  clear(isCleared) {
+    const kept = this.entries.filter((entry) => !isCleared(entry.sandbox));
+    this.forget(this.entries.filter((entry) => isCleared(entry.sandbox)));
+    this.entries = kept;
+    this.dropped = 0;
+  }
+
+  /** Update the sandboxes; on Redis they may expire, which is no event. */
   async poll() {
-    const before = new Map(this.received);
     const listed = await get("", "sandboxes").catch(() => null);
     if (!listed) return;
-    const names = JSON.stringify(this.sandboxes.map((sandbox) => sandbox.name));
+    const names = new Set(listed.sandboxes.map((sandbox) => sandbox.name));
+    const gone = new Set(this.sandboxes.map((sandbox) => sandbox.name).filter((name) => !names.has(name)));
     this.sandboxes = listed.sandboxes;
-    const counts = new Map(listed.sandboxes.map((sandbox) => [sandbox.name, sandbox.requests]));
-    const cleared = [...before].filter(([name, received]) => received > (counts.get(name) ?? 0));
-    for (const [name] of cleared) await this.reload(name);
-    if (cleared.length || names !== JSON.stringify(listed.sandboxes.map((sandbox) => sandbox.name))) this.changed();
-  }
-
-  /** Replace the entries of a sandbox by those that its journal has. */
-  async reload(sandbox) {
-    const kept = this.entries.filter((entry) => entry.sandbox !== sandbox);
-    this.entries = [];
-    this.byKey.clear();
-    for (const entry of kept) {
-      this.byKey.set(entry.key, entry);
-      this.entries.push(entry);
-    }
-    this.received.delete(sandbox);
-    this.groups.clear();
-    const exists = this.sandboxes.some((known) => known.name === sandbox);
-    const current = exists ? await get(sandbox, "requests").catch(() => null) : null;
-    for (const entry of current?.requests ?? []) this.add(entry);
-    this.entries.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+    if (gone.size) this.clear((name) => gone.has(name));
     this.changed();
   }
 
   changed() {
     if (this.scheduled) return;
     this.scheduled = true;
-    requestAnimationFrame(() => {
+    setTimeout(() => requestAnimationFrame(() => {
       this.scheduled = false;
       for (const listener of this.listeners) listener();
-    });
+    }), FRAME);
   }
 }
 
+function callOf(entry) {
+  return [entry.sandbox, entry.provider, entry.operation, entry.account].join(" ");
+}
+
 /** Return what the client did wrong, apart from violations. */
-export function mistakes(entry) {
+function clientProblems(entry) {
   const found = [];
   if (entry.early > 0) found.push("retried before Retry-After");
   if (entry.client_closed !== null) found.push("hung up");

@@ -3,19 +3,33 @@
 import { h } from "./dom.js";
 import { param, setParams } from "./location.js";
 
+export const FILTERS = ["provider", "status", "q", "problems"];
+
 const ROW = 56;
 
+/** Return the entries of the sandbox in the URL. */
+export function inSandbox(entries) {
+  const sandbox = param("sandbox");
+  const name = sandbox.replace(/^~/, "");
+  return sandbox ? entries.filter((entry) => entry.sandbox === (sandbox === "default" ? "" : name)) : entries;
+}
+
 /** Return the entries that the filters in the URL select, newest first. */
-export function selected(journal) {
-  const filters = Object.fromEntries(["sandbox", "provider", "status", "q", "mistakes"].map((name) => [name, param(name)]));
+export function filtered(entries) {
+  const filters = Object.fromEntries(FILTERS.map((name) => [name, param(name)]));
   const words = filters.q.toLowerCase();
   const matches = (entry) =>
-    (!filters.sandbox || entry.sandbox === (filters.sandbox === "default" ? "" : filters.sandbox.replace(/^~/, ""))) &&
     (!filters.provider || entry.provider === filters.provider) &&
     (!filters.status || statusClass(entry) === filters.status) &&
     (!words || entry.text.includes(words)) &&
-    (!filters.mistakes || entry.mistakes.length > 0);
-  return journal.entries.filter(matches).reverse();
+    (!filters.problems || entry.problems.length > 0);
+  return entries.filter(matches).reverse();
+}
+
+/** Return the last attempt of each call. */
+export function lastAttempts(entries) {
+  const seen = new Set();
+  return entries.filter((entry) => entry.group.length < 2 || (!seen.has(entry.group) && seen.add(entry.group)));
 }
 
 /** Return the class of a status: `2xx`, or `none` without a response. */
@@ -32,7 +46,10 @@ export function requestList() {
     const entry = entries[Math.max(0, Math.min(index, entries.length - 1))];
     if (entry) setParams({ request: entry.key });
   };
-  const current = () => entries.findIndex((entry) => entry.key === param("request"));
+  const isSelected = (entry) => entry.group.some((attempt) => attempt.key === param("request"));
+  const current = () => entries.findIndex(isSelected);
+  // On the box, because rows may be replaced between the press and the release of a button.
+  box.addEventListener("click", (event) => select(Math.floor((event.clientY - box.getBoundingClientRect().top + box.scrollTop) / ROW)));
   box.addEventListener("keydown", (event) => {
     const page = Math.max(1, Math.floor(box.clientHeight / ROW) - 1);
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page };
@@ -48,10 +65,9 @@ export function requestList() {
     rows.style.height = `${entries.length * ROW}px`;
     const first = Math.max(0, Math.floor(box.scrollTop / ROW) - 5);
     const last = Math.min(entries.length, first + Math.ceil((box.clientHeight || 900) / ROW) + 10);
-    const selection = param("request");
     rows.replaceChildren(...entries.slice(first, last).map((entry, offset) =>
-      row(entry, first + offset, entries.length, entry.key === selection, () => select(first + offset))));
-    const active = entries.findIndex((entry) => entry.key === selection);
+      row(entry, first + offset, entries.length, isSelected(entry))));
+    const active = current();
     if (active >= first && active < last) box.setAttribute("aria-activedescendant", `row-${active}`);
     else box.removeAttribute("aria-activedescendant");
   };
@@ -72,9 +88,9 @@ export function requestList() {
   };
 }
 
-function row(entry, index, size, isSelected, onclick) {
+function row(entry, index, size, isSelected) {
   const element = h("div", {
-    class: "row", role: "option", id: `row-${index}`, onclick,
+    class: "row", role: "option", id: `row-${index}`,
     "aria-selected": String(isSelected), "aria-setsize": size, "aria-posinset": index + 1,
   },
   h("span", { class: `status s${statusClass(entry)}` }, entry.status ?? "—"),
@@ -82,7 +98,10 @@ function row(entry, index, size, isSelected, onclick) {
     h("span", { class: "name" }, entry.operation || `${entry.method} ${entry.path}`),
     h("span", { class: "sub" }, [entry.provider || "no provider", `${entry.method} ${entry.path}`].join(" · "))),
   h("span", { class: "tags" },
-    entry.attempt > 1 && h("span", { class: "tag" }, `attempt ${entry.attempt}`),
+    entry.group.length > 1
+      ? h("span", { class: "tag", title: `Attempts: ${entry.group.map(({ status }) => status ?? "no response").join(", ")}` }, `${entry.group.length} attempts`)
+      : entry.attempt > 1 && h("span", { class: "tag" }, `attempt ${entry.attempt}`),
+    entry.violations.length > 0 && h("span", { class: "tag invalid-tag" }, `${entry.violations.length} invalid`),
     entry.fault && h("span", { class: "tag fault" }, entry.fault.kind),
     entry.sandbox && h("span", { class: "tag" }, `~${entry.sandbox}`)),
   h("span", { class: "time" }, h("span", {}, clock(entry.at)), h("span", { class: "muted" }, duration(entry))));

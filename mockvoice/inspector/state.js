@@ -1,99 +1,120 @@
-// The state of a sandbox: clock, accounts, voices, and its reset.
+// The state of a sandbox: clock, accounts, voices, sandboxes, and its reset.
 
-import { get, post, remove, url } from "./api.js";
-import { actionButton, confirmed, h, json, toast } from "./dom.js";
+import { get, post, remove } from "./api.js";
+import { actionButton, atMostTwicePerSecond, confirmed, h, labeled, redraw, sandboxPhrase, select, table, toast } from "./dom.js";
+import { linkTo, setParams } from "./location.js";
+import { voicesCard } from "./voices.js";
 
 /** Return the view of a sandbox. */
-export async function stateView(sandbox, providers) {
-  const element = h("div", { class: "page" });
-  const refresh = async () => {
-    const [clock, accounts, voices] = await Promise.all([get(sandbox, "clock"), get(sandbox, "accounts"), get(sandbox, "voices")]);
-    element.replaceChildren(
-      clockCard(sandbox, clock, refresh),
-      accountsCard(sandbox, accounts.accounts, providers, refresh),
-      voicesCard(sandbox, voices.voices),
-      resetCard(sandbox, refresh));
-  };
+export async function stateView(sandbox, providers, journal) {
+  const cards = [clockCard, accountsCard, voicesCard, sandboxesCard, resetCard];
+  let parts = [];
+  const refresh = async () => { await Promise.all(parts.map((part) => part.refresh?.())); };
+  parts = cards.map((card) => card({ sandbox, providers, journal, refresh }));
   await refresh();
-  return { element, update() {} };
+  return { element: h("div", { class: "page" }, parts.map((part) => part.element)), update: atMostTwicePerSecond(refresh) };
 }
 
-function clockCard(sandbox, clock, refresh) {
-  const change = async (body) => { await post(sandbox, "clock", body); await refresh(); };
-  const seconds = h("input", { type: "number", min: "0", value: "60", "aria-label": "Seconds to advance" });
-  return h("section", { class: "card" }, h("h2", {}, `Clock of ${sandbox ? `the sandbox ${sandbox}` : "the default sandbox"}`),
-    h("p", {}, h("code", {}, clock.now), clock.frozen ? " · frozen" : " · running"),
-    h("div", { class: "actions" },
-      clock.frozen ? actionButton("Resume", () => change({ freeze: null })) : actionButton("Freeze", () => change({ freeze: true })),
-      seconds, actionButton("Advance seconds", () => change({ advance: Number(seconds.value) }))));
+function clockCard({ sandbox }) {
+  const state = h("p");
+  const time = h("input", { type: "text", placeholder: "2026-01-31T12:00:00Z" });
+  const seconds = h("input", { type: "number", min: "0", step: "any", value: "60" });
+  const show = (clock) => redraw(state, clock, () => [h("code", { class: "big" }, clock.now), h("span", { class: `tag ${clock.frozen ? "fault" : ""}` }, clock.frozen ? "frozen" : "running")]);
+  const change = async (body) => show(await post(sandbox, "clock", body));
+  return {
+    element: h("section", { class: "card" }, h("h2", {}, `Clock of ${sandboxPhrase(sandbox)}`), state,
+      h("div", { class: "inline-form" },
+        labeled("Freeze at", time, "Now, if it is empty."), actionButton("Freeze", () => change({ freeze: time.value.trim() || true })),
+        labeled("Seconds", seconds), actionButton("Advance", () => change({ advance: Number(seconds.value) })),
+        actionButton("Run", () => change({ freeze: null })))),
+    refresh: async () => show(await get(sandbox, "clock")),
+  };
 }
 
-function accountsCard(sandbox, accounts, providers, refresh) {
-  const provider = h("select", { "aria-label": "Provider of the account" }, providers.map(({ name, title }) => h("option", { value: name }, title)));
-  const key = h("input", { type: "text", placeholder: "API key, or * for every key", "aria-label": "API key" });
+function accountsCard({ sandbox, providers, refresh }) {
+  const listed = h("div");
+  const provider = select(providers.map(({ name, title }) => [name, title]));
+  const key = h("input", { type: "text", placeholder: "KEY, or * for every key", spellcheck: "false", autocomplete: "off" });
   const fields = h("div", { class: "form-fields" });
   let inputs = new Map();
   const draw = () => {
     const { account_fields: names, tiers } = providers.find(({ name }) => name === provider.value);
     inputs = new Map(names.map((name) => [name, accountInput(name, tiers)]));
-    fields.replaceChildren(...[...inputs].map(([name, input]) => h("div", { class: "form-field" }, h("label", { for: input.id }, name), input)));
+    fields.replaceChildren(...[...inputs].map(([name, input]) => labeled(name, input)));
   };
   provider.addEventListener("change", draw);
-  draw();
+  if (providers.length) draw();
   const save = async () => {
-    const body = {};
-    for (const [name, input] of inputs) {
-      if (input.value === "") continue;
-      try {
-        body[name] = name === "tier" ? input.value : JSON.parse(input.value);
-      } catch {
-        throw new Error(`${name} must be JSON; got ${input.value}`);
-      }
-    }
     if (!key.value) throw new Error("Enter an API key, or * for every key.");
+    const body = {};
+    for (const [name, input] of inputs) if (input.value !== "") body[name] = name === "tier" ? input.value : parsed(name, input.value);
     await post(sandbox, `accounts/${provider.value}/${encodeURIComponent(key.value)}`, body, "PUT");
     toast("Account changed");
     await refresh();
   };
-  return h("section", { class: "card" }, h("h2", {}, "Accounts"),
-    accounts.length ? h("div", { class: "table-scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, ["Provider", "Key", "State"].map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, accounts.map(({ provider: name, key: masked, ...state }) => h("tr", {}, h("td", {}, name), h("td", {}, masked), h("td", {}, h("code", {}, JSON.stringify(state)))))))) : h("p", { class: "muted" }, "No API key was used yet."),
-    h("h3", {}, "Change an account"), h("div", { class: "actions" }, provider, key), fields, actionButton("Save account", save, { class: "primary" }));
+  return {
+    element: h("section", { class: "card" }, h("h2", {}, "Accounts"), listed,
+      h("h3", {}, "Change an account"),
+      h("div", { class: "form-fields" }, labeled("Provider of the account", provider), labeled("API key", key)), fields,
+      actionButton("Save account", save, { class: "primary" })),
+    refresh: async () => {
+      const { accounts } = await get(sandbox, "accounts");
+      redraw(listed, accounts, () => table(["Provider", "Key", "State"], accounts.map(({ provider: name, key: masked, ...state }) =>
+        [name, masked, h("code", {}, JSON.stringify(state))]), "No API key was used yet."));
+    },
+  };
+}
+
+function parsed(name, text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${name} must be JSON; got ${text}`);
+  }
 }
 
 function accountInput(name, tiers) {
-  const id = `account-${name}`;
-  if (name === "tier" && tiers.length) return h("select", { id }, h("option", { value: "" }, "unchanged"), tiers.map((tier) => h("option", { value: tier }, tier)));
-  if (name === "trial_ended") return h("select", { id }, h("option", { value: "" }, "unchanged"), h("option", { value: "true" }, "true"), h("option", { value: "false" }, "false"));
-  return h("input", { id, type: "text", placeholder: { limits: '{"requests": {"max": 3, "per": 60}}', models: '["model"]', credit: "100" }[name] ?? "" });
+  if (name === "tier" && tiers.length) return select([["", "unchanged"], ...tiers.map((tier) => [tier, tier])]);
+  if (name === "trial_ended") return select([["", "unchanged"], ["true", "true"], ["false", "false"]]);
+  return h("input", { type: "text", placeholder: { limits: '{"requests": {"max": 3, "per": 60}}', models: '["model"]', credit: "100, or null: unlimited" }[name] ?? "" });
 }
 
-function voicesCard(sandbox, voices) {
-  return h("section", { class: "card" }, h("h2", {}, "Voices"),
-    voices.length ? h("ul", { class: "voices" }, voices.map((voice) => {
-      const name = voice.data.name ?? voice.data.voice_name ?? voice.id;
-      const audio = h("audio", { controls: true, preload: "none", src: url(sandbox, `samples/wav?voice=${encodeURIComponent(voice.id)}`), "aria-label": `Sample of ${name}` });
-      return h("li", {}, h("div", {}, h("strong", {}, String(name)), h("p", { class: "muted" }, [voice.provider, voice.collection, voice.id].join(" · "))), audio, json(voice.data, null, false));
-    })) : h("p", { class: "muted" }, "No voices were cloned or added yet."));
-}
-
-function resetCard(sandbox, refresh) {
-  const name = sandbox ? `the sandbox ${sandbox}` : "the default sandbox";
-  return h("section", { class: "card" }, h("h2", {}, "Reset"),
-    h("p", { class: "muted" }, "Deletes requests, faults and voices, and returns to the initial state."),
-    h("div", { class: "actions" },
-      actionButton("Reset", async () => {
-        if (await confirmed(`Reset ${name}? Its requests, faults and voices are deleted.`, "Reset")) {
-          await post(sandbox, "reset", {});
-          toast("Sandbox reset");
-          await refresh();
-        }
-      }, { class: "danger" }),
-      sandbox && actionButton("Delete sandbox", async () => {
-        if (await confirmed(`Delete ${name} with everything in it?`, "Delete")) {
-          await remove("", `sandboxes/${encodeURIComponent(sandbox)}`);
+function sandboxesCard({ sandbox, journal, refresh }) {
+  const listed = h("div");
+  const name = h("input", { type: "text", placeholder: "my-test", pattern: "[A-Za-z0-9._\\-]{1,64}", spellcheck: "false" });
+  const open = (event) => {
+    event.preventDefault();
+    if (name.value && name.reportValidity()) setParams({ sandbox: `~${name.value}` }, true);
+  };
+  return {
+    element: h("section", { class: "card" }, h("h2", {}, "Sandboxes"), listed,
+      h("form", { class: "inline-form", onsubmit: open }, labeled("Open a sandbox", name, "It is created by its first use."), h("button", { type: "submit" }, "Open"))),
+    refresh: async () => {
+      await journal.poll();
+      redraw(listed, [journal.sandboxes, sandbox], () => table(["Name", "Base URL", "Requests", "Actions"], journal.sandboxes.map((other) => [
+        h("a", linkTo({ sandbox: other.name ? `~${other.name}` : "default" }), other.name || "default"),
+        h("code", {}, other.url), other.requests,
+        other.name && actionButton("Delete", async () => {
+          if (!await confirmed(`Delete ${sandboxPhrase(other.name)} with everything in it?`, "Delete")) return;
+          await remove("", `sandboxes/${encodeURIComponent(other.name)}`);
           toast("Sandbox deleted");
-        }
-      }, { class: "danger" })));
+          if (other.name === sandbox) setParams({ sandbox: "default" });
+          else await refresh();
+        }, { class: "quiet", "aria-label": `Delete ${other.name}` }),
+      ]), ""));
+    },
+  };
+}
+
+function resetCard({ sandbox, refresh }) {
+  return {
+    element: h("section", { class: "card" }, h("h2", {}, "Reset"),
+      h("p", { class: "muted" }, "Deletes requests, faults and voices, and returns to the initial state."),
+      actionButton("Reset", async () => {
+        if (!await confirmed(`Reset ${sandboxPhrase(sandbox)}? Its requests, faults and voices are deleted.`, "Reset")) return;
+        await post(sandbox, "reset", {});
+        toast("Sandbox reset");
+        await refresh();
+      }, { class: "danger" })),
+  };
 }
