@@ -162,7 +162,7 @@ async def read_body(
     `max_bytes` limits a multipart body, `max_json_bytes` every other one and the text fields of a
     multipart body. With `keep_raw` the bytes are kept as well.
     """
-    media_type, options = _options(content_type.encode("latin-1"))
+    media_type, options = _options(content_type)
     body = Body(media_type, raw=[] if keep_raw else None)
     setting = "max_body_mb"
     if media_type != "multipart/form-data" and max_json_bytes < max_bytes:
@@ -306,8 +306,8 @@ def _unquote(text: bytes) -> bytes:
 
 
 @lru_cache(maxsize=256)  # requests repeat the same few headers
-def _options(header: bytes) -> tuple[str, dict[str, str]]:
-    """Return value and parameters of a header such as `form-data; name="x"`.
+def _options(header: str) -> tuple[str, dict[str, str]]:
+    """Return value and parameters of a header such as `form-data; name="x"`, read as Latin-1.
 
     Parameters are decoded as UTF-8, as browsers and SDKs send them (RFC 7578, section 5.1).
     """
@@ -323,8 +323,8 @@ def _options(header: bytes) -> tuple[str, dict[str, str]]:
 class _Multipart:
     """A multipart form, split into its parts as it arrives (RFC 2046, section 5.1; RFC 7578).
 
-    Everything but the contents of files is small: what a chunk ends with is read again with the
-    next one. A parser that calls back for each header would take as long as all other steps.
+    Everything but the contents of files is small, so what a chunk ends with is read again with the
+    next one. A parser that calls back for each header takes four times as long.
     """
 
     def __init__(self, body: Body, boundary: str, max_text_bytes: int) -> None:
@@ -346,16 +346,27 @@ class _Multipart:
 
     def write(self, chunk: bytes) -> None:
         """Read a chunk. Raises PayloadTooLarge or MalformedBody."""
-        data, at, read = self._rest + chunk, -1, 0
-        while read > at and not self._body.ended:
-            at = read
-            if self._part is not None:
-                read = self._read_content(self._part, data, at)
-            elif self._started:
-                read = self._read_head(data, at)
-            else:
-                read = self._read_start(data, at)
-        self._rest = data[read:]
+        if self._body.ended:
+            return
+        data = self._rest + chunk
+        at = 0 if self._started else self._read_start(data)
+        while self._started and not self._body.ended:
+            part = self._part
+            if part is None:
+                head_end = data.find(b"\r\n\r\n", at)
+                if head_end < 0:
+                    _check_head(data, at)
+                    break
+                part = self._part = self._begin_part(data[at:head_end])
+                at = head_end + 4
+            end, tail = self._next_delimiter(data, at)
+            if tail not in _TAILS:
+                at = self._read_piece(data, at, end)
+                break
+            self._end_part(part, data, at, end)
+            self._body.ended = tail == _LAST
+            at = end + len(self._delimiter) + 2
+        self._rest = data[at:]
 
     def end(self) -> None:
         """Read the end of the form. Raises MalformedBody."""
@@ -363,10 +374,11 @@ class _Multipart:
             problem = "ends before its closing boundary" if self._body.size else "is empty"
             raise MalformedBody(f"the multipart body {problem}")
 
-    def _read_start(self, data: bytes, at: int) -> int:
+    def _read_start(self, data: bytes) -> int:
         """Read line breaks and the first delimiter; return the position after what was read."""
-        if data[at : at + 1] in (b"\r", b"\n"):
-            return len(data) - len(data[at:].lstrip(b"\r\n"))
+        at = 0
+        if data[:1] in (b"\r", b"\n"):
+            at = len(data) - len(data.lstrip(b"\r\n"))
         first = self._delimiter[2:]
         after = at + len(first)
         if not first.startswith(data[at:after]):
@@ -379,69 +391,75 @@ class _Multipart:
         self._started, self._body.ended = True, tail == _LAST
         return after + 2
 
-    def _read_head(self, data: bytes, at: int) -> int:
-        """Read the headers of a part; return the position after them, `at` if some are missing."""
-        # From the line break before them, since there may be none.
-        end = data.find(b"\r\n\r\n", at) if data[at : at + 2] != b"\r\n" else at - 2
-        if end < 0:
-            if len(data) - at > MAX_PART_HEADERS * MAX_PART_HEADER_BYTES:
-                raise _broken(f"a part has a header of more than {MAX_PART_HEADER_BYTES} bytes")
-            return at
+    def _begin_part(self, head: bytes) -> _Part:
+        """Return the part that begins with these headers."""
         parts = self._body.parts
         if len(parts) >= MAX_PARTS:
             last = parts[-1][0]
             hint = f"the last part is {last}; {TO_FILE}" if _ITEM.search(last) else ""
             raise PayloadTooLarge(f"the multipart body has more than {MAX_PARTS} parts", hint=hint)
-        self._part = _part(data[at : max(end, at)])
-        if not self._part.name:
+        part = _part(head)
+        if not part.name:
             raise MalformedBody(
                 f"part {len(parts) + 1} of the multipart body has no name in its"
                 " Content-Disposition"
             )
-        return end + 4
+        return part
 
-    def _read_content(self, part: _Part, data: bytes, at: int) -> int:
-        """Read the content of a part; return the position after what was read."""
+    def _next_delimiter(self, data: bytes, at: int) -> tuple[int, bytes]:
+        """Return the position of the next delimiter, -1 if there is none, and what follows it.
+
+        These are two bytes, unless some are missing. A line that only begins like a delimiter is
+        content.
+        """
         end = data.find(self._delimiter, at)
         while end >= 0:
             after = end + len(self._delimiter)
             tail = data[after : after + 2]
-            if tail in _TAILS:
-                self._add(data, at, end)
-                self._end_part(part)
-                self._body.ended = tail == _LAST
-                return after + 2
-            if len(tail) < 2:
-                break
+            if tail in _TAILS or len(tail) < 2:
+                return end, tail
             end = data.find(self._delimiter, after)
+        return end, b""
+
+    def _read_piece(self, data: bytes, at: int, end: int) -> int:
+        """Keep content up to the end, or if it is -1, up to what may begin a delimiter.
+
+        Returns the position after what was read.
+        """
         if end < 0:
             end = data.rfind(b"\r", max(len(data) - len(self._delimiter) + 1, at))
             if end < 0 or not self._delimiter.startswith(data[end:]):
                 end = len(data)
-        self._add(data, at, end)
+        if end > at:
+            self._pieces.append(_piece(data, at, end))
         return end
 
-    def _add(self, data: bytes, start: int, end: int) -> None:
-        """Keep a piece of content."""
-        # Large pieces are not copied; small ones are, or each would keep its whole chunk.
-        large = end - start > SMALL
-        if end > start:
-            self._pieces.append(memoryview(data)[start:end] if large else data[start:end])
-
-    def _end_part(self, part: _Part) -> None:
+    def _end_part(self, part: _Part, data: bytes, at: int, end: int) -> None:
         """Add a part to the body. Raises PayloadTooLarge or MalformedBody."""
-        pieces = self._pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        value: str | Upload
-        if part.filename is None:
-            self._text_bytes += len(data)
-            if self._text_bytes > self._max_text_bytes:
-                raise _too_large(self._max_text_bytes, "max_json_mb", "the text fields have")
-            value = _text(part, data)
-        else:
-            value = Upload(part.name, part.filename, part.content_type, data)
-        self._body.parts.append((part.name, value))
-        self._part, self._pieces = None, []
+        content = _piece(data, at, end)
+        if self._pieces:
+            content = b"".join([*self._pieces, content])
+            self._pieces = []
+        self._part = None
+        if part.filename is not None:
+            upload = Upload(part.name, part.filename, part.content_type, content)
+            self._body.parts.append((part.name, upload))
+            return
+        self._text_bytes += len(content)
+        if self._text_bytes > self._max_text_bytes:
+            raise _too_large(self._max_text_bytes, "max_json_mb", "the text fields have")
+        self._body.parts.append((part.name, _text(part, content)))
+
+
+def _check_head(data: bytes, at: int) -> None:
+    """Raise MalformedBody if the headers of a part, which are incomplete, are too large."""
+    if len(data) - at > MAX_PART_HEADERS * MAX_PART_HEADER_BYTES:
+        raise _broken(f"a part has a header of more than {MAX_PART_HEADER_BYTES} bytes")
+
+
+def _piece(data: bytes, at: int, end: int) -> bytes | memoryview:
+    """Return a piece of content: large ones are not copied; small ones would keep their chunk."""
+    return memoryview(data)[at:end] if end - at > SMALL else data[at:end]
 
 
 def _broken(problem: str) -> MalformedBody:
@@ -461,7 +479,7 @@ class _Part(NamedTuple):
 def _part(head: bytes) -> _Part:
     """Return the headers of a part. Raises MalformedBody."""
     headers = {}
-    lines = head.split(b"\r\n") if head else []
+    lines = head.split(b"\r\n")
     if len(lines) > MAX_PART_HEADERS:
         raise _broken(f"a part has more than {MAX_PART_HEADERS} headers")
     for line in lines:
@@ -470,9 +488,9 @@ def _part(head: bytes) -> _Part:
             raise _broken(f"a part has a header of more than {MAX_PART_HEADER_BYTES} bytes")
         if not (colon and _TOKEN.fullmatch(name)):
             raise _broken(f"{brief(line.decode('latin-1'))} is not a header of a part")
-        headers[name.lower()] = value.strip(b" \t")
-    content_type = headers.get(b"content-type", b"")
-    kind, options = _options(headers.get(b"content-disposition", b""))
+        headers[name.lower()] = value.strip(b" \t").decode("latin-1")
+    content_type = headers.get(b"content-type", "")
+    kind, options = _options(headers.get(b"content-disposition", ""))
     media_type, parameters = _options(content_type)
     filename = options.get("filename")
     if filename is None and media_type not in ("", "text/plain", "application/json"):
@@ -480,7 +498,7 @@ def _part(head: bytes) -> _Part:
     return _Part(
         options.get("name", "") if kind == "form-data" else "",
         filename,
-        content_type.decode("latin-1"),
+        content_type,
         parameters.get("charset", "utf-8"),
     )
 

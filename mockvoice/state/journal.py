@@ -154,14 +154,12 @@ class JournalEntry(NamedTuple):
 
 def _fields_memory(fields: Mapping[str, Any]) -> int:
     """Return what `_memory` does, 20 times as fast for the flat text that most requests have."""
-    total = getsizeof(fields)
-    for name, value in fields.items():
-        if type(value) is not str:
-            return _memory(fields)
-        # getsizeof takes as long as all the rest.
-        total += _TEXT_BYTES + len(name) if name.isascii() else getsizeof(name)
-        total += _TEXT_BYTES + len(value) if value.isascii() else getsizeof(value)
-    return total
+    try:
+        text = "".join([*fields, *fields.values()])
+    except TypeError:
+        return _memory(fields)
+    # Joined, text in ASCII counts like the rest: more than it takes.
+    return getsizeof(fields) + 2 * len(fields) * _TEXT_BYTES + getsizeof(text)
 
 
 def _memory(value: Any) -> int:
