@@ -348,8 +348,9 @@ class MemoryStore:
             return found.total <= change.limit
         if isinstance(change, Spend):
             credit = entry.account.credit if entry else None
-            amount = sum(other.amount for other in commit.changes if isinstance(other, Spend))
-            return credit is None or credit >= amount
+            return credit is None or credit >= sum(
+                other.amount for other in commit.changes if isinstance(other, Spend)
+            )
         return True
 
     def _apply(self, sandbox: _Sandbox, entry: AccountEntry | None, change: Change) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -64,6 +64,11 @@ class Upload:
             self.digest = sha256(self.content).hexdigest()
         return self.digest
 
+    def without_content(self) -> Upload:
+        """Return the file as it is once its bytes are evicted."""
+        name, filename, content_type = self.name, self.filename, self.content_type
+        return Upload(name, filename, content_type, None, self.size, self.id, self.info)
+
     def described(self) -> dict[str, Any]:
         """Return the file without its bytes, as JSON."""
         return {
@@ -77,6 +82,14 @@ class Upload:
         }
 
 
+@dataclass(slots=True, eq=False)
+class _File:
+    """A file that records and journal entries refer to; its upload is put after the first one."""
+
+    references: int = 0
+    upload: Upload | None = None
+
+
 class UploadCache:
     """The uploaded files of all sandboxes in memory, at most `capacity` bytes of them.
 
@@ -86,44 +99,46 @@ class UploadCache:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._uploads: dict[str, Upload] = {}
-        self._references: dict[str, int] = {}
+        self._files: dict[str, _File] = {}
         self._sizes: OrderedDict[str, int] = OrderedDict()  # of the files with content
         self.bytes = 0
         self.evicted = 0
 
     def retain(self, ids: Iterable[str]) -> None:
         """Count one more reference to each of these files."""
-        references = self._references
         for id in ids:
-            references[id] = references.get(id, 0) + 1
+            file = self._files.get(id)
+            if file is None:
+                file = self._files[id] = _File()
+            file.references += 1
 
     def release(self, ids: Iterable[str]) -> None:
         """Count one less, and delete the files that have none."""
         for id in ids:
-            references = self._references.get(id, 0) - 1
-            if references > 0:
-                self._references[id] = references
-            elif references == 0:
-                del self._references[id]
-                self._uploads.pop(id, None)
-                self.bytes -= self._sizes.pop(id, 0)
+            file = self._files.get(id)
+            if file is not None:
+                file.references -= 1
+                if not file.references:
+                    del self._files[id]
+                    self.bytes -= self._sizes.pop(id, 0)
 
     def put(self, upload: Upload) -> None:
         """Store a file that is referred to, unless it is there."""
         id = upload.id
-        if id not in self._references or id in self._sizes:
+        file = self._files.get(id)
+        if file is None or id in self._sizes:
             return
-        self._uploads[id] = upload
+        file.upload = upload
         self._sizes[id] = upload.size
         self.bytes += upload.size
         while self.bytes > self._capacity and len(self._sizes) > 1:
             oldest, size = self._sizes.popitem(last=False)
             self.bytes -= size
             self.evicted += 1
-            evicted = self._uploads[oldest]
-            self._uploads[oldest] = replace(evicted, content=None, detected=evicted.info)
+            evicted = self._files[oldest]
+            evicted.upload = evicted.upload and evicted.upload.without_content()
 
     def get(self, ids: Iterable[str]) -> list[Upload]:
         """Return files by their ids."""
-        return [self._uploads[id] for id in ids if id in self._uploads]
+        files = [self._files[id] for id in ids if id in self._files]
+        return [file.upload for file in files if file.upload]
