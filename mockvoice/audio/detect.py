@@ -83,11 +83,11 @@ _FORMAT = Struct("<2xHII")  # channels, rate, bytes per second
 class _Wav(NamedTuple):
     """The fields of a WAV header. `announced` and `received` are the bytes of sound."""
 
-    channels: int = 0
-    rate: int = 0
-    bytes_per_second: int = 0
-    announced: int = 0
-    received: int = 0
+    channels: int
+    rate: int
+    bytes_per_second: int
+    announced: int
+    received: int
 
     @property
     def streamed(self) -> bool:
@@ -97,7 +97,7 @@ class _Wav(NamedTuple):
 
 def _wav_header(data: Bytes) -> _Wav | str:
     """Return the header of a WAV file, or the problem with it."""
-    header = _Wav()
+    format = (0, 0, 0)
     at = 12
     for _ in range(MAX_ELEMENTS):
         if at + 8 > len(data):
@@ -105,11 +105,11 @@ def _wav_header(data: Bytes) -> _Wav | str:
         name, size = _CHUNK.unpack_from(data, at)
         at += 8
         if name == b"data":
-            return header._replace(announced=size, received=len(data) - at)
+            return _Wav(*format, size, len(data) - at)
         if name == b"fmt ":
             if at + 16 > len(data):
                 return "the WAV file ends inside its header"
-            header = _Wav(*_FORMAT.unpack_from(data, at))
+            format = _FORMAT.unpack_from(data, at)
         at += size + size % 2
     return f"the WAV file has more than {MAX_ELEMENTS} chunks before its sound"
 

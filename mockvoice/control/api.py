@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from ..config.settings import BYTES_PER_MB
 from ..errors import InternalError, Problem, StoreUnavailable
 from ..http.body import Body, read_body
-from ..http.identify import control_path_hint, reject_unknown, sandbox_name
+from ..http.identify import HEADERS, control_path_hint, reject_unknown, sandbox_name
 from ..http.origin import check_origin
 from ..http.params import decode
 from ..http.responses import diagnostic_headers, encode
@@ -105,7 +105,7 @@ async def handle_control_request(
     mock: Mock, operations: Mapping[str, Operation], scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Handle a request to a path of the control API that has these operations, by method."""
-    headers = Headers(scope["headers"])
+    headers: Headers = scope[HEADERS]
     max_json_bytes = mock.settings.max_json_mb * BYTES_PER_MB
     body = await read_body(receive, headers.get("content-type"), max_json_bytes, max_json_bytes)
     if not body.complete:
@@ -142,7 +142,7 @@ async def _context(
     headers: Headers,
 ) -> ControlContext:
     """Return the context of a request that is allowed, or raise a Problem."""
-    sandbox = sandbox_name(scope, headers)
+    sandbox = sandbox_name(scope)
     origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
     origin += f"/~{sandbox}" if sandbox else ""
     if operation is NO_OPERATION:

@@ -12,9 +12,9 @@ from ..control.api import handle_control_request
 from ..errors import StoreUnavailable
 from ..mock import Editions, Mock
 from ..openapi.document import Document, Operation
-from ..provider import Provider
+from ..provider import Headers, Provider
 from .hosts import PROBLEM, Hosts
-from .identify import NO_PROVIDER, SANDBOX, requested_sandbox
+from .identify import HEADERS, NO_PROVIDER, SANDBOX, requested_sandbox
 from .inspector import is_inspector_request, send_page
 from .params import ENCODED
 from .pipeline import EDITION, RouteAgain, handle_request
@@ -71,7 +71,8 @@ class App:
             if path.startswith("/~"):
                 name, _, rest = path[2:].partition("/")
                 scope[SANDBOX], scope["path"] = name, f"/{rest}"
-            self.hosts.route(scope)
+            scope[HEADERS] = headers = Headers(scope["headers"])
+            self.hosts.route(scope, headers)
             try:
                 await self._route(scope, receive, send)
             except StoreUnavailable as error:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from starlette.types import Scope
 
 from ..errors import UnknownHost
-from ..provider import Provider
+from ..provider import Headers, Provider
 from .transport import TARGET
 
 CONTROL = "/__mockvoice"  # is served at every host
@@ -79,7 +79,7 @@ class Hosts:
             " from the proxy with NO_PROXY; unknown_hosts: tunnel lets https requests through",
         )
 
-    def route(self, scope: Scope) -> None:
+    def route(self, scope: Scope, headers: Headers) -> None:
         """Put the path at a provider's host below the prefix that the provider has here.
 
         A request that was made to an unknown host, by TLS or as a proxy request, gets a problem.
@@ -87,13 +87,12 @@ class Hosts:
         target: str = scope.get(TARGET, "")
         state = scope.get("state")
         intercepted: Intercepted | None = state.get(INTERCEPTED) if state else None
-        authority, user = target.partition("://")[2].partition("/")[0], ""
-        for name, value in scope["headers"]:
-            if name == b"host" and not target:
-                authority = value.decode("latin-1")
-            elif name == b"proxy-authorization" and target:
-                user = user_name(value)
-        host = host_name(authority)
+        user = ""
+        if target:
+            host = host_name(target.partition("://")[2].partition("/")[0])
+            user = user_name(headers.get("proxy-authorization").encode("latin-1"))
+        else:
+            host = host_name(headers.get("host"))
         if intercepted:
             host, user = host or intercepted.host, user or intercepted.sandbox
         if user:

@@ -17,8 +17,9 @@ from ..types import JSON
 from .auth import api_key
 from .hosts import HIDDEN, PROBLEM, PROXY_USER
 
+HEADERS = "mockvoice.headers"  # the key in a scope of its Headers
 SANDBOX = "mockvoice.sandbox"  # the key in a scope of the sandbox that its path begins with
-_SANDBOX_HEADER = b"x-mockvoice-sandbox"
+_SANDBOX_HEADER = "x-mockvoice-sandbox"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _READING = ("GET", "OPTIONS")  # methods that change nothing
 _METHODS = {"delete": ("DELETE",), "remove": ("DELETE",), "update": ("PATCH", "PUT")}
@@ -60,12 +61,12 @@ def identify(
     `hint` returns the hint for a method and an unknown path at an origin, where a prefix of paths
     is hidden.
     """
-    headers = Headers(scope["headers"])
+    headers: Headers = scope[HEADERS]
     operation = operations.get(scope["method"], NO_OPERATION)
     sandbox, key, problem = "", "", None
     origin = f"{scope['scheme']}://{headers.get('host', 'localhost')}"
     try:
-        sandbox = sandbox_name(scope, headers)
+        sandbox = sandbox_name(scope)
         if sandbox:  # URLs in responses lead back to the sandbox
             origin += f"/~{sandbox}"
         if operation is NO_OPERATION:
@@ -80,14 +81,13 @@ def identify(
 
 
 def requested_sandbox(scope: Scope) -> str:
-    """Return the name of the sandbox, valid or not, without decoding the other headers."""
-    name: str = scope.get(SANDBOX, "")
-    if name:
-        return name
-    for header, value in scope["headers"]:
-        if header == _SANDBOX_HEADER:
-            return str(value.decode("latin-1"))
-    return str(scope.get(PROXY_USER, ""))
+    """Return the name of the sandbox, valid or not.
+
+    The path takes precedence over the header, which does over the user name of the proxy URL.
+    """
+    headers: Headers = scope[HEADERS]
+    name: str = scope.get(SANDBOX, "") or headers.get(_SANDBOX_HEADER) or scope.get(PROXY_USER, "")
+    return name
 
 
 def is_sandbox_name(name: str) -> bool:
@@ -95,16 +95,13 @@ def is_sandbox_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def sandbox_name(scope: Scope, headers: Headers) -> str:
-    """Return the name of the sandbox, "" for the default one. Raises InvalidControlHeader.
-
-    The path takes precedence over the header, which does over the user name of the proxy URL.
-    """
-    name: str = scope.get(SANDBOX, "") or headers.get("x-mockvoice-sandbox")
-    pointer, subject = "/x-mockvoice-sandbox", "must be"
-    if not name and PROXY_USER in scope:
-        name, pointer, subject = scope[PROXY_USER], "/proxy-authorization", "must have a user of"
+def sandbox_name(scope: Scope) -> str:
+    """Return the name of the sandbox, "" for the default one. Raises InvalidControlHeader."""
+    name = requested_sandbox(scope)
     if name and not is_sandbox_name(name):
+        pointer, subject = f"/{_SANDBOX_HEADER}", "must be"
+        if name == scope.get(PROXY_USER):
+            pointer, subject = "/proxy-authorization", "must have a user of"
         message = (
             f"{subject} up to 64 letters, digits, dots, dashes and underscores; got {brief(name)}"
         )

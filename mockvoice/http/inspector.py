@@ -18,7 +18,7 @@ from ..config.yaml import YAMLDocument
 from ..faults.kinds import KINDS
 from ..mock import Mock
 from ..openapi.document import Document
-from ..provider import Headers
+from .identify import HEADERS
 from .responses import encode
 from .transport import RawResponse, ResponseTransport
 
@@ -53,7 +53,7 @@ def is_inspector_request(control: Document, scope: Scope) -> bool:
     return path.startswith(f"{base}/inspector/") or (
         path in ("/", base, f"{base}/")
         and scope["method"] == "GET"
-        and "text/html" in Headers(scope["headers"]).get("accept")
+        and "text/html" in scope[HEADERS].get("accept")
     )
 
 
@@ -76,7 +76,7 @@ def _response(control: Document, sandbox: str, scope: Scope) -> RawResponse:
         return RawResponse(404, "text/plain", b"the inspector has no such file")
     etag = f'"{blake2b(file, digest_size=12).hexdigest()}"'
     headers = {**_HEADERS, "etag": etag}
-    if Headers(scope["headers"]).get("if-none-match") == etag:
+    if scope[HEADERS].get("if-none-match") == etag:
         return RawResponse(304, "", b"", headers)
     return RawResponse(200, _MEDIA_TYPES[Path(name).suffix], file, headers)
 

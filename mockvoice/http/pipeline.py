@@ -516,7 +516,7 @@ def _journal_entry(
 ) -> JournalEntry:
     response, problem, begun, live = outcome.response, outcome.problem, ctx.begun, outcome.live
     sent = _of_response(ctx, faults)
-    nothing_sent = transport.closed or any(fault.no_response for fault in sent)
+    nothing_sent = transport.closed or (sent and any(fault.no_response for fault in sent))
     if response is None or nothing_sent:
         response = RawResponse(0, "", b"")
     content = response.body if isinstance(response.body, bytes) else b""
@@ -553,7 +553,7 @@ def _journal_entry(
         edition=ctx.provider.edition,
         upstream=live.upstream if live else "",
         difference=live.difference if live else None,
-        custom=any(fault.is_custom for fault in faults),
+        custom=bool(faults) and any(fault.is_custom for fault in faults),
     )
 
 
@@ -583,6 +583,9 @@ def _commit(
     ctx: RequestContext, entry: JournalEntry, faults: Sequence[InjectedFault], outcome: Outcome
 ) -> Commit:
     response = outcome.response
+    is_open = response is not None and (
+        response.conversation is not None or not isinstance(response.body, bytes)
+    )
     return Commit(
         ctx.sandbox,
         ctx.begun.epochs,
@@ -593,12 +596,7 @@ def _commit(
         tuple(ctx.changes),
         ctx.uploads,
         retry_at(ctx.now, response.headers) if response else None,
-        finished=response is None
-        or (
-            isinstance(response.body, bytes)
-            and response.conversation is None
-            and not any(fault.is_slow for fault in faults)
-        ),
+        finished=not (is_open or (faults and any(fault.is_slow for fault in faults))),
     )
 
 

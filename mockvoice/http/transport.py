@@ -188,6 +188,9 @@ class ResponseTransport:
 
     async def _send_body(self, body: bytes) -> None:
         """Send a body in pieces, each once the client has read most of those before it."""
+        if len(body) <= _PIECE_BYTES:
+            await self._send({"type": "http.response.body", "body": body})
+            return
         connection = self._connection
         try:
             for i in range(0, len(body) - _PIECE_BYTES, _PIECE_BYTES):

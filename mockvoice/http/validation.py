@@ -26,7 +26,7 @@ def validate(
     violations: list[Violation] = []
     for parameter in operation.parameters:
         violations += _parameter(parameter, decoded.parameters)
-    if any(violation.location == "path" for violation in violations):
+    if violations and any(violation.location == "path" for violation in violations):
         raise InvalidPath("", *violations)
     violations += _members(decoded)
     if violations:

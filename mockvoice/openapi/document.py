@@ -127,8 +127,14 @@ class WebSocketFrames(NamedTuple):
     server: Schema | None
 
 
+_NO_RESPONSE = DocumentedResponse(0, "", _NONE, _NONE)
+
+
 class Operation(NamedTuple):
-    """One method at one path. One that documents a 101 has `frames`: it is a WebSocket."""
+    """One method at one path. One that documents a 101 has `frames`: it is a WebSocket.
+
+    `success` is the response of a request that succeeds.
+    """
 
     id: str
     method: str
@@ -142,13 +148,7 @@ class Operation(NamedTuple):
     security: SecurityScheme | None = None
     extensions: Mapping[str, Any] = _NONE
     frames: WebSocketFrames | None = None
-
-    @property
-    def success(self) -> DocumentedResponse:
-        """The documented response of a request that succeeds: 101, the first 2xx, or the first."""
-        documented = self.responses.values()
-        successes = (one for one in documented if one.status == 101 or 200 <= one.status < 300)
-        return next(successes, next(iter(documented)))
+    success: DocumentedResponse = _NO_RESPONSE
 
     def documented(self, status: int) -> JSON:
         """Return the JSON body that the contract shows for a status, or None."""
@@ -221,6 +221,7 @@ class Document:
             security=self._security_scheme(node.get("security", self._security)),
             extensions={k: v for k, v in node.items() if k.startswith("x-")},
             frames=self._frames(node, at) if 101 in responses else None,
+            success=_success([*responses.values()]),
         )
 
     def _frames(self, node: Node, at: str) -> WebSocketFrames:
@@ -327,6 +328,12 @@ class Document:
                     f"{self.name}: security scheme {name!r} is of an unsupported type"
                 )
         return None
+
+
+def _success(responses: list[DocumentedResponse]) -> DocumentedResponse:
+    """Return the response of a request that succeeds: 101, the first 2xx, or the first."""
+    successes = (one for one in responses if one.status == 101 or 200 <= one.status < 300)
+    return next(successes, responses[0])
 
 
 def _server(node: Node) -> APIServer:
