@@ -7,6 +7,7 @@ that offers to upgrade the connection.
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -21,6 +22,8 @@ except ImportError:  # no wheel for this platform
 
 MAX_HEAD_BYTES = 64 * 1024  # of the request line and all headers, as in h11
 ABNORMAL_CLOSURE = 1006  # RFC 6455, section 7.1.5
+_SHARED_HEADERS = 512
+_SHARED_HEADER_BYTES = 128  # of name and value; longer ones are seldom repeated
 
 
 def protocol(name: str) -> type[asyncio.Protocol]:
@@ -155,6 +158,11 @@ class H11Mixin(ConnectionMixin):
         return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
 
 
+@lru_cache(maxsize=_SHARED_HEADERS)
+def _shared_header(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    return name.lower(), value
+
+
 class _HeadTooLarge(Exception):
     """The head of a request exceeds its limit."""
 
@@ -169,6 +177,7 @@ class HttpToolsMixin(ConnectionMixin):
     url: bytes
     scope: Any
     headers: list[tuple[bytes, bytes]]
+    expect_100_continue: bool
 
     _in_head = False
     _pending_bytes = 0  # of the chunks after the one in which the head began
@@ -243,6 +252,14 @@ class HttpToolsMixin(ConnectionMixin):
         super().on_message_begin()  # type: ignore[misc]
         self._in_head = True
         self._pending_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header; requests share those that they repeat, since the journal keeps them."""
+        is_short = len(name) + len(value) <= _SHARED_HEADER_BYTES
+        header = _shared_header(name, value) if is_short else (name.lower(), value)
+        if header[0] == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append(header)
 
     def on_headers_complete(self) -> None:
         """Begin the body."""
