@@ -39,6 +39,9 @@ class Failure(TypedDict, total=False):
     bytes: int
     fraction: float
     certificate: Literal["expired", "wrong_host", "untrusted"]
+    code: int
+    reason: str
+    frame: int
     set: Mapping[str, Any]
     remove: Sequence[str]
 
@@ -74,6 +77,7 @@ class ReplyFields(Firing, total=False):
     body: Any
     headers: Mapping[str, str]
     retry_after: float
+    frame: int
     set: Mapping[str, Any]
     remove: Sequence[str]
 

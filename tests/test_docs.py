@@ -665,6 +665,12 @@ def test_every_fault_kind_has_a_section_with_an_example() -> None:
     assert [json.loads(text).get("kind", "status") for text in examples] == kinds
 
 
+@describes("docs/faults.md", "kind | on a WebSocket the client sees")
+def _frame_faults(table: str) -> None:
+    described = {name for row in rows(table) for name in names(row[0])} - {"frame"}
+    assert described == {*KINDS} - {"tls"}
+
+
 @describes("docs/faults.md", "operation | success | errors")
 def _clone_errors(table: str) -> None:
     clones = [op for op in OPERATIONS if "clone" in op.path and op.method == "POST"]

@@ -46,6 +46,9 @@ FIELDS: Mapping[str, str] = {
     "bytes": "number of body bytes that truncate sends",
     "fraction": "fraction of the body that truncate sends: 0.5",
     "certificate": "defect of the certificate that tls presents: %(choices)s",
+    "code": "code with which close ends a WebSocket",
+    "reason": "reason with which close ends a WebSocket",
+    "frame": "frame of the server, from 1, on which the fault acts in a WebSocket",
     "set": 'values that reply sets in the response, by JSON Pointer: {"/data/status": "pending"}',
     "remove": 'JSON Pointers that reply removes from the response: ["/data/label"]',
 }

@@ -34,11 +34,13 @@ Kind = Literal[
     "empty",
     "wrong_type",
     "drip",
+    "close",
     "reply",
 ]
 
 MAX_SECONDS = 3600.0  # that a fault can take
 _HTML = b"<html><body><h1>It works!</h1></body></html>"
+_SERVER_ERROR = 1011  # RFC 6455, section 7.4.1
 _TIMED = ("seconds", "jitter", "distribution")
 
 
@@ -216,11 +218,26 @@ class InvalidCertificate(InjectedFault):
     no_response = True
 
 
+class Close(InjectedFault):
+    """A WebSocket that the server closes."""
+
+    summary = "a WebSocket closed with `code` (1011) and `reason`, in place of a `frame`"
+    fields = ("code", "reason")
+    runs_operation = True
+    no_response = True
+    default_frame = 1
+
+    async def send(self, transport: ResponseTransport, response: RawResponse) -> None:
+        """Close the connection with a code and a reason."""
+        await transport.close(self.data.get("code", _SERVER_ERROR), self.data.get("reason", ""))
+
+
 class Truncate(InjectedFault):
     """A body that is cut off."""
 
     summary = "a body that ends before its Content-Length, after `bytes` or a `fraction` (0.5)"
     fields = ("bytes", "fraction")
+    default_frame = 1
 
     def edit(self, response: RawResponse) -> RawResponse:
         """Cut the body; at least one byte is missing."""
@@ -240,6 +257,7 @@ class Malformed(InjectedFault):
     """A body that is broken."""
 
     summary = "a body that breaks off and is not valid JSON"
+    default_frame = 1
 
     def edit(self, response: RawResponse) -> RawResponse:
         """Break the body in its middle."""
@@ -251,6 +269,7 @@ class Empty(InjectedFault):
     """A response without a body."""
 
     summary = "the status with an empty body"
+    default_frame = 1
 
     def edit(self, response: RawResponse) -> RawResponse:
         """Remove the body."""
@@ -261,6 +280,7 @@ class WrongType(InjectedFault):
     """A page in place of the documented media type."""
 
     summary = "an HTML page"
+    default_frame = 1
 
     def edit(self, response: RawResponse) -> RawResponse:
         """Replace the body with HTML."""
@@ -274,6 +294,11 @@ class Drip(InjectedFault):
     fields = _TIMED
     default_seconds = 1.0
     runs_operation = True
+    default_frame = 1
+
+    def acts_on(self, frame: int) -> bool:
+        """Return True for all frames from the selected one on."""
+        return self.frame is not None and frame >= self.frame
 
     @property
     def is_slow(self) -> bool:
@@ -350,6 +375,7 @@ KINDS: Mapping[str, type[InjectedFault]] = {
     "empty": Empty,
     "wrong_type": WrongType,
     "drip": Drip,
+    "close": Close,
     "reply": Reply,
 }
 assert [*KINDS] == [*get_args(Kind)]  # noqa: S101 - a type checker needs the names twice
@@ -372,9 +398,15 @@ def is_handshake_fault(data: Mapping[str, Any]) -> bool:
     return any(step != OK and kind_of(step) == "tls" for step in steps)
 
 
+def needs_websocket(data: Mapping[str, Any]) -> bool:
+    """Return True if a fault's JSON, or a step of its sequence, acts on frames in any case."""
+    steps = data.get("sequence", (data,))
+    return any(step != OK and ("frame" in step or kind_of(step) == "close") for step in steps)
+
+
 def replaces_operation(data: Mapping[str, Any]) -> bool:
     """Return True if a fault's JSON describes one that is seen instead of the operation."""
-    runs_operation = KINDS[kind_of(data)].runs_operation or _edits(data)
+    runs_operation = KINDS[kind_of(data)].runs_operation or _edits(data) or "frame" in data
     return data.get("when", "before") == "before" and not runs_operation
 
 

@@ -10,14 +10,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..state.ids import draw
-from .kinds import continues, is_handshake_fault, replaces_operation
+from .kinds import continues, is_handshake_fault, needs_websocket, replaces_operation
 from .shorthand import OK, expand_fault
 
 
 class RequestFacts(NamedTuple):
     """The properties of a request that a rule can match.
 
-    `fields` are decoded only for a rule that matches fields.
+    `fields` are decoded only for a rule that matches fields. `has_frames` is True for a WebSocket.
     """
 
     provider: str
@@ -26,6 +26,7 @@ class RequestFacts(NamedTuple):
     account: str
     header: Callable[[str], str | None]
     fields: Callable[[], Mapping[str, Any]]
+    has_frames: bool = False
 
 
 class FaultRule(NamedTuple):
@@ -119,6 +120,7 @@ def matches(data: Mapping[str, Any], request: RequestFacts) -> bool:
     match = data.get("match", {})
     return (
         not is_handshake_fault(data)
+        and (request.has_frames or not needs_websocket(data))
         and data.get("provider") in (None, request.provider)
         and data.get("operation") in (None, request.operation, request.route)
         and ("account" not in match or _is_like(match["account"], request.account))

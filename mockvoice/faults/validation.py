@@ -12,8 +12,9 @@ from ..provider import Provider
 from ..seeding import unknown_name
 from ..text import did_you_mean, escape
 from ..types import JSON
+from .kinds import needs_websocket
 from .pointers import segments
-from .shorthand import OK
+from .shorthand import OK, expand_fault
 
 _FRAMING = ("content-length", "transfer-encoding")
 _MAX_PATTERN = 1000  # characters of a text with wildcards: long ones take seconds to compile
@@ -35,10 +36,12 @@ def fault_violations(
     violations += _handshake_violations(data, location, pointer)
     if isinstance(data, dict):
         violations += target_violations(providers, data, location, pointer)
+        if not violations:
+            violations += _frame_violations(providers, data, location, pointer)
         violations += pattern_violations(_member(data, "match"), location, f"{pointer}/match")
         if not violations:
             for at, step in _steps(data, pointer):
-                if isinstance(step, dict):
+                if isinstance(step, dict) and "frame" not in step:
                     violations += _edit_violations(providers, data, step, location, at)
     return violations + [
         _framing_violation(location, f"{at}/headers/{name}", name)
@@ -67,10 +70,32 @@ def _handshake_violations(
             message = f"cannot be used with the kind tls, {reason}"
             hint = "select connections by provider"
             yield Violation(location, f"{pointer}/{name}", "not", message, hint=hint)
+    for at, step in _steps(data, pointer):
+        if isinstance(step, dict) and "frame" in step:
+            yield Violation(location, f"{at}/frame", "not", f"cannot be used with tls, {reason}")
     for at, kind in kinds.items():
         if kind not in ("tls", OK):
             message = "must be tls or ok, because another item of the sequence is tls"
             yield Violation(location, at, "enum", message, ["tls", OK], kind)
+
+
+def _frame_violations(
+    providers: Mapping[str, Provider],
+    data: Mapping[str, JSON],
+    location: RequestLocation,
+    pointer: str,
+) -> Iterator[Violation]:
+    """Yield a violation for a fault of frames whose operation is no WebSocket."""
+    named = data.get("operation")
+    if named is None or not needs_websocket(expand_fault(data)):
+        return
+    served = [operation for name, operation in _operations(providers, data) if name == named]
+    if not any(operation.frames for operation in served):
+        sockets = {operation.id for _, operation in _operations(providers, {}) if operation.frames}
+        known = sorted(sockets)
+        available = ", ".join(known) or "none"
+        message = f"must be a WebSocket for a fault of frames; got {named}; available: {available}"
+        yield Violation(location, f"{pointer}/operation", "enum", message, known, named)
 
 
 def _member(value: Mapping[str, JSON], name: str) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from .responses import encode
 from .transport import ConnectionClosed, RawResponse, ResponseTransport
 
 ABNORMAL_CLOSURE, NO_CODE = 1006, 1005  # RFC 6455, section 7.4.1: never sent
+MAX_REASON = 123  # bytes: section 5.5
 WEBSOCKET = "mockvoice.websocket"  # the key in a scope of the Channel of a handshake
 MAX_RECORDED = 1000  # frames in a journal entry
 _MAX_RECORDED_BYTES = 256 * 1024
@@ -110,6 +111,7 @@ class FrameTransport(ResponseTransport):
     async def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, unless the connection has ended."""
         if not self.closed:
+            reason = reason.encode()[:MAX_REASON].decode(errors="ignore")
             self._note_end(code, reason)
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 

@@ -263,6 +263,7 @@ async def take_faults(
         ctx.account.key,
         lambda name: ctx.headers.find(name.lower()),
         cache(body.members),
+        ctx.operation.frames is not None,
     )
     try:
         sent = _faults_in_headers(mock, ctx) if has_headers else []

@@ -302,6 +302,10 @@ class ResponseTransport:
         self._connection.close()
         await self._wait_for_disconnect()
 
+    async def close(self, code: int, reason: str) -> None:
+        """Close the connection; that of a WebSocket with a code and a reason."""
+        await self.disconnect()
+
     async def reset(self) -> None:
         """Reset the connection: the client sees a TCP RST."""
         if self.closed:

@@ -167,6 +167,7 @@ class WebSocketSession:
             hint="; ".join(filter(None, hints)),
             account=self._ctx.account.key,
             internal_error=self._ctx.internal_error,
+            custom=entry.custom or any(fault.is_custom for fault in self._faults),
         )
 
     # --- for the conversation, see the protocol WebSocket ---

@@ -121,7 +121,10 @@ def test_usage_error_exits_with_2(
         (["requests", "--provider", "acme"], "unknown provider acme; available: faseeh, retell"),
         (["requests", "--since", "now"], "since must be the id of a request, or a time; got now"),
         (["requests", "--limit", "0"], "limit must be at least 1; got 0"),
-        (["faults", "add", "rest"], 'wrong_type, drip, reply; got "rest"; did you mean reset?'),
+        (
+            ["faults", "add", "rest"],
+            'wrong_type, drip, close, reply; got "rest"; did you mean reset?',
+        ),
         (["faults", "add", "1.5"], "the body must be a status such as 502, a kind such as reset"),
         (["faults", "add", '{"retry_afer": 1}'], "did you mean retry_after?"),
         (["faults", "add", "[502, 7]"], "item 1 must be at least 400; got 7"),

@@ -29,6 +29,7 @@ COMMON_FIELDS = {
     "every",
     "probability",
     "expires_in",
+    "frame",
 }
 
 
