@@ -23,7 +23,8 @@ Problem                   statuses: the first one that the operation documents i
 ├── InternalError         500            a defect of the mock
 ├── UnknownHost           502            a proxy or TLS request to a host that is not served
 ├── UpstreamFailed        502            a live service cannot be reached, or breaks off
-│   └── UpstreamTimeout   504            a live service does not respond in time
+│   ├── UpstreamTimeout   504            a live service does not respond in time
+│   └── NothingRecorded   502            a recording has no exchange left for a request
 ├── TunneledHost          200            no problem: a proxy request that is passed on to its host
 └── TLSUnavailable        501            the packages for TLS are not installed
 """
@@ -298,6 +299,14 @@ class UpstreamTimeout(UpstreamFailed):
     """A live service does not respond in time."""
 
     statuses = (504,)
+
+
+class NothingRecorded(UpstreamFailed):
+    """A recording, which takes the place of the live service, has no exchange for a request."""
+
+    def __init__(self, detail: str, upstream: str, *, hint: str = "") -> None:
+        super().__init__(detail, upstream, hint=hint)
+        self.headers = {**self.headers, "x-should-retry": "false"}  # SDKs of Stainless obey
 
 
 class TunneledHost(Problem):

@@ -27,7 +27,7 @@ from .state.uploads import Upload
 from .text import did_you_mean
 
 if TYPE_CHECKING:
-    from .upstream.forward import Forwarder
+    from .upstream.services import LiveServices
 
 _CACHED = 256  # sandboxes whose fault rules, records and editions are remembered
 
@@ -55,13 +55,13 @@ def open_store(settings: Settings) -> Store:
     return store
 
 
-def _open_upstream(settings: Settings) -> Forwarder | None:
-    """Return what forwards requests to live services; None, the default, if nothing does."""
-    if not settings.upstream:
+def _open_live(settings: Settings, providers: Mapping[str, Provider]) -> LiveServices | None:
+    """Return the live services of the settings; None, the default, if there are none."""
+    if not (settings.upstream or settings.record or settings.replay):
         return None
-    from .upstream.forward import Forwarder  # few servers forward requests
+    from .upstream.services import open_services  # few servers have any
 
-    return Forwarder(settings)
+    return open_services(settings, providers)
 
 
 class Mock:
@@ -79,7 +79,7 @@ class Mock:
         self.store: Store = store or open_store(settings)
         self.control = control_document()
         self.log = access_log(settings.log)
-        self.upstream = _open_upstream(settings)
+        self.live = _open_live(settings, self.providers)
         self.retry_lock = asyncio.Lock()
         self.ca = CertificateAuthority(settings.tls_ca_cert, settings.tls_ca_key)
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()

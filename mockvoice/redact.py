@@ -164,7 +164,7 @@ class Redactor:
         """Return a text with the secrets masked that occur in it."""
         for secret, masked in self._masks:
             text = text.replace(secret, masked)
-        return _QUERY.sub(r"\1…", text) if self._queries else text
+        return _QUERY.sub(r"\1redacted", text) if self._queries else text
 
     def values(self, value: Any) -> Any:
         """Return JSON with known secrets masked in texts and names, whatever their names."""

@@ -32,6 +32,7 @@ from mockvoice.models import Differences, UpstreamDifference
 from mockvoice.providers import built_in
 from mockvoice.pytest_plugin import MARKER
 from mockvoice.redact import mask_key
+from mockvoice.upstream.recording import document
 
 from .cli.processes import MOCKVOICE, clean_environ, free_port, run, serving, start_server
 from .contract.contracts import CONTRACTS, NAMES, OPERATIONS, Contract, Operation, editions
@@ -102,7 +103,7 @@ CHECKED_BLOCKS = [
     r"docs/command-line\.md\S+ sh job\.sh",
     r"README\.md\S+ text report",
     r"docs/command-line\.md\S+ text log",
-    r"docs/upstream\.md\S+ text differences",
+    r"docs/upstream\.md\S+ (text differences|yaml exchange)",
     r"examples/README\.md\S+ text coverage",  # test_recipes.py
     r"docs/other-languages\.md\S+ js \w+(\.test)?\.mjs",  # test_other_languages.py
     r"docs/other-languages\.md\S+ (go|java) \w+\.\w+",  # languages.py
@@ -447,6 +448,14 @@ def test_docs_ship_in_the_sdist() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     included = pyproject["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
     assert {Path(page.name).parts[0] for page in PAGES} <= {*included}
+
+
+def test_recording_is_as_shown(tmp_path: Path) -> None:
+    shown = page("docs/upstream.md").block("exchange").text
+    (tmp_path / "recording.yaml").write_text(shown)
+    done = run("validate", "recording.yaml", cwd=tmp_path)
+    assert done.stdout == "recording.yaml: ok (1 exchange with retell)\n", done.stderr
+    assert document(yaml.safe_load(shown)) == shown
 
 
 def test_report_of_differences_is_as_shown() -> None:

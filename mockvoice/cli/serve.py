@@ -62,7 +62,7 @@ def serve(options: argparse.Namespace) -> int:
             operation = next(iter(provider.document.operations.values()))
             key = operation.security.example if operation.security else ""
             line = f"{provider.name:<10} {url}{provider.base_path:<14} {key:<30}"
-            print(f"{line} {provider.contract_title}")
+            print(f"{line} {provider.contract_title}{_live(mock, provider.name)}")
         print(f"{'mockvoice':<10} {url}{mock.control.base_path}")
     sys.stdout.flush()
     worker = 0
@@ -78,6 +78,13 @@ def serve(options: argparse.Namespace) -> int:
     else:
         Server(mock, listeners[worker]).serve_forever()
     return 0
+
+
+def _live(mock: Mock, provider: str) -> str:
+    """Return where the responses of a provider come from, "" if from the mock."""
+    if not mock.live or not (source := mock.live.source(provider)):
+        return ""
+    return f", {'replayed from' if mock.live.replays(provider) else 'forwarded to'} {source}"
 
 
 def _serve_and_reload(mock: Mock, listener: socket, reloader: Reloader) -> None:

@@ -201,6 +201,12 @@ class Settings:
     upstream_timeout: int = _setting(
         60, "seconds to wait for the response of an upstream, and for each part of it", min_value=1
     )
+    record: str = _setting(
+        "", "file to which the exchanges with upstreams are appended, as YAML without secrets"
+    )
+    replay: str = _setting(
+        "", "file of --record whose responses are sent in place of those of the live services"
+    )
     hosts: Mapping[str, Sequence[str]] = _setting(
         {},
         "more host names of a provider, or of the mock itself, in proxy and TLS requests:"

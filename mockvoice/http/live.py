@@ -1,45 +1,46 @@
-"""The live response to a request, from the upstream of its provider, beside that of the mock.
-
-The sandbox of the request is the shadow of the live account: the mock handles each request in it,
-with the ids of the live service, and its response is compared and not sent.
-"""
+"""The live response to a request: forwarded to the upstream of its provider, or replayed."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Collection, Iterable, Sequence
+import logging
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Sequence,
+)
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, quote
 
 from starlette.types import Scope
 
 from ..errors import InvalidControlHeader, Problem, UpstreamFailed, Violation
 from ..faults.kinds import InjectedFault
-from ..openapi.document import MediaType
 from ..provider import RequestContext
 from ..redact import Redactor, find_secrets, request_secrets
+from ..state.clock import timestamp
 from ..state.journal import JournalEntry, ResponseDifference
-from ..state.store import PutRecord
 from ..types import JSON
-from ..upstream.adopt import adopted, unknown_records
-from ..upstream.compare import Answer, differences
 from ..upstream.messages import LiveRequest, LiveResponse
-from ..upstream.validation import response_violations
 from .body import Body, parse
 from .hosts import HIDDEN
 from .identify import SANDBOX
-from .params import Decoded
+from .params import decode, without_files
 from .transport import RawResponse, ResponseTransport
 
 if TYPE_CHECKING:
-    from ..upstream.forward import Forwarder
+    from ..upstream.recording import Recorder
+    from ..upstream.services import LiveServices
 
-_READING = ("GET", "HEAD", "PUT", "PATCH")  # methods whose records existed before the request
+log = logging.getLogger("mockvoice")
+
 _MAX_SECRET_BYTES = 16 * 1024
-_LARGE = 64 * 1024  # bytes of a body that is compared in another thread
 
 
 @dataclass(slots=True, eq=False)
@@ -107,19 +108,34 @@ class Live:
         return entry._replace(hint=self.response.failure or entry.hint)
 
 
+class _Sent(NamedTuple):
+    """A request: `target` is its path below the base path of the provider, with the query."""
+
+    ctx: RequestContext
+    scope: Scope
+    body: Body
+    target: bytes
+
+    def secrets(self) -> list[str]:
+        """Return the secrets of the request."""
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        headers = dict(self.ctx.headers.items())
+        key, fields = self.ctx.account.key, self.body.members()
+        return [*request_secrets(key, headers, query, fields)]
+
+
 async def fetch(
-    forwarder: Forwarder,
+    services: LiveServices,
     ctx: RequestContext,
     scope: Scope,
     body: Body,
-    faults: Iterable[InjectedFault],
+    faults: Collection[InjectedFault],
     problem: Problem | None,
     transport: ResponseTransport,
 ) -> Live | None:
-    """Return the live response; None if the mock is to respond, because nothing is forwarded."""
-    url = forwarder.urls.get(ctx.provider.name)
-    target = None if url is None else _target(ctx, scope)
-    if url is None or target is None or isinstance(problem, InvalidControlHeader):
+    """Return the live response, forwarded or replayed; None if only the mock is to respond."""
+    url, target = services.source(ctx.provider.name), _target(ctx, scope)
+    if not url or target is None or isinstance(problem, InvalidControlHeader):
         return None
     if not body.complete or any(fault.replaces for fault in faults):
         return None
@@ -127,21 +143,142 @@ async def fetch(
     if body.raw is None:
         live.problem = body.problem
         return live
-    request = LiveRequest(
-        ctx.provider.name, scope["method"], target, scope["headers"], body.raw, body.size
-    )
+    sent = _Sent(ctx, scope, body, target)
     try:
-        if not transport.closed:
-            live.response = await transport.wait(forwarder.send(request, whole=bool([*faults])))
-        if live.response is None:
-            live.problem = UpstreamFailed("the client closed the connection", url)
-        else:
-            query = parse_qs(scope["query_string"].decode("latin-1"))
-            headers = dict(ctx.headers.items())
-            live.parse([*request_secrets(ctx.account.key, headers, query, body.members())])
+        await _receive(services, live, sent, transport, whole=bool(faults))
     except UpstreamFailed as failed:
         live.problem = failed
     return live
+
+
+async def _receive(
+    services: LiveServices, live: Live, sent: _Sent, transport: ResponseTransport, *, whole: bool
+) -> None:
+    """Set the live response. Raises UpstreamFailed."""
+    secrets = sent.secrets()
+    if services.replays(sent.ctx.provider.name):
+        await _replay(services, live, sent, secrets)
+    else:
+        live.response = await _forward(services, sent, transport, whole=whole)
+        if live.response is None:
+            raise UpstreamFailed("the client closed the connection", live.upstream)
+    live.parse(secrets)
+    if services.recorder:
+        await _record(services.recorder, live, sent, secrets)
+
+
+async def _forward(
+    services: LiveServices, sent: _Sent, transport: ResponseTransport, *, whole: bool
+) -> LiveResponse | None:
+    """Return the response of the upstream; None if the client leaves before."""
+    if transport.closed or services.forwarder is None:
+        return None
+    scope, body = sent.scope, sent.body
+    request = LiveRequest(
+        sent.ctx.provider.name,
+        scope["method"],
+        sent.target,
+        scope["headers"],
+        body.raw or (),
+        body.size,
+    )
+    return await transport.wait(services.forwarder.send(request, whole=whole))
+
+
+# --- recordings ----------------------------------------------------------------------------------
+
+
+async def _replay(services: LiveServices, live: Live, sent: _Sent, secrets: list[str]) -> None:
+    """Set the recorded response, and its place in the recording. Raises NothingRecorded."""
+    if services.replayer:
+        ctx, request = sent.ctx, _request_document(sent, secrets)
+        live.upstream, live.response = await services.replayer.send(
+            ctx.mock.store, ctx.sandbox, ctx.provider.name, ctx.operation.id, request
+        )
+
+
+def _request_document(sent: _Sent, secrets: list[str]) -> dict[str, Any]:
+    """Return a request as it is recorded and looked up, with its secrets masked."""
+    ctx, scope, body, target = sent
+    decoded = None
+    with suppress(Problem):
+        decoded = decode(ctx.operation, scope, ctx.headers, body)
+    path, _, query = target.decode("latin-1").partition("?")
+    request: dict[str, Any] = {"method": scope["method"], "path": path}
+    if query and not ctx.operation.id:
+        request["query"] = parse_qs(query, keep_blank_values=True)
+    if decoded and decoded.parameters:
+        request["parameters"] = decoded.parameters
+    if decoded and decoded.media_type:
+        is_object = isinstance(decoded.body, dict) or decoded.body is None
+        request["body"] = without_files(decoded.fields) if is_object else decoded.body
+    elif body.size:
+        request["body_sha256"] = sha256(b"".join(body.raw or ())).hexdigest()
+    if ctx.uploads:
+        request["files"] = [
+            {
+                "field": upload.name,
+                "filename": upload.filename,
+                "bytes": upload.size,
+                "sha256": upload.sha256,
+            }
+            for upload in ctx.uploads
+        ]
+    masked: dict[str, Any] = Redactor(secrets, queries=True).redact(request)
+    return masked
+
+
+async def _record(recorder: Recorder, live: Live, sent: _Sent, secrets: list[str]) -> None:
+    """Append the exchange to the recording: now, or once the body has been sent."""
+    ctx = sent.ctx
+    exchange = {
+        "provider": ctx.provider.name,
+        "edition": ctx.provider.edition,
+        "operation": ctx.operation.id,
+        "upstream": live.upstream,
+        "at": timestamp(ctx.now),
+        "request": _request_document(sent, secrets),
+    }
+    from ..upstream.recording import MAX_BODY_BYTES, response_document  # few servers record
+
+    response = live.received
+
+    async def write(content: bytes | None) -> None:
+        recorded = response_document(response, live.parsed, content, live.redactor)
+        try:
+            await asyncio.to_thread(recorder.write, {**exchange, "response": recorded})
+        except OSError as error:
+            reason = f"cannot write {recorder.path}: {error.strerror}"
+            log.error("record: %s", reason)  # noqa: TRY400 - a traceback tells nothing more
+
+    if isinstance(response.body, bytes):
+        await write(response.body if len(response.body) <= MAX_BODY_BYTES else None)
+    else:
+        response.body = _recorded(response, response.body, MAX_BODY_BYTES, write)
+
+
+async def _recorded(
+    response: LiveResponse,
+    pieces: AsyncIterator[bytes],
+    max_bytes: int,
+    write: Callable[[bytes | None], Awaitable[None]],
+) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body, and record it before the client has it all.
+
+    One that is too long is recorded as None.
+    """
+    kept: list[bytes] = []
+    size, written = 0, False
+    async for piece in pieces:
+        size += len(piece)
+        if size <= max_bytes:
+            kept.append(piece)
+        if size == response.content_length:  # the client does not wait for anything after it
+            written = True
+            await write(b"".join(kept) if size <= max_bytes else None)
+        yield piece
+    if not written:
+        await write(b"".join(kept) if size <= max_bytes else None)
 
 
 def _target(ctx: RequestContext, scope: Scope) -> bytes | None:
@@ -161,96 +298,3 @@ def _target(ctx: RequestContext, scope: Scope) -> bytes | None:
         raw, prefix = quote(path).encode(), quote(base).encode()
     query: bytes = scope["query_string"]
     return raw[len(prefix) :] + (b"?" + query if query else b"")
-
-
-# --- the mock ------------------------------------------------------------------------------------
-
-
-async def prepare(ctx: RequestContext, live: Live) -> None:
-    """Give the sandbox the records that the client reads, so that the mock knows them."""
-    content = _content(ctx, live)
-    if content and live.received.status < 300 and ctx.operation.method in _READING:
-        records = await unknown_records(ctx, content, live.redactor.redact(live.parsed))
-        if records:
-            await ctx.mock.store.put_records(ctx.sandbox, records)
-
-
-async def compare(
-    ctx: RequestContext, live: Live, mocked: RawResponse, decoded: Decoded | None
-) -> None:
-    """Set violations and differences, and let the changes of the mock have the live ids."""
-    response = live.received
-    answer = _answer(live, mocked)
-    work = partial(_compare, ctx, live, answer, _texts(decoded))
-    size = len(response.body) if isinstance(response.body, bytes) else 0
-    if size > _LARGE:
-        await asyncio.to_thread(work)
-    else:
-        work()
-    if ctx.internal_error:  # of the mock alone, which shows as a difference
-        ctx.internal_error = ""
-    if response.status >= 400:
-        ctx.changes.clear()
-    elif mocked.status < 300:
-        ctx.changes = adopted(ctx.changes, answer.body, live.redactor.redact(live.parsed))
-    elif content := _content(ctx, live):
-        unknown = await unknown_records(ctx, content, live.redactor.redact(live.parsed))
-        ctx.changes = [PutRecord(record) for record in unknown]
-
-
-def _compare(ctx: RequestContext, live: Live, mocked: Answer, sent: Collection[str]) -> None:
-    response = live.received
-    violations = response_violations(
-        ctx.operation, response.status, response.media_type, live.parsed, live.error
-    )
-    hide = live.redactor
-    live.violations = [
-        one._replace(message=hide.text(one.message), received=hide.redact(one.received))
-        for one in violations
-    ]
-    content = _content(ctx, live)
-    is_json = live.is_json and not live.error and bool(response.body)
-    received = Answer(response.status, response.media_type, live.parsed, is_json)
-    live.difference = differences(
-        ctx.provider.document.schemas,
-        content.schema.node if content and content.schema else None,
-        received,
-        mocked,
-        hide=hide.redact,
-        varying=ctx.provider.varying,
-        sent=sent,
-    )
-
-
-def _content(ctx: RequestContext, live: Live) -> MediaType | None:
-    """Return what the contract documents for the status of a live response with JSON."""
-    documented = ctx.operation.responses.get(live.received.status)
-    return documented.find(live.received.media_type) if documented and live.is_json else None
-
-
-def _answer(live: Live, mocked: RawResponse) -> Answer:
-    """Return the response of the mock, with its body only if there is another to compare."""
-    if not (live.is_json and "json" in mocked.media_type.partition(";")[0]):
-        return Answer(mocked.status, mocked.media_type)
-    try:
-        body = json.loads(mocked.whole() or b"null")
-    except ValueError:  # a stream of several documents
-        return Answer(mocked.status, mocked.media_type)
-    return Answer(mocked.status, mocked.media_type, body, is_json=True)
-
-
-def _texts(decoded: Decoded | None) -> set[str]:
-    """Return the texts of a request."""
-    if decoded is None:
-        return set()
-    pending: list[Any] = [decoded.parameters, decoded.fields]
-    found = set()
-    while pending:
-        value = pending.pop()
-        if isinstance(value, str):
-            found.add(value)
-        elif isinstance(value, dict):
-            pending += value.values()
-        elif isinstance(value, list):
-            pending += value
-    return found

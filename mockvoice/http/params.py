@@ -140,3 +140,16 @@ def _view(value: Any) -> JSON:
     if isinstance(value, Upload):
         return file_view(value.filename)
     return [_view(item) for item in value] if isinstance(value, list) else value
+
+
+def without_files(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of a body that are no files."""
+    return {
+        name: value for name, value in fields.items() if type(value) is str or not _has_file(value)
+    }
+
+
+def _has_file(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(isinstance(item, Upload) for item in value)
+    return isinstance(value, Upload)

@@ -4,7 +4,7 @@
     read_body   the whole body, bounded, before anything is decided
     begin       account, clock, limits; a journal entry is reserved
     take        faults that fire; one that replaces the operation precedes everything below
-    fetch       the response of the live service, where there is an upstream
+    fetch       the response of the live service, forwarded or replayed, where there is one
     respond     rate_limit -> authorize -> decode -> validate -> handle -> render
     edit        faults that act on the response
     commit      what the handler changed, and the journal entry, at once
@@ -46,12 +46,13 @@ from ..types import JSON
 from .body import Body, parse, read_body
 from .frames import FrameLog, FrameTransport, is_handshake
 from .identify import NO_PROVIDER, RequestTarget, identify, path_hint
-from .live import Live, compare, fetch, prepare
+from .live import Live, fetch
 from .origin import is_foreign
-from .params import Decoded, decode
+from .params import Decoded, decode, without_files
 from .ratelimit import limit_rules, rate_limit, retry_at
 from .responses import render, render_example, render_problem
 from .sdk import add_edition_hint
+from .shadow import compare, prepare
 from .transport import RawResponse, ResponseTransport
 from .validation import validate
 from .websocket import Changes, WebSocketSession, check_upgrade, talk_in_examples
@@ -105,7 +106,7 @@ async def handle_request(
         target.headers.get("content-type"),
         settings.max_body_mb * BYTES_PER_MB,
         settings.max_json_mb * BYTES_PER_MB,
-        keep_raw=mock.upstream is not None,
+        keep_raw=mock.live is not None,
     )
     if not body.complete:
         transport.disconnected()
@@ -126,8 +127,8 @@ async def handle_request(
     for fault in _of_response(ctx, faults):
         await fault.before(transport)
     live = None
-    if mock.upstream and not is_handshake(scope):
-        live = await fetch(mock.upstream, ctx, scope, body, faults, problem, transport)
+    if mock.live and not is_handshake(scope):
+        live = await fetch(mock.live, ctx, scope, body, faults, problem, transport)
     attempt = partial(_attempt, mock, ctx, scope, body, faults, live, transport, started)
     committed = await attempt(problem)
     if committed is None:
@@ -567,17 +568,7 @@ def _fields(
             decoded = _decode(ctx, scope, body)
     described = decoded and decoded.media_type
     fields = decoded.fields if decoded and described else body.members()
-    if not ctx.uploads:
-        return fields
-    return {
-        name: value for name, value in fields.items() if type(value) is str or not _has_file(value)
-    }
-
-
-def _has_file(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(isinstance(item, Upload) for item in value)
-    return isinstance(value, Upload)
+    return without_files(fields) if ctx.uploads else fields
 
 
 def _commit(

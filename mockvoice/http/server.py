@@ -107,9 +107,9 @@ class Server(uvicorn.Server):
         http: Literal["auto", "h11", "httptools"] = "auto",
     ) -> None:
         mock.ca.check()
-        if mock.upstream:
-            mock.upstream.check_loops(*listener.getsockname()[:2])
-            mock.upstream.keeps_connections = True
+        if mock.live and mock.live.forwarder:
+            mock.live.forwarder.check_loops(*listener.getsockname()[:2])
+            mock.live.forwarder.keeps_connections = True
         app = App(mock)
         entry: Any = partial(EntryProtocol, mock, app.hosts, protocol(http))
         super().__init__(
@@ -198,8 +198,8 @@ class Server(uvicorn.Server):
 
         asyncio.get_running_loop().call_later(_GRACE, abort)
         await super().shutdown(sockets)
-        if self.mock.upstream:
-            await self.mock.upstream.close()
+        if self.mock.live and self.mock.live.forwarder:
+            await self.mock.live.forwarder.close()
         await self.mock.store.close()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

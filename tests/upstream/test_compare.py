@@ -16,6 +16,7 @@ from mockvoice.http.server import Server, bind
 from ..conftest import Serve
 from ..state.serializing import make_mock
 from .stand_in import Received, Reply, StandIn, as_json, stand_in
+from .stories import telnyx_story
 
 KEY = "sk_test_compared_4711"
 AUTHORIZATION = {"authorization": f"Bearer {KEY}"}
@@ -282,36 +283,6 @@ def test_fault_after_the_operation_keeps_the_comparison(
 
 
 # --- agreement -----------------------------------------------------------------------------------
-
-
-def telnyx_story(client: Telnyx, wav: bytes) -> None:
-    """Clone voices, list, rename, find, hear and delete them; design one; fail once each: 41."""
-    for number in range(7):
-        created = client.voice_clones.create_from_upload(
-            voice_clone_upload_request={
-                "audio_file": ("a.wav", wav, "audio/wav"),
-                "name": f"narrator {number}",
-                "language": "en",
-                "gender": "male",
-                "provider": "telnyx",
-            }
-        ).data
-        assert created
-        assert created.id
-        client.voice_clones.update(created.id, name=f"speaker {number}")
-        client.voice_clones.download_sample(created.id)
-        assert [*client.voice_clones.list(page_number=1)]
-        client.voice_clones.delete(created.id)
-    design = client.voice_designs.create(
-        name="designed", text="A text to hear.", prompt="A calm voice.", provider="telnyx"
-    ).data
-    assert design
-    assert design.id
-    client.voice_designs.retrieve(design.id)
-    client.voice_designs.rename(design.id, name="renamed")
-    assert [*client.voice_designs.list()]
-    client.voice_designs.delete(design.id)
-    client.text_to_speech.create_speech(text="Hello", voice="Telnyx.NaturalHD.Alloy")
 
 
 @pytest.fixture
