@@ -105,7 +105,7 @@ provider = Provider(
     editions={"2026-08": Edition()},
     env={"RETELL_BASE_URL": "base_url", "RETELL_API_KEY": "api_key"},
     account={"trial_ended": False},
-    varying=("gender",),  # of a clone, which the service recognizes by ear
+    varying=("gender", "accent", "age"),  # of a clone, which the service recognizes by ear
     presets=presets,
     collections={
         VOICES: Collection(

@@ -58,6 +58,9 @@ VOICE = {
     "provider": "elevenlabs",
     "gender": "female",
     "voice_type": "custom",
+    "accent": "British",
+    "age": "Old",
+    "avatar_url": "https://live.example.com/a.png",
     "preview_audio_url": "https://live.example.com/a.mp3?signature=very-secret-signature",
 }
 
