@@ -37,7 +37,7 @@ KINDS = (
 PROVIDERS = "faseeh, retell, supertone, telnyx"
 STEP = (
     "kind, status, body, headers, retry_after, when, seconds, jitter, distribution, bytes,"
-    " fraction, certificate, set, remove"
+    " fraction, certificate, code, reason, frame, set, remove"
 )
 
 # The content of a file, and what is reported after the name of the file.
