@@ -24,6 +24,8 @@ from .transport import RawResponse, ResponseTransport
 
 FOLDER = Path(__file__).parents[1] / "inspector"
 FAULT_FORM = "faults.json"
+_ICON = "icon.svg"
+_FAVICON = "/favicon.ico"  # browsers request it for whatever they show of a server
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -45,16 +47,17 @@ _HEADERS = {
 
 
 def is_inspector_request(control: Document, scope: Scope) -> bool:
-    """Return True for a file of the page, and for a browser that opens the page or the root.
+    """Return True for a file of the page, and for a browser that wants the page, or its icon.
 
     Programs get an error with hints there instead.
     """
     path, base = scope["path"], control.base_path
-    return path.startswith(f"{base}/inspector/") or (
-        path in ("/", base, f"{base}/")
-        and scope["method"] == "GET"
-        and "text/html" in scope[HEADERS].get("accept")
-    )
+    if path.startswith(f"{base}/inspector/"):
+        return True
+    if scope["method"] != "GET" or path not in ("/", base, f"{base}/", _FAVICON):
+        return False
+    media_type = "image/" if path == _FAVICON else "text/html"
+    return media_type in scope[HEADERS].get("accept")
 
 
 async def send_page(mock: Mock, sandbox: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,6 +73,8 @@ def _response(control: Document, sandbox: str, scope: Scope) -> RawResponse:
     if path in ("/", base):
         prefix = f"/~{sandbox}" if sandbox else ""
         return RawResponse(307, "", b"", {"location": f"{prefix}{base}/"})
+    if path == _FAVICON:
+        path = f"{base}/inspector/{_ICON}"
     name = path.removeprefix(f"{base}/").removeprefix("inspector/") or "index.html"
     file = _files(control).get(name)
     if file is None:

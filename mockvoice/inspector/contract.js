@@ -12,7 +12,7 @@ export async function contractView(sandbox, provider, pointer) {
     h("span", { class: "line", id: `L${index + 1}`, "data-line": index + 1, "aria-current": index === found ? "true" : null }, `${line}\n`));
   const element = h("div", { class: "page contract" },
     h("div", { class: "page-head" },
-      h("h1", {}, `Contract of ${provider}`),
+      h("h2", {}, `Contract of ${provider}`),
       actionButton("Download", () => download(sandbox, path, `${provider}.yaml`))),
     pointer && h("p", { class: "muted" }, found < 0 ? `The contract has no ${pointer}.` : `Line ${found + 1}: ${pointer}`),
     h("pre", { class: "card", tabindex: "0", "aria-label": "Contract" }, rows));

@@ -50,6 +50,7 @@ export function actionButton(label, action, properties = {}) {
 
 /** Run an action; show its error instead of losing it. */
 export async function attempt(action, button) {
+  const hadFocus = button && document.activeElement === button;
   if (button) button.disabled = true;
   try {
     return await action();
@@ -58,6 +59,7 @@ export async function attempt(action, button) {
     return undefined;
   } finally {
     if (button) button.disabled = false;
+    if (hadFocus && document.activeElement === document.body) button.focus();
   }
 }
 

@@ -85,7 +85,7 @@ function emptyState(providers) {
   const command = provider ? `curl -H '${provider.auth_header}' '${url}${provider.base_path}${operation.path}'` : `curl '${url}/'`;
   return h("section", { class: "empty" },
     h("img", { src: "inspector/icon.svg", alt: "", width: 48, height: 48 }),
-    h("h1", {}, "No requests yet"),
+    h("h2", {}, "No requests yet"),
     h("p", { class: "muted" }, "Send a request to the mock. It appears here at once, without a reload."),
     h("pre", { tabindex: "0", "aria-label": "First command" }, command),
     h("div", { class: "actions" }, copyButton("Copy command", command, "the command")));

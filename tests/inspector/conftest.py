@@ -16,7 +16,13 @@ from ..conftest import Serve
 from ..require import program
 from ..state.serializing import make_mock
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+FOREIGN_HOST = "attacker.example"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    f"--host-resolver-rules=MAP {FOREIGN_HOST} 127.0.0.1",
+]
 Open = Callable[..., Page]
 
 

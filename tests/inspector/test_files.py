@@ -24,6 +24,14 @@ def test_browser_at_root_is_redirected_to_inspector(serve: Serve, prefix: str) -
     assert httpx.get(f"{server.url}/").status_code == 404  # a program
 
 
+def test_icon_for_a_browser_is_no_request_to_a_provider(serve: Serve) -> None:
+    url = serve().url
+    icon = httpx.get(f"{url}/favicon.ico", headers={"Accept": "image/avif,image/*"})
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+    assert httpx.get(f"{url}/__mockvoice/requests").json()["requests"] == []
+    assert httpx.get(f"{url}/favicon.ico").status_code == 404  # a program
+
+
 def test_every_file_is_served_and_revalidated(serve: Serve) -> None:
     server = serve()
     for file in FOLDER.iterdir():
