@@ -491,6 +491,31 @@ def describes(name: str, header: str) -> Callable[[Check], Check]:
     return register
 
 
+@describes("docs/trust.md", "edition | compared with | operations | differences inside operations")
+def _compared_editions(table: str) -> None:
+    bundled = [f"{one.name}@{edition}" for one in built_in() for edition in one.editions]
+    assert sorted(first_names(table)) == sorted(bundled)
+
+
+@describes("docs/trust.md", "SDK | versions")
+def _compared_sdks(table: str) -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    node_sdks = json.loads((ROOT / "tests/node/package.json").read_text())["devDependencies"]
+    python_sdks = " ".join([*groups["dev"], *groups["old-sdks"]])
+    for name, versions in rows(table):
+        package, language = name.split(", ")
+        for version in versions.split(", "):
+            if language == "Node":
+                assert node_sdks[package] == version
+            else:
+                assert f"{package}=={version}" in python_sdks
+
+
+@describes("docs/trust.md", "provider | never compared with the live service")
+def _uncompared_providers(table: str) -> None:
+    assert sorted(first_names(table)) == sorted(provider.name for provider in built_in())
+
+
 @describes("docs/upstream.md", "kind | difference")
 def _difference_kinds(table: str) -> None:
     assert first_names(table) == SCHEMAS["DifferenceKind"]["enum"]
