@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ..config.settings import table
 from .commands import (
@@ -69,7 +70,10 @@ def import_(control: Control, options: argparse.Namespace) -> None:
 
     Settings of the server in the file, such as `port`, are ignored.
     """
-    content = _read(options.file)
+    from ..config.yaml import YAMLDocument, read_mapping
+
+    load, kind = partial(YAMLDocument.read, options.file, os.environ), "a mapping, as in seed: 7"
+    content = read_mapping(options.file, load, kind, UsageError)
     server_settings = {setting.name for setting in table()} - {*_OF_SANDBOX}
     ignored = [name for name in content if name in server_settings]
     state = {name: value for name, value in content.items() if name not in ignored}
@@ -82,21 +86,6 @@ def import_(control: Control, options: argparse.Namespace) -> None:
     else:
         words = [f"{n} {noun if n != 1 else noun[:-1]}" for noun, n in counts.items()]
         print(f"imported {', '.join(words)}")
-
-
-def _read(path: str) -> dict[str, Any]:
-    """Return the content of a file. Raises UsageError with one line for each defect."""
-    from ..config.yaml import UnreadableFile, YAMLDocument
-
-    try:
-        document = YAMLDocument.read(path, os.environ)
-    except UnreadableFile as error:
-        raise UsageError(f"{path}:{error}") from None
-    if document.diagnostics:
-        raise UsageError("\n".join(f"{path}:{defect}" for defect in document.diagnostics))
-    if not isinstance(document.value, dict):
-        raise UsageError(f"{path}: the file must be a mapping, as in seed: 7")
-    return document.value
 
 
 def _add_import_arguments(parser: argparse.ArgumentParser) -> None:

@@ -332,6 +332,25 @@ class YAMLDocument:
             )
 
 
+def read_mapping(
+    file: str, load: Callable[[], YAMLDocument], kind: str, error: type[Exception]
+) -> dict[str, Any]:
+    """Return the content of a file that must be a mapping, as `load` reads it.
+
+    `file` and `kind` are the name and the kind of the file in messages. Raises `error` with one
+    line for each defect.
+    """
+    try:
+        document = load()
+    except UnreadableFile as unreadable:
+        raise error(f"{file}:{unreadable}") from None
+    if document.diagnostics:
+        raise error("\n".join(f"{file}:{defect}" for defect in document.diagnostics))
+    if not isinstance(document.value, dict):
+        raise error(f"{file} must be {kind}; got {brief(document.value)}")
+    return document.value
+
+
 def _events(text: str) -> Iterator[Any]:
     """Yield PyYAML's events, parsed in C where available. Raises UnreadableFile."""
     try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from ..config.yaml import UnreadableFile, YAMLDocument
+from ..config.yaml import YAMLDocument, read_mapping
 from ..errors import RequestLocation
-from ..text import brief, escape
+from ..text import escape
 from ..types import JSON, Node
 from .examples import example
 from .normalize import METHODS, ContractError
@@ -169,7 +169,8 @@ class Document:
         self.name = name
         self.text = text
         self.file = file or f"{name}.yaml"
-        loaded = _load(self.file, text)
+        load, kind = partial(YAMLDocument, text), "an OpenAPI document"
+        loaded = read_mapping(self.file, load, kind, ContractError)
         self.schemas = SchemaStore(name, loaded, self.file)
         info = loaded.get("info") or {}
         self.title: str = info.get("title", name)
@@ -343,15 +344,3 @@ def _server(node: Node) -> APIServer:
         url = url.replace(f"{{{name}}}", str(variable["default"]))
     parts = urlsplit(url)
     return APIServer(parts.hostname or "", parts.path.rstrip("/"))
-
-
-def _load(file: str, text: str) -> Node:
-    try:
-        document = YAMLDocument(text)
-    except UnreadableFile as error:
-        raise ContractError(f"{file}:{error}") from None
-    if document.diagnostics:
-        raise ContractError("\n".join(f"{file}:{line}" for line in document.diagnostics))
-    if not isinstance(document.value, dict):
-        raise ContractError(f"{file} must be an OpenAPI document; got {brief(document.value)}")
-    return document.value

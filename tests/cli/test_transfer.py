@@ -57,7 +57,7 @@ def test_invalid_files_are_explained(mock: Control, tmp_path: Path) -> None:
     for text, code, message in [
         ("seed: [", 2, f"{file}:2:1: the file must be YAML"),
         ("seed: ${UNSET}", 2, f"{file}:1: seed refers to the environment variable UNSET"),
-        ("- 1", 2, f"{file}: the file must be a mapping"),
+        ("- 1", 2, f"{file} must be a mapping, as in seed: 7; got [1]"),
         ("sede: 1", 1, "sede is not a property of a sandbox"),
         ("faults: [{kind: delai}]", 1, "faults.0.kind must be one of"),
     ]:

@@ -167,6 +167,13 @@ def operations(contracts: Iterable[Contract]) -> Iterator[Operation]:
 OPERATIONS = [*operations(CONTRACTS)]
 
 
+def checked_client(url: str, contract: Contract, headers: Mapping[str, str]) -> httpx.Client:
+    """Return a client with a base URL that checks every response against a contract."""
+    among = [*operations([contract])]
+    hooks = {"response": [lambda response: check(response, among)]}
+    return httpx.Client(base_url=url, headers=headers, event_hooks=hooks)
+
+
 def find(request: httpx.Request, among: Iterable[Operation] = OPERATIONS) -> Operation | None:
     """Return the operation of a request; a literal path has precedence over a template."""
     path = request.url.raw_path.decode().partition("?")[0]

@@ -8,22 +8,18 @@ import httpx
 import pytest
 
 from ..conftest import Box
-from ..contract.contracts import Contract, check, operations
+from ..contract.contracts import Contract, checked_client
 
-OPERATIONS = [*operations([Contract("faseeh", "munsit.com")])]
 KEY = {"x-api-key": "KEY"}
-
-
-def check_edition(response: httpx.Response) -> None:
-    check(response, OPERATIONS)
 
 
 @pytest.fixture
 def http(box: Box) -> Iterator[httpx.Client]:
     """Client of a sandbox with the edition; checks every response against its contract."""
     box.control.post("/reset", json={"edition": {"faseeh": "munsit.com"}})
-    url, hooks = f"{box.url}/faseeh/api/v1", {"response": [check_edition]}
-    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks) as client:
+    with checked_client(
+        f"{box.url}/faseeh/api/v1", Contract("faseeh", "munsit.com"), KEY
+    ) as client:
         yield client
 
 

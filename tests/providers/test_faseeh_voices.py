@@ -13,7 +13,7 @@ import pytest
 from mockvoice.audio.detect import sniff
 
 from ..conftest import Serve
-from ..contract.contracts import check
+from ..contract.contracts import checked_client, editions
 
 PREVIEW = {
     "text": "مرحبا بك في فصيح",
@@ -33,9 +33,8 @@ def http(serve: Serve) -> Iterator[httpx.Client]:
             "mini": {"models": ["faseeh-mini-v1-preview"]},
         }
     }
-    hooks = {"response": [check]}
     url = f"{serve(accounts=accounts).url}/faseeh/api/v1"
-    with httpx.Client(base_url=url, headers={"x-api-key": "K"}, event_hooks=hooks) as client:
+    with checked_client(url, editions("faseeh")[0], {"x-api-key": "K"}) as client:
         yield client
 
 

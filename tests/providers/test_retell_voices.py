@@ -11,16 +11,14 @@ import pytest
 from mockvoice.audio.detect import sniff
 
 from ..conftest import Serve
-from ..contract.contracts import check
+from ..contract.contracts import checked_client, editions
 
 KEY = {"Authorization": "Bearer key_test"}
 
 
 @pytest.fixture
 def http(serve: Serve) -> Iterator[httpx.Client]:
-    hooks = {"response": [check]}
-    url = f"{serve().url}/retell"
-    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks) as client:
+    with checked_client(f"{serve().url}/retell", editions("retell")[0], KEY) as client:
         yield client
 
 

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
+    run_state_machine_as_test,
 )
 
 from mockvoice.http.server import Server, bind
@@ -339,11 +340,14 @@ class Faseeh(Machine):
             assert [*own.items()] == [*model.items()]
 
 
-TestTelnyx = Telnyx.TestCase
-TestTelnyxDesigns = TelnyxDesigns.TestCase
-TestRetell = Retell.TestCase
-TestSupertone = Supertone.TestCase
-TestFaseeh = Faseeh.TestCase
-for _case in (TestTelnyx, TestTelnyxDesigns, TestRetell, TestSupertone, TestFaseeh):
-    _case.settings = settings(max_examples=15, stateful_step_count=20)
-del _case
+MACHINES = [Telnyx, TelnyxDesigns, Retell, Supertone, Faseeh]
+
+
+def run_machine(machine: type[Machine], steps: int) -> None:
+    limits = settings(max_examples=15, stateful_step_count=steps)
+    run_state_machine_as_test(machine, settings=limits)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_records_are_those_of_the_model(machine: type[Machine]) -> None:
+    run_machine(machine, steps=20)

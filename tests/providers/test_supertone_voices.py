@@ -17,7 +17,7 @@ from mockvoice.audio.detect import sniff
 from mockvoice.http.server import Server
 
 from ..conftest import Serve, advance_clock, freeze_clock
-from ..contract.contracts import check
+from ..contract.contracts import checked_client, editions
 
 KEY = {"x-sup-api-key": "sk_test"}
 HELLO = {"text": "Hello there", "language": "en"}
@@ -33,9 +33,7 @@ def own(serve: Serve) -> Server:
 
 @pytest.fixture
 def http(own: Server) -> Iterator[httpx.Client]:
-    hooks = {"response": [check]}
-    url = f"{own.url}/supertone/v1"
-    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks) as client:
+    with checked_client(f"{own.url}/supertone/v1", editions("supertone")[0], KEY) as client:
         yield client
 
 

@@ -10,10 +10,8 @@ import pytest
 from telnyx import Telnyx, UnprocessableEntityError
 
 from ..conftest import Box, encoded
-from ..contract.contracts import Contract, check, operations
+from ..contract.contracts import Contract, checked_client
 
-EDITION = Contract("telnyx", "2026-07-16")
-OPERATIONS = [*operations([EDITION])]
 KEY = {"Authorization": "Bearer KEY"}
 FIELDS = {"name": "n", "language": "en", "gender": "male"}
 IPA = "\u02c8t\u025bl.n\u026aks"
@@ -21,16 +19,11 @@ ITEM = {"text": "Telnyx", "type": "alias", "alias": "tel-nicks"}
 PHONEME = {"text": "Telnyx", "type": "phoneme", "phoneme": IPA, "alphabet": "ipa"}
 
 
-def check_edition(response: httpx.Response) -> None:
-    check(response, OPERATIONS)
-
-
 @pytest.fixture
 def http(box: Box) -> Iterator[httpx.Client]:
     """Client of a sandbox with the edition; checks every response against its contract."""
     box.control.post("/reset", json={"edition": {"telnyx": "2026-07-16"}})
-    url, hooks = f"{box.url}/telnyx/v2", {"response": [check_edition]}
-    with httpx.Client(base_url=url, headers=KEY, event_hooks=hooks) as client:
+    with checked_client(f"{box.url}/telnyx/v2", Contract("telnyx", "2026-07-16"), KEY) as client:
         yield client
 
 

@@ -14,7 +14,7 @@ import pytest
 from mockvoice.audio.detect import sniff
 
 from ..conftest import Serve
-from ..contract.contracts import check
+from ..contract.contracts import check, checked_client, editions
 from .test_telnyx import FRIENDLY, only_error, upload
 
 KEY = {"Authorization": "Bearer KEY_test"}
@@ -25,8 +25,7 @@ UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 @pytest.fixture
 def http(serve: Serve) -> Iterator[httpx.Client]:
     """Client of a server of this test."""
-    hooks = {"response": [check]}
-    with httpx.Client(base_url=f"{serve().url}{BASE}", headers=KEY, event_hooks=hooks) as client:
+    with checked_client(f"{serve().url}{BASE}", editions("telnyx")[0], KEY) as client:
         yield client
 
 
