@@ -34,7 +34,10 @@ MUTANTS ?= 200
 # The markers of packages that are locked for Python 3.12 only because Supertone's SDK declares it.
 SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version >= '3\.12'
 
-.PHONY: help run test test-fast node languages format check bench fuzz schemathesis mutants nightly lock \
+# Programs that some tests need, with the names of their Debian packages.
+PROGRAMS := redis-server chromium
+
+.PHONY: help run test test-fast programs node languages format check bench fuzz schemathesis mutants nightly lock \
 	dist check-tag base image image-test clean
 
 help:                     ## list the targets
@@ -49,6 +52,17 @@ test: $(VENV)/dev .venv-old/ready $(NODE)  ## run every test that this machine c
 
 test-fast: $(VENV)/dev    ## run the tests that need no network, no package installs and no SDKs
 	$(PY) -m pytest -n auto --hypothesis-profile=fast -m 'not slow and not network and not redis' --ignore=tests/sdk
+
+programs:                 ## install what some tests need, on Debian and Ubuntu: redis-server, chromium
+	@missing=; for program in $(PROGRAMS); do \
+		command -v $$program >/dev/null || missing="$$missing $$program"; \
+	done; \
+	test -z "$$missing" || { \
+		sudo=; test "$$(id -u)" = 0 || sudo=sudo; \
+		$$sudo apt-get update -qq && \
+		$$sudo env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $$missing; \
+	}
 
 node: $(VENV)/dev $(NODE)  ## run the stories of the Node SDKs
 	$(PY) -m pytest tests/sdk/test_node.py

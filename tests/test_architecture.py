@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "mockvoice"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mockvoice"
 
 # From the lowest to the highest. docs/architecture.md describes the folders.
 LAYERS = [
@@ -145,6 +148,11 @@ MODULES = {
 }
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def layer(module: str) -> int:
     if module.startswith("providers.") and not module.endswith("__init__"):
         return LAYERS.index("providers.*")
@@ -155,7 +163,7 @@ def imports(module: str) -> set[str]:
     """Return the modules of the package that a module imports, also inside functions."""
     imported: set[str] = set()
     package = module.split(".")
-    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+    for node in ast.walk(parsed(MODULES[module])):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = [*package[: len(package) - node.level], *(node.module or "").split(".")]
             name = ".".join(step for step in base if step)
@@ -188,7 +196,7 @@ def test_core_does_not_name_providers() -> None:
             continue
         names = {
             getattr(node, "id", getattr(node, "attr", getattr(node, "value", "")))
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(parsed(path))
             if isinstance(node, ast.Name | ast.Attribute)
             or (isinstance(node, ast.Constant) and node.value in [*providers])
         }
@@ -197,16 +205,25 @@ def test_core_does_not_name_providers() -> None:
 
 def test_every_module_has_a_summary() -> None:
     for module, path in MODULES.items():
-        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        docstring = ast.get_docstring(parsed(path)) or ""
         summary = docstring.split("\n")[0]
         assert summary, module
+
+
+def test_docstring_states_what_an_object_is_or_does() -> None:
+    question = re.compile(r'"""(What|Whether|How|Where|Why|Which)\b.*')
+    for folder in ("mockvoice", "tests", "examples"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if "node_modules" not in path.parts:
+                found = question.search(path.read_text(encoding="utf-8"))
+                assert not found, f"{path}: {found[0]}"
 
 
 def test_public_class_names_are_unique() -> None:
     names = [
         node.name
         for path in MODULES.values()
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in parsed(path).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     ]
     assert sorted(names) == sorted({*names})

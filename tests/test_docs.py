@@ -553,11 +553,13 @@ def test_every_checked_table_exists() -> None:
     "docs/scaling.md", "store | 1 KB | 100 KB | of it in Redis, 1 KB | of it in Redis, 100 KB"
 )
 def _capacity(table: str) -> None:
-    """The capacities that the page states follow from the figures in its table."""
+    """The capacities of the page follow from the figures in its table."""
     _, *shared = (re.findall(r"([\d.]+) ms", row) for row in table.splitlines()[2:])
     prose = " ".join(page("docs/scaling.md").prose.split())
-    stated = re.findall(r"about ([\d,]+) uploads of 1 KB per second, or ([\d,]+) of 100 KB", prose)
-    replica, engine = [[int(number.replace(",", "")) for number in pair] for pair in stated]
+    documented = re.findall(
+        r"about ([\d,]+) uploads of 1 KB per second, or ([\d,]+) of 100 KB", prose
+    )
+    replica, engine = [[int(number.replace(",", "")) for number in pair] for pair in documented]
     for size in (0, 1):
         outside = [1000 / (float(row[size]) - float(row[size + 2])) for row in shared]
         assert min(outside) <= replica[size] <= max(outside)

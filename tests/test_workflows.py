@@ -92,6 +92,17 @@ def test_matrix_starts_at_the_oldest_supported_python() -> None:
     assert matrix["python"] == [f"3.{minor}" for minor in range(11, 15)]
 
 
+def test_tests_on_linux_require_the_programs_that_make_installs() -> None:
+    (installed, test) = [step for step in steps("test.yml") if "if" in step or "env" in step]
+    assert (installed["run"], installed["if"]) == ("make programs", "runner.os == 'Linux'")
+    assert test["run"] == "make test"
+    makefile = (ROOT / "Makefile").read_text()
+    programs = re.findall(r"^PROGRAMS := (.*)", makefile, re.MULTILINE)[0].replace(" ", ",")
+    on_linux = f"${{{{ runner.os == 'Linux' && '{programs}' || '' }}}}"
+    assert test["env"] == {"MOCKVOICE_REQUIRE": on_linux}
+    assert f"MOCKVOICE_REQUIRE={programs}" in (ROOT / ".ci/run").read_text()
+
+
 def test_release_publishes_only_what_was_tested() -> None:
     jobs = WORKFLOWS["release.yml"]["jobs"]
     assert jobs["test"]["uses"] == "./.github/workflows/test.yml"

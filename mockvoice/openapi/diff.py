@@ -47,7 +47,7 @@ class Difference(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """What a schema says of a value, over all of its branches."""
+    """The values that a schema accepts, over all of its branches."""
 
     types: frozenset[str] = frozenset()
     choices: tuple[JSON, ...] | None = None

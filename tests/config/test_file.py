@@ -498,11 +498,11 @@ def test_file_accepts_every_fault_of_the_control_api(tmp_path: Path, faults: lis
 
 
 def test_python_settings_are_validated_like_the_file() -> None:
-    stated: dict[str, Any] = {
+    configured: dict[str, Any] = {
         "accounts": {"retell": {"key": {"trial_ended": True}}},
         "faults": [{"times": 1}],
     }
-    with mockvoice.serve(**stated, voices=[{"provider": "retell"}]) as mock:
+    with mockvoice.serve(**configured, voices=[{"provider": "retell"}]) as mock:
         assert len(mock.voices) == 1
         mock.verify()  # a fault of the settings need not fire
         assert mock.retell.account("key").trial_ended
