@@ -1,4 +1,4 @@
-"""What the tests of the inspector do."""
+"""Actions that the tests of the inspector share."""
 
 from __future__ import annotations
 

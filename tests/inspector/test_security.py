@@ -1,4 +1,4 @@
-"""What pages of other origins can do with the inspector: nothing."""
+"""Pages of other origins can do nothing with the inspector."""
 
 from __future__ import annotations
 
