@@ -2,7 +2,7 @@
 
 import { download, send } from "./api.js";
 import { asCurl, asPytest, fileName } from "./copies.js";
-import { actionButton, copyButton, h, json } from "./dom.js";
+import { actionButton, copyButton, h, json, table } from "./dom.js";
 import { duration, statusClass } from "./list.js";
 import { linkTo, setParams } from "./location.js";
 
@@ -16,12 +16,18 @@ export function requestDetail(entry, provider) {
       h("h2", {}, h("span", { class: `status s${statusClass(entry)}` }, entry.status ?? "no response"), entry.operation || "Unknown operation"),
       h("p", { class: "path" }, `${entry.method} ${entry.path}`),
       h("p", { class: "muted" }, [entry.id, entry.provider, entry.account && `key ${entry.account}`, duration(entry), entry.sandbox && `sandbox ${entry.sandbox}`].filter(Boolean).join(" · ")),
-      h("div", { class: "actions" },
+      !isWebSocket(entry) && h("div", { class: "actions" },
         copyButton("Copy as curl", () => asCurl(entry, provider), "the curl command"),
         copyButton("Copy as pytest", () => asPytest(entry, provider), "the test"))),
     notes(entry),
     attempts(entry),
-    h("div", { class: "columns" }, request(entry), response(entry)));
+    h("div", { class: "columns" }, request(entry), response(entry)),
+    isWebSocket(entry) && frames(entry),
+    entry.difference && differences(entry));
+}
+
+function isWebSocket(entry) {
+  return entry.status === 101;
 }
 
 function notes(entry) {
@@ -29,10 +35,26 @@ function notes(entry) {
     entry.hint && !entry.violations.some(({ hint }) => hint === entry.hint) && ["hint", entry.hint],
     ...entry.problems.map((problem) => ["warning", `Client problem: ${problem}${problem.startsWith("retried") ? `, ${entry.early.toFixed(1)} s early` : ""}`]),
     entry.fault && ["fault", `Fault ${entry.fault.id} fired: ${entry.fault.kind}`],
+    entry.upstream && ["hint", `Forwarded to ${entry.upstream}`],
     entry.custom && ["fault", "A fault of kind reply made or edited this response."],
     entry.internal_error && ["warning", entry.internal_error],
   ].filter(Boolean);
   return lines.map(([kind, line]) => h("p", { class: `note ${kind}` }, line));
+}
+
+/** Return the frames of a WebSocket, and its end. */
+function frames(entry) {
+  const end = entry.closed ? `Closed with ${[entry.closed.code, entry.closed.reason].filter(Boolean).join(": ")}.` : "Not closed.";
+  const rows = entry.frames.map(({ sender, milliseconds, bytes, data }) =>
+    [sender, `${milliseconds.toFixed(0)} ms`, bytes, data === null ? "binary" : typeof data === "string" ? data : json(data, null, false)]);
+  return section("Frames", table(["Sender", "After", "Bytes", "Data"], rows, "No frames."),
+    h("p", { class: "muted" }, entry.omitted_frames ? `${entry.omitted_frames} later frames were not recorded. ${end}` : end));
+}
+
+/** Return what the mock would have responded differently than the live service. */
+function differences(entry) {
+  const rows = entry.difference.map(({ kind, location, live, mock }) => [kind, location, JSON.stringify(live), JSON.stringify(mock)]);
+  return section("Differences between the live service and the mock", table(["Kind", "Where", "Live", "Mock"], rows, "None."));
 }
 
 function attempts(entry) {
@@ -139,13 +161,18 @@ async function load(entry, file, index, player) {
 function draw(canvas, samples) {
   const context = canvas.getContext("2d");
   context.fillStyle = getComputedStyle(canvas).color;
-  const step = Math.max(1, Math.floor(samples.length / (canvas.width / 4)));
-  for (let bar = 0; bar * 4 < canvas.width; bar += 1) {
+  const bars = canvas.width / 4;
+  const step = Math.max(1, Math.floor(samples.length / bars));
+  const peaks = Array.from({ length: bars }, (_, bar) => {
     let peak = 0;
     for (let at = bar * step; at < Math.min((bar + 1) * step, samples.length); at += 1) peak = Math.max(peak, Math.abs(samples[at]));
-    const height = Math.max(2, peak * canvas.height);
+    return peak;
+  });
+  const loudest = Math.max(...peaks) || 1;
+  peaks.forEach((peak, bar) => {
+    const height = Math.max(2, (peak / loudest) * canvas.height);
     context.fillRect(bar * 4, (canvas.height - height) / 2, 2, height);
-  }
+  });
 }
 
 function response(entry) {

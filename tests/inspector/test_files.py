@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -9,6 +12,7 @@ from mockvoice.http.inspector import FOLDER
 
 from ..conftest import Serve
 
+ROOT = Path(__file__).parents[2]
 BROWSER = {"Accept": "text/html,*/*", "Accept-Language": "en", "Sec-Fetch-Site": "none"}
 KEY = {"Authorization": "Bearer K"}
 
@@ -49,6 +53,16 @@ def test_other_files_are_not_served(serve: Serve, name: str) -> None:
 
 def test_files_are_smaller_than_100_kb() -> None:
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 100_000
+
+
+def test_screenshots_of_the_readme_are_small_files_of_the_repository() -> None:
+    """They have absolute URLs, because PyPI shows the README without the repository."""
+    base = "https://raw.githubusercontent.com/mockvoice/mockvoice/main/"
+    urls = re.findall(r"!\[[^]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(urls) == 2
+    for url in urls:
+        assert url.startswith(base)
+        assert (ROOT / url.removeprefix(base)).stat().st_size < 100_000
 
 
 def test_inspector_off_disables_page_and_events(serve: Serve) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from mockvoice.http.server import Server, bind
 
 from ..conftest import Serve
+from ..http.sockets import heard, opened, say, socket_url
 from ..state.serializing import make_mock
 from .actions import KEY, list_voices, open_newest, show, upload
 from .conftest import Open
@@ -116,6 +117,18 @@ def test_page_fits_320_pixels(page: Page, server: Server, view: str) -> None:
         assert page.evaluate("document.querySelector('.pane').scrollWidth") <= 320
         page.get_by_role("button", name="Back to the list").click()
         expect(page.get_by_role("listbox", name="Requests")).to_be_visible()
+
+
+def test_websocket_has_its_frames(page: Page, server: Server) -> None:
+    with opened(socket_url(server.url)) as socket:
+        say(socket, " ", "Hello", "")
+        heard(socket)
+    open_newest(page)
+    frames = page.get_by_role("table")
+    expect(frames.get_by_role("row").nth(1)).to_contain_text("client")
+    expect(frames.get_by_text('"Hello"').first).to_be_attached()
+    expect(page.get_by_text("Closed with 1000")).to_be_visible()
+    expect(page.get_by_role("button", name="Copy as curl")).to_have_count(0)
 
 
 # --- live ----------------------------------------------------------------------------------------
