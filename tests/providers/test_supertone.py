@@ -121,6 +121,20 @@ def test_file_that_is_neither_wav_nor_mp3_returns_415(
     assert details(clone(http, data, headers=KEY | NEW))["message"] == sentence
 
 
+def test_edition_0_9_6_accepts_all_common_formats(
+    server: Server, samples: dict[str, bytes]
+) -> None:
+    with Box(server, "supertone-0-9-6") as box:
+        box.control.post("/reset", json={"edition": {"supertone": "0.9.6"}})
+        statuses = {format: clone(box.http, data).status_code for format, data in samples.items()}
+        assert statuses == dict.fromkeys(("wav", "mp3", "flac", "ogg", "m4a"), 200)
+        refused = clone(box.http, b"Example data")
+    assert refused.status_code == 415
+    assert details(refused)["message"] == (
+        "Unsupported audio format. Supported formats: WAV, MP3, FLAC, OGG, M4A. Received: text"
+    )
+
+
 def test_json_body_returns_415_with_documented_message(http: httpx.Client) -> None:
     response = http.post(CLONE, headers=KEY, json={"name": "x"})
     assert response.status_code == 415
