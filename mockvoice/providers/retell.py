@@ -160,17 +160,21 @@ def _add_voice(ctx: RequestContext, service: str, voice_type: str) -> JSON:
         "accent": ACCENT,
         "gender": "female" if int(token, 16) % 2 else "male",
         "age": AGE,
-        "avatar_url": f"{ctx.origin}{AVATAR}",
         "voice_type": voice_type,
         "preview_audio_url": ctx.sample_url(voice_id),
     }
-    ctx.add(VOICES, voice_id, data)
-    return data
+    return _with_avatar(ctx, ctx.add(VOICES, voice_id, data))
+
+
+def _with_avatar(ctx: RequestContext, voice: Record) -> JSON:
+    """Return a voice with the URL of a picture, which depends on the address of the mock."""
+    avatar = voice.data.get("avatar_url") or f"{ctx.origin}{AVATAR}"
+    return {**voice.data, "avatar_url": avatar}
 
 
 @provider.operation("listVoices")
 async def list_voices(ctx: RequestContext) -> JSON:
-    return [voice.data for voice in await ctx.all(VOICES)]
+    return [_with_avatar(ctx, voice) for voice in await ctx.all(VOICES)]
 
 
 @provider.operation("getVoice", raises=[NotFound("unknown voice_id")])
@@ -178,7 +182,7 @@ async def get_voice(ctx: RequestContext) -> JSON:
     voice = await ctx.find(VOICES, ctx.parameters["voice_id"])
     if voice is None:
         raise NotFound
-    return voice.data
+    return _with_avatar(ctx, voice)
 
 
 @provider.operation("searchCommunityVoice")
