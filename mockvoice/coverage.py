@@ -9,12 +9,11 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from textwrap import fill
-from typing import Literal, get_args
+from typing import get_args
 
 from .faults.kinds import Kind
+from .fields import CoverageFormat
 from .models import Coverage, OperationCoverage, StatusCoverage
-
-Format = Literal["text", "markdown", "json", "junit"]
 
 _FAILURES = [kind for kind in get_args(Kind) if kind != "reply"]  # a custom response is none
 
@@ -139,7 +138,9 @@ def _causes(status: StatusCoverage) -> list[str]:
 # --- formats -------------------------------------------------------------------------------------
 
 
-def render(coverage: Coverage, format: Format = "text", minimum: float | None = None) -> str:
+def render(
+    coverage: Coverage, format: CoverageFormat = "text", minimum: float | None = None
+) -> str:
     """Return the coverage in a format; `minimum` in percent is a test case of JUnit XML."""
     if format == "junit":
         return _junit(coverage, minimum)

@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 from .client.control import Control
-from .coverage import Format, merge, percentage, render, shortfall
+from .coverage import merge, percentage, render, shortfall
+from .fields import CoverageFormat
 from .models import Coverage
 
 _OUTPUT = "mockvoice_coverage"  # in what an xdist worker sends to the main process
-_FORMATS: dict[str, Format] = {".md": "markdown", ".json": "json", ".xml": "junit"}  # else text
+_FORMATS: dict[str, CoverageFormat] = {
+    ".md": "markdown",
+    ".json": "json",
+    ".xml": "junit",
+}  # else text
 
 
 class CoverageReport:

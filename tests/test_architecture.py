@@ -53,6 +53,7 @@ LAYERS = [
     "state.redis",
     "state.access_log",
     "client.transports",
+    "fields",
     "models",
     "report",
     "coverage",

@@ -17,7 +17,7 @@ import pytest
 from telnyx import NotFoundError, Telnyx
 
 import mockvoice
-from mockvoice import Control, models
+from mockvoice import Control, fields, models
 from mockvoice.client.control import ControlError, RequestsEvicted
 from mockvoice.faults.kinds import Kind
 
@@ -494,7 +494,7 @@ def test_env_has_only_variables_that_clients_read(mock: Control) -> None:
 
 
 def test_sample_in_every_format(mock: Control) -> None:
-    for format in get_args(models.SampleFormat):
+    for format in get_args(fields.SampleFormat):
         assert mock.sample(format, seconds=0.5) != mock.sample(format, seconds=0.5, voice="other")
 
 
@@ -505,10 +505,10 @@ def _schema(name: str) -> Any:
 @pytest.mark.parametrize(
     ("model", "schema", "difference"),
     [
-        (models.FaultFields, "Fault", {"provider"}),
-        (models.Failure, "SequenceItem", set()),
-        (models.Match, "Match", set()),
-        (models.AccountState, "AccountState", set()),
+        (fields.FaultFields, "Fault", {"provider"}),
+        (fields.Failure, "SequenceItem", set()),
+        (fields.Match, "Match", set()),
+        (fields.AccountState, "AccountState", set()),
         (models.RecordedRequest, "JournalEntry", set()),
         (models.RecordedViolation, "Violation", {"expected", "received"}),
         (models.Voice, "Record", set()),
@@ -527,9 +527,9 @@ def test_literal_types_have_the_values_of_the_contract() -> None:
     assert [*get_args(Kind)] == _schema("Kind")["enum"]
     paths = Contract("mockvoice").document["paths"]
     (body,) = paths["/reset"]["post"]["requestBody"]["content"].values()
-    assert [*get_args(models.Part)] == body["schema"]["properties"]["only"]["items"]["enum"]
+    assert [*get_args(fields.Part)] == body["schema"]["properties"]["only"]["items"]["enum"]
     (format, *_) = paths["/samples/{format}"]["get"]["parameters"]
-    assert [*get_args(models.SampleFormat)] == format["schema"]["enum"]
+    assert [*get_args(fields.SampleFormat)] == format["schema"]["enum"]
 
 
 # --- expected violations -------------------------------------------------------------------------

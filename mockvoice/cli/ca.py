@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, get_args
 
-from ..models import CAFormat
+from ..fields import CAFormat
 from .commands import Command, UsageError, add_server_arguments, with_control, write_output
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from urllib.parse import quote
 
 from ..faults.shorthand import is_name, shorthand_fields
-from ..models import FaultFields
+from ..fields import FaultFields
 from .commands import (
     Command,
     add_json_argument,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, get_args
 
-from ..coverage import Format, percentage, render, shortfall
+from ..fields import CoverageFormat
 from .commands import Command, UsageError, add_server_arguments, fail, with_sandbox
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def report(control: Control, options: argparse.Namespace) -> int:
     With --differences, show what the mock would have responded differently than the live services
     of `serve --upstream`, to the requests in the journal.
     """
+    from .. import coverage
+
     if options.differences:
         return _report_differences(control, options)
     if options.fail_on:
@@ -32,9 +34,9 @@ def report(control: Control, options: argparse.Namespace) -> int:
             raise UsageError("--clear deletes the coverage; it cannot be combined with --min")
         control.request("DELETE", "/coverage")
         return 0
-    coverage = control.coverage(all=options.all)
-    print(render(coverage, options.format, options.min))
-    failure = "" if options.min is None else shortfall(coverage, options.min)
+    covered = control.coverage(all=options.all)
+    print(coverage.render(covered, options.format, options.min))
+    failure = "" if options.min is None else coverage.shortfall(covered, options.min)
     return fail(failure) if failure else 0
 
 
@@ -52,6 +54,8 @@ def _report_differences(control: Control, options: argparse.Namespace) -> int:
 
 
 def _percentage(text: str) -> float:
+    from ..coverage import percentage
+
     try:
         return percentage(text)
     except ValueError as error:
@@ -62,7 +66,7 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
     add_server_arguments(parser)
     parser.add_argument(
         "--format",
-        choices=get_args(Format),
+        choices=get_args(CoverageFormat),
         default="text",
         help="output format: %(choices)s (default: %(default)s)",
     )

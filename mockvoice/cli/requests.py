@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from ..models import Part
+from ..fields import Part
 from .commands import (
     Command,
     UsageError,

@@ -17,21 +17,23 @@ from zlib import crc32
 
 from .. import __version__, report
 from ..faults.shorthand import shorthand_fields
-from ..models import (
-    AccountInfo,
+from ..fields import (
     AccountState,
     CAFormat,
-    Coverage,
-    Differences,
     Failure,
     FaultFields,
     Outcome,
     Part,
-    RecordedRequest,
-    RecordedRequests,
     ReplyFields,
     SampleFormat,
     Target,
+)
+from ..models import (
+    AccountInfo,
+    Coverage,
+    Differences,
+    RecordedRequest,
+    RecordedRequests,
     Voice,
     Voices,
 )

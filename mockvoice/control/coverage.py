@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ..documented_errors import documented_errors
-from ..models import Coverage, OperationCoverage, StatusCoverage
 from ..openapi.document import Operation
 from ..provider import Provider
 from ..state.journal import CoverageCount
 from ..types import JSON
 from .context import ControlContext
 
+if TYPE_CHECKING:
+    from ..models import OperationCoverage, StatusCoverage
+
 
 async def get_coverage(ctx: ControlContext) -> JSON:
+    from ..models import Coverage  # here: it takes 25 ms, and many servers never need it
+
     every = ctx.parameters["all"]
     counts = defaultdict[tuple[str, str, str], list[CoverageCount]](list)
     for count in await ctx.store.count_coverage(ctx.sandbox or None):
@@ -47,6 +52,8 @@ def _operation_coverage(
     provider: Provider, operation: Operation, counts: Sequence[CoverageCount]
 ) -> OperationCoverage:
     """Return what these requests to an operation have exercised."""
+    from ..models import OperationCoverage
+
     statuses: Counter[int | None] = Counter()
     faults: Counter[str] = Counter()
     for count in counts:
@@ -72,6 +79,8 @@ def _status_coverage(
     provider: Provider, operation: Operation, requests: Counter[int | None]
 ) -> tuple[StatusCoverage, ...]:
     """Return the documented statuses of an operation with their causes, in ascending order."""
+    from ..models import StatusCoverage
+
     causes = {error.status: error.provoked_by for error in documented_errors(provider, operation)}
     target = {"provider": provider.name, "operation": operation.id}
     return tuple(

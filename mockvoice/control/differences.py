@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from ..models import Differences, UpstreamDifference
 from ..state.journal import JournalEntry, ResponseDifference
 from ..text import brief
 from ..types import JSON
 from .context import ControlContext
 
+if TYPE_CHECKING:
+    from ..models import UpstreamDifference
+
 MAX_DIFFERENCES = 1_000
 
 
 async def get_differences(ctx: ControlContext) -> JSON:
+    from ..models import Differences  # here: most servers have no upstream
+
     names = [ctx.sandbox] if ctx.sandbox else await ctx.store.list_sandboxes()
     compared = evicted = 0
     upstreams: dict[str, str] = {}
@@ -52,6 +57,8 @@ def _add(
 
 
 def _differences(sandbox: str, entry: JournalEntry) -> Iterator[UpstreamDifference]:
+    from ..models import UpstreamDifference
+
     redactor = entry.redactor()
     shown: Iterable[ResponseDifference] = entry.difference or ()
     for one in shown:

@@ -11,8 +11,6 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-import h11
-
 from .transport import CONNECTION, TARGET, Connection, JoiningTransport
 
 try:
@@ -32,9 +30,10 @@ def protocol(name: str) -> type[asyncio.Protocol]:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
         return type("Protocol", (HttpToolsMixin, HttpToolsProtocol), {})
+    import h11  # here: servers with httptools do not need it
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    return type("Protocol", (H11Mixin, H11Protocol), {})
+    return type("Protocol", (H11Mixin, H11Protocol), {"idle": h11.IDLE})
 
 
 def websocket_protocol(**arguments: Any) -> asyncio.Protocol:
@@ -152,10 +151,11 @@ class H11Mixin(ConnectionMixin):
     """Additions to the protocol of h11."""
 
     conn: Any
+    idle: Any  # the state before a request
 
     def is_reading_head(self) -> bool:
         """Return True if a part of a request's head has arrived."""
-        return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+        return self.conn.their_state is self.idle and bool(self.conn.trailing_data[0])
 
 
 @lru_cache(maxsize=_SHARED_HEADERS)

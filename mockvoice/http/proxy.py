@@ -11,9 +11,8 @@ import logging
 import ssl
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import h11
 from starlette.types import Message, Scope, Send
 
 from ..errors import Problem, StoreUnavailable, TLSUnavailable, TunneledHost, UnknownHost
@@ -23,6 +22,9 @@ from .hosts import INTERCEPTED, PROBLEM, Hosts, Intercepted, host_name, user_nam
 from .protocols import MAX_HEAD_BYTES
 from .tls import INSTALL, MAX_HELLO_BYTES, TLSError, is_available, read_server_name
 from .transport import Connection
+
+if TYPE_CHECKING:
+    import h11
 
 log = logging.getLogger("mockvoice")
 
@@ -137,6 +139,8 @@ class EntryProtocol(asyncio.Protocol):
         if data[:1] == _TLS and not intercepted.tls:
             self._read_hello(data)
         elif data.startswith(_CONNECT) and not intercepted.tunneled:
+            import h11  # here, as below: hardly any server is a proxy, and httptools reads the rest
+
             self._head = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
             self._read_connect(self._head, data)
         elif data.startswith(_HTTP2):
@@ -248,6 +252,8 @@ class EntryProtocol(asyncio.Protocol):
     # --- CONNECT ---
 
     def _read_connect(self, head: h11.Connection, data: bytes) -> None:
+        import h11
+
         head.receive_data(data)
         try:
             request = head.next_event()
@@ -285,6 +291,7 @@ class EntryProtocol(asyncio.Protocol):
 
     async def _refuse(self, head: h11.Connection, request: h11.Request, problem: Problem) -> None:
         """Send the response of the application to a problem."""
+        import h11
 
         async def send(message: Message) -> None:
             event: h11.Event

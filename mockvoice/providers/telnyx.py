@@ -25,8 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
 from math import ceil
 from time import perf_counter
-from typing import Any
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING, Any
 
 from ..audio.synth import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
 from ..errors import (
@@ -56,6 +55,9 @@ from ..state.records import Condition, Data, Query, Record
 from ..state.uploads import Upload
 from ..text import brief
 from ..types import JSON
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 CLONES, DESIGNS, VOICES = "voice_clones", "voice_designs", "voices"
 VERSIONS, SPEECHES, DICTS = "design_versions", "speeches", "pronunciation_dicts"
@@ -1007,6 +1009,8 @@ def _text_items(text: str) -> Iterator[Data]:
 
 def _pls_items(text: str) -> Iterator[Data]:
     """Yield the lexemes of a lexicon: one item for each grapheme."""
+    from xml.etree import ElementTree as ET  # here: few dictionaries are lexicons
+
     if "<!" in text.replace("<!--", ""):
         raise _bad_file("must not have a document type declaration")
     try:
@@ -1021,7 +1025,7 @@ def _pls_items(text: str) -> Iterator[Data]:
                 yield _item(word, parts.get("alias"), parts.get("phoneme", ""))
 
 
-def _tag(element: ET.Element) -> str:
+def _tag(element: Element) -> str:
     return element.tag.rpartition("}")[2]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from mockvoice import Control
 from mockvoice.cli.faults import FIELDS
-from mockvoice.models import FaultFields
+from mockvoice.fields import FaultFields
 
 from .processes import check_output, run
 
