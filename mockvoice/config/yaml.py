@@ -199,6 +199,8 @@ class YAMLDocument:
         return root
 
     def _node(self, event: Any, depth: int) -> _Node:
+        if type(event) is yaml.ScalarEvent and event.anchor is None:
+            return self._scalar(event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
         before, anchor = self._size, event.anchor
@@ -259,7 +261,7 @@ class YAMLDocument:
             if isinstance(key, yaml.MappingEndEvent):
                 break
             line = _line(key)
-            name = self._node(key, depth).text  # text: a key of an account may look like a number
+            name = self._key(key, depth)
             if name is None:
                 self._report("has a key that is not text", line)
                 self._node(next(self._events), depth)
@@ -273,6 +275,15 @@ class YAMLDocument:
             lines[name] = line, node.lines
             inside = max(inside, node.depth)
         return _Node(values, lines, inside + 1)
+
+    def _key(self, event: Any, depth: int) -> str | None:
+        """Return a key as text, since a key of an account may look like a number; else None."""
+        is_plain = type(event) is yaml.ScalarEvent and event.anchor is event.tag is None
+        if not is_plain or "$" in event.value or self._originals:
+            return self._node(event, depth).text
+        name: str = event.value
+        self._count(len(name), event)
+        return name
 
     def _scalar(self, event: Any) -> _Node:
         text: str = event.value
@@ -289,12 +300,12 @@ class YAMLDocument:
         if tag is None or tag == "!":
             plain = event.implicit[0] and tag is None  # `! 5` is text
             if plain and text in _WORDS:
-                return _Node(_WORDS[text], None, 0, text=text)
+                return _Node(_WORDS[text], None, 0, 0, text)
             kind = _implicit_tag(text) if plain else "str"
         else:
             kind = tag.removeprefix(_TAG)
         if kind == "str":
-            return _Node(text, None, 0, text=text)
+            return _Node(text, None, 0, 0, text)
         if kind not in _READERS:
             self._has_tag(event, "str")
         else:
