@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -46,16 +46,17 @@ from ..types import JSON
 from .body import Body, parse, read_body
 from .frames import FrameLog, FrameTransport, is_handshake
 from .identify import NO_PROVIDER, RequestTarget, identify, path_hint
-from .live import Live, fetch
 from .origin import is_foreign
 from .params import Decoded, decode, without_files
 from .ratelimit import limit_rules, rate_limit, retry_at
 from .responses import render, render_example, render_problem
 from .sdk import add_edition_hint
-from .shadow import compare, prepare
 from .transport import RawResponse, ResponseTransport
 from .validation import validate
 from .websocket import Changes, WebSocketSession, check_upgrade, talk_in_examples
+
+if TYPE_CHECKING:
+    from .live import Live
 
 EDITION = "mockvoice.edition"  # the key in a scope of the edition it was routed with
 _BODY = "mockvoice.body"  # the key in a scope of a body that was read before it is routed again
@@ -128,6 +129,8 @@ async def handle_request(
         await fault.before(transport)
     live = None
     if mock.live and not is_handshake(scope):
+        from .live import fetch  # here: few servers have an upstream
+
         live = await fetch(mock.live, ctx, scope, body, faults, problem, transport)
     attempt = partial(_attempt, mock, ctx, scope, body, faults, live, transport, started)
     committed = await attempt(problem)
@@ -392,6 +395,8 @@ async def _execute_live(
     ctx: RequestContext, scope: Scope, body: Body, outcome: Outcome, problem: Problem | None
 ) -> RawResponse:
     """Return the live response, or the problem in its place; compare it with that of the mock."""
+    from .shadow import compare, prepare
+
     live = outcome.live
     assert live is not None  # noqa: S101 - the caller has checked it
     if live.problem:
