@@ -59,8 +59,11 @@ class FrameTransport(ResponseTransport):
     async def accept(self, headers: Mapping[str, str]) -> None:
         """Complete the handshake."""
         self.started = True
+        headers = dict(headers)
+        subprotocol = headers.pop("sec-websocket-protocol", None)
         raw = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
-        await self._send({"type": "websocket.accept", "headers": raw})
+        message = {"type": "websocket.accept", "headers": raw, "subprotocol": subprotocol}
+        await self._send(message)
 
     async def receive(self) -> str | bytes | None:
         """Return the next frame of the client, or None once the connection has ended."""

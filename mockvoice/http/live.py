@@ -29,12 +29,15 @@ from ..state.journal import JournalEntry, ResponseDifference
 from ..types import JSON
 from ..upstream.messages import LiveRequest, LiveResponse
 from .body import Body, parse
+from .frames import is_handshake
 from .hosts import HIDDEN
 from .identify import SANDBOX
 from .params import decode, without_files
 from .transport import RawResponse, ResponseTransport
 
 if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
     from ..upstream.recording import Recorder
     from ..upstream.services import LiveServices
 
@@ -48,8 +51,8 @@ class Live:
     """The live response to a request, or the problem in its place; `upstream` is the URL.
 
     `violations` are the rules of the contract that the response breaks, `difference` is what the
-    mock would have responded differently; None until it is known. `redactor` masks the secrets of
-    the request and of the response.
+    mock would have responded differently; None until it is known. `socket` is a WebSocket to the
+    live service, `redactor` masks the secrets of the request and of the response.
     """
 
     upstream: str
@@ -59,6 +62,7 @@ class Live:
     difference: tuple[ResponseDifference, ...] | None = None
     parsed: JSON = None
     error: str = ""
+    socket: ClientConnection | None = None
     redactor: Redactor = field(default_factory=Redactor)
 
     def raw(self) -> RawResponse:
@@ -99,13 +103,17 @@ class Live:
         text = content[: size + _MAX_SECRET_BYTES].decode(errors="replace")
         return self.redactor.text(text).encode()[:size]
 
-    async def finished(self, entry: JournalEntry) -> JournalEntry:
-        """Release the connection; return the journal entry with the reason of a broken body."""
-        if self.response is None:
-            return entry
-        if self.response.close:
+    def finished(self, entry: JournalEntry) -> JournalEntry:
+        """Return the journal entry with the reason of a broken body."""
+        failure = self.response.failure if self.response else ""
+        return entry._replace(hint=failure or entry.hint)
+
+    async def close(self) -> None:
+        """Release the connection to the live service."""
+        if self.response and self.response.close:
             await self.response.close()
-        return entry._replace(hint=self.response.failure or entry.hint)
+        if self.socket:
+            await self.socket.close()
 
 
 class _Sent(NamedTuple):
@@ -115,6 +123,12 @@ class _Sent(NamedTuple):
     scope: Scope
     body: Body
     target: bytes
+
+    def request(self) -> LiveRequest:
+        """Return the request for the live service."""
+        scope, body = self.scope, self.body
+        name, method = self.ctx.provider.name, scope["method"]
+        return LiveRequest(name, method, self.target, scope["headers"], body.raw or (), body.size)
 
     def secrets(self) -> list[str]:
         """Return the secrets of the request."""
@@ -139,6 +153,8 @@ async def fetch(
         return None
     if not body.complete or any(fault.replaces for fault in faults):
         return None
+    if is_handshake(scope) and services.replays(ctx.provider.name):  # is not recorded
+        return None
     live = Live(url)
     if body.raw is None:
         live.problem = body.problem
@@ -156,14 +172,20 @@ async def _receive(
 ) -> None:
     """Set the live response. Raises UpstreamFailed."""
     secrets = sent.secrets()
-    if services.replays(sent.ctx.provider.name):
+    if is_handshake(sent.scope) and services.forwarder:
+        opened = await services.forwarder.open_socket(sent.request())
+        if not isinstance(opened, LiveResponse):
+            live.socket, live.redactor = opened, Redactor(secrets, queries=True)
+            return
+        live.response = opened
+    elif services.replays(sent.ctx.provider.name):
         await _replay(services, live, sent, secrets)
     else:
         live.response = await _forward(services, sent, transport, whole=whole)
         if live.response is None:
             raise UpstreamFailed("the client closed the connection", live.upstream)
     live.parse(secrets)
-    if services.recorder:
+    if services.recorder and not is_handshake(sent.scope):
         await _record(services.recorder, live, sent, secrets)
 
 
@@ -173,16 +195,7 @@ async def _forward(
     """Return the response of the upstream; None if the client leaves before."""
     if transport.closed or services.forwarder is None:
         return None
-    scope, body = sent.scope, sent.body
-    request = LiveRequest(
-        sent.ctx.provider.name,
-        scope["method"],
-        sent.target,
-        scope["headers"],
-        body.raw or (),
-        body.size,
-    )
-    return await transport.wait(services.forwarder.send(request, whole=whole))
+    return await transport.wait(services.forwarder.send(sent.request(), whole=whole))
 
 
 # --- recordings ----------------------------------------------------------------------------------

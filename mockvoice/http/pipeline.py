@@ -128,7 +128,7 @@ async def handle_request(
     for fault in _of_response(ctx, faults):
         await fault.before(transport)
     live = None
-    if mock.live and not is_handshake(scope):
+    if mock.live:
         from .live import fetch  # here: few servers have an upstream
 
         live = await fetch(mock.live, ctx, scope, body, faults, problem, transport)
@@ -402,6 +402,13 @@ async def _execute_live(
     if live.problem:
         outcome.problem = live.problem
         return render_problem(ctx, live.problem)
+    if live.socket:
+        from .relay import pass_through  # here, as above
+
+        chosen = live.socket.subprotocol
+        headers = {"sec-websocket-protocol": str(chosen)} if chosen else {}
+        talk = partial(pass_through, live.socket)
+        return RawResponse(101, "", b"", headers, conversation=talk)
     await prepare(ctx, live)
     mocked = await _execute(ctx, scope, body, outcome, problem)
     await compare(ctx, live, mocked, outcome.decoded)
@@ -620,7 +627,7 @@ async def _send(
                 await fault.after(transport)
             if response.conversation and not (transport.closed or (own and own[-1].no_response)):
                 transport = FrameTransport(scope)
-                session = _session(mock, ctx, transport, faults, commit, started)
+                session = _session(mock, ctx, transport, faults, commit, started, outcome.live)
                 await session.run(response.conversation, response.headers)
             else:
                 send = own[-1].send if own else ResponseTransport.send
@@ -636,10 +643,11 @@ async def _send(
         if error or not commit.finished:
             entry = session.recorded(entry) if session else entry
             entry = _finished(entry, transport, error, started)
-            if outcome.live:
-                entry = await outcome.live.finished(entry)
+            entry = outcome.live.finished(entry) if outcome.live else entry
             with suppress(StoreUnavailable):  # logged by the store; the response is sent already
                 await mock.store.finish(commit, entry)
+        if outcome.live:
+            await outcome.live.close()
         if mock.log:
             mock.log(ctx.sandbox, entry)
 
@@ -651,6 +659,7 @@ def _session(
     faults: Sequence[InjectedFault],
     commit: Commit,
     started: float,
+    live: Live | None,
 ) -> WebSocketSession:
     """Return the session of a WebSocket, which commits its request again for each change."""
 
@@ -662,7 +671,12 @@ def _session(
         return await mock.store.commit(again)
 
     in_frames = [fault for fault in faults if fault.frame is not None]
-    return WebSocketSession(ctx, transport, in_frames, FrameLog(started), commit_again, _call)
+    arguments = (ctx, transport, in_frames, FrameLog(started), commit_again, _call)
+    if live:
+        from .relay import RelaySession  # here, as above
+
+        return RelaySession(*arguments, redact=live.redactor.redact)
+    return WebSocketSession(*arguments)
 
 
 def _finished(

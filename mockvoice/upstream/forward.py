@@ -20,6 +20,7 @@ from .messages import Headers, LiveRequest, LiveResponse
 
 if TYPE_CHECKING:
     import httpx
+    from websockets.asyncio.client import ClientConnection
 
 _VIA = b"via"
 _CONTROL = b"x-mockvoice-"  # the beginning of the names of headers for the mock itself
@@ -78,10 +79,7 @@ class Forwarder:
         import httpx  # late: it takes 100 ms, and few servers forward requests
 
         url = self.urls[request.provider]
-        for name, value in request.headers:
-            if name == _VIA and self._pseudonym in value:
-                message = f"the upstream of {request.provider} leads back to this server"
-                raise UpstreamFailed(message, url, hint="set upstream to the live service")
+        self._check_loop(url, request)
         try:
             async with asyncio.timeout(self._timeout):
                 received = await self._open().send(self._request(url, request), stream=True)
@@ -104,6 +102,58 @@ class Forwarder:
             message = f"{url} sent more than {self._max_bytes} bytes, which a fault has to change"
             raise UpstreamFailed(message, url, hint="raise max_body_mb, or remove the fault")
         return response
+
+    async def open_socket(self, request: LiveRequest) -> ClientConnection | LiveResponse:
+        """Return a WebSocket to the upstream, or the response with which it is refused.
+
+        Raises UpstreamFailed or UpstreamTimeout.
+        """
+        from websockets.asyncio.client import connect  # late, as httpx
+        from websockets.exceptions import InvalidHandshake, InvalidStatus
+        from websockets.typing import Subprotocol
+
+        url = self.urls[request.provider]
+        self._check_loop(url, request)
+        headers = dict(request.headers)
+        offered = headers.get(b"sec-websocket-protocol", b"").decode("latin-1")
+        connecting = connect(
+            url.replace("http", "ws", 1) + request.target.decode("latin-1"),
+            additional_headers=[
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in _request_headers(request.headers, self._pseudonym)
+                if not name.startswith(b"sec-websocket-")
+            ],
+            subprotocols=[Subprotocol(name.strip()) for name in offered.split(",") if name] or None,
+            user_agent_header=None,
+            compression=None,
+            proxy=None,
+            ssl=self._ssl if url.startswith("https:") else None,
+            open_timeout=self._timeout,
+            ping_interval=None,
+            max_size=self._max_bytes,
+        )
+        # A redirect is for the client, which does not want its key to be sent elsewhere.
+        connecting.process_redirect = lambda error: error  # type: ignore[method-assign, assignment]
+        try:
+            return await connecting
+        except InvalidStatus as refused:
+            response = refused.response
+            names = {name.lower(): value for name, value in response.headers.raw_items()}
+            kept = {n: v for n, v in names.items() if n.encode() not in _HOP_BY_HOP | _REPLACED}
+            media_type = kept.pop("content-type", "")
+            return LiveResponse(response.status_code, media_type, kept, bytes(response.body or b""))
+        except TimeoutError:
+            message = f"{url} did not respond in {self._timeout} seconds"
+            raise UpstreamTimeout(message, url, hint="raise upstream_timeout") from None
+        except (InvalidHandshake, EOFError, OSError) as error:
+            raise _translated(error, url, self._timeout) from None
+
+    def _check_loop(self, url: str, request: LiveRequest) -> None:
+        """Raise UpstreamFailed for a request that this server has forwarded to itself."""
+        for name, value in request.headers:
+            if name == _VIA and self._pseudonym in value:
+                message = f"the upstream of {request.provider} leads back to this server"
+                raise UpstreamFailed(message, url, hint="set upstream to the live service")
 
     def check_loops(self, host: str, port: int) -> None:
         """Raise SettingsError for an upstream that is the server with this address."""
@@ -291,7 +341,7 @@ def _translated(error: Exception, url: str, seconds: int) -> UpstreamFailed:
         message = f"the certificate of {url} is not trusted: {reason}"
         hint = "set upstream_ca, or SSL_CERT_FILE, to a PEM file with the CA of the upstream"
         return UpstreamFailed(message, url, hint=hint)
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, httpx.ConnectError | ConnectionRefusedError | socket.gaierror):
         hint = "check the URL, and that this machine reaches it"
         return UpstreamFailed(f"cannot connect to {url}: {reason}", url, hint=hint)
     return UpstreamFailed(f"{url} broke off the connection: {reason}", url, hint="")
