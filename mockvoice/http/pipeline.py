@@ -439,8 +439,8 @@ async def _execute(
         problem = raised
         if not problem.hint:
             problem.hint = await ctx.owner_hint()
-        if body.empty and not problem.hint:
-            problem.hint = ctx.operation.empty_body_hint
+        if body.empty and (problem.violations or not problem.hint):
+            problem.hint = ctx.operation.empty_body_hint or problem.hint
         add_edition_hint(problem, ctx.provider, ctx.headers)
     except StoreUnavailable:
         raise

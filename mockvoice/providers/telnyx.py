@@ -265,6 +265,34 @@ KEYS = {
     "lower_name": lambda data: _text(data, "name").lower(),
     "created_at": lambda data: _text(data, "created_at"),
 }
+COLLECTIONS = {
+    CLONES: Collection(
+        "#/components/schemas/VoiceCloneData",
+        "id",
+        lambda ids: ids.uuid("telnyx seeded"),
+        keys={
+            **KEYS,
+            "service": lambda data: _text(data, "provider").lower(),
+            "voice": lambda data: _text(data, "provider_voice_id"),
+        },
+    ),
+    DESIGNS: Collection(
+        "#/components/schemas/VoiceDesignSummary",
+        "id",
+        lambda ids: ids.uuid("telnyx seeded"),
+        related=first_version,
+        extra=("text", "prompt"),
+        keys=KEYS,
+    ),
+    VOICES: Collection(
+        "#/components/schemas/SpeechVoice",
+        "voice_id",
+        lambda ids: f"Telnyx.Natural.{ids.word('telnyx seeded', 8)}",
+    ),
+}
+DICTIONARIES = Collection(
+    "#/components/schemas/PronunciationDictData", "id", lambda ids: ids.uuid("telnyx seeded")
+)
 
 provider = Provider(
     "telnyx",
@@ -276,6 +304,7 @@ provider = Provider(
         VARIANTS: Edition(
             sdks={"python": "4.100.0", "js": "6.41.0"},
             account={"credit": None},
+            collections={**COLLECTIONS, DICTS: DICTIONARIES},
             raises={
                 "createVoiceCloneFromUpload": [
                     ValidationFailed("audio_file: over the size of the model; Minimax: its length"),
@@ -291,31 +320,7 @@ provider = Provider(
     varying=("voice_sample_size", "base64_audio"),
     presets=presets,
     rate_headers=rate_headers,
-    collections={
-        CLONES: Collection(
-            "#/components/schemas/VoiceCloneData",
-            "id",
-            lambda ids: ids.uuid("telnyx seeded"),
-            keys={
-                **KEYS,
-                "service": lambda data: _text(data, "provider").lower(),
-                "voice": lambda data: _text(data, "provider_voice_id"),
-            },
-        ),
-        DESIGNS: Collection(
-            "#/components/schemas/VoiceDesignSummary",
-            "id",
-            lambda ids: ids.uuid("telnyx seeded"),
-            related=first_version,
-            extra=("text", "prompt"),
-            keys=KEYS,
-        ),
-        VOICES: Collection(
-            "#/components/schemas/SpeechVoice",
-            "voice_id",
-            lambda ids: f"Telnyx.Natural.{ids.word('telnyx seeded', 8)}",
-        ),
-    },
+    collections=COLLECTIONS,
 )
 
 NO_CLONE = NotFound("unknown id")
@@ -661,17 +666,21 @@ async def generate_speech(ctx: RequestContext) -> Response:
 def _settings(ctx: RequestContext, service: str) -> Data:
     """Return format, speed and sample rate of a speech.
 
-    Only settings with bounds in the contract apply; providers without an entry in SETTINGS use the
-    defaults.
+    Providers without an entry in SETTINGS use the defaults. Values without documented bounds are
+    brought into those of Telnyx's own voices.
     """
     speed, rate = SETTINGS.get(service, (None, None))
     settings = ctx.fields.get(service, {}) if service in SETTINGS else {}
     format = settings.get("response_format")
     return {
         "format": format if format in MEDIA_TYPES else "mp3",
-        "speed": settings.get(speed, 1.0),
-        "rate": int(settings.get(rate, SAMPLE_RATE)),  # 24000.0 is an integer in JSON Schema
+        "speed": _clamp(settings.get(speed, 1.0), 0.5, 2),
+        "rate": int(_clamp(settings.get(rate, SAMPLE_RATE), 8000, 48000)),  # 24000.0 is an integer
     }
+
+
+def _clamp(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)
 
 
 def _base64_json(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -153,7 +153,8 @@ test('fields without the wrapper of telnyx 7 return a hint', async () => {
   const upload = uploadParams(await sample()).voice_clone_upload_request;
   assert.deepEqual(diagnostics(await errorOf(voiceClones.createFromUpload(upload))), {
     messages: ['audio_file is required', 'language is required', 'name is required'],
-    hint: 'the body has no parts: telnyx-node 7 takes the fields in voice_clone_upload_request',
+    hint: 'the body has no parts: telnyx-node 7 takes the fields in voice_clone_upload_request;'
+      + ' telnyx-go 4 drops them, so pass the body with option.WithRequestBody',
   });
   const design = { voice_design_id: '550e8400-e29b-41d4-a716-446655440000' };
   assert.deepEqual(diagnostics(await errorOf(voiceClones.create(design))), {

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from telnyx import Telnyx, UnprocessableEntityError
 
 from ..conftest import Box, encoded
@@ -233,6 +234,13 @@ def test_newest_sdk_sees_pending_clones_and_typed_errors(
     assert "ref_text is required" in str(caught.value)
 
 
+def test_hint_for_an_empty_form_precedes_that_of_the_closest_variant(http: httpx.Client) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}  # as telnyx-go 4 sends it
+    response = http.post("/voice_clones/from_upload", headers=headers, content=b"--x--\r\n")
+    assert response.status_code == 422
+    assert response.headers["X-Mockvoice-Hint"].startswith("the body has no parts: telnyx-node 7")
+
+
 # --- pronunciation dictionaries ------------------------------------------------------------------
 
 
@@ -256,6 +264,16 @@ def test_dictionary_is_created_listed_changed_and_deleted(http: httpx.Client) ->
         "title": "Pronunciation dictionary not found",
         "detail": "The requested pronunciation dictionary does not exist",
     }
+
+
+def test_seeded_dictionary_is_listed_changed_and_exported(box: Box, http: httpx.Client) -> None:
+    seed = {"provider": "telnyx", "collection": "pronunciation_dicts", "data": {"name": "Brands"}}
+    seeded = box.control.post("/voices", json=seed).json()
+    path = f"/pronunciation_dicts/{seeded['id']}"
+    assert http.get("/pronunciation_dicts").json()["data"] == [seeded["data"]]
+    assert http.patch(path, json={"items": [ITEM]}).json()["data"]["items"] == [ITEM]
+    (exported,) = yaml.safe_load(box.control.get("/export").text)["voices"]
+    assert (exported["collection"], exported["id"]) == ("pronunciation_dicts", seeded["id"])
 
 
 def test_duplicate_name_and_too_many_dictionaries_return_422(http: httpx.Client) -> None:

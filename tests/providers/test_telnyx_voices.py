@@ -507,12 +507,28 @@ def test_speech_ignores_settings_that_the_contract_does_not_bound(
 
 
 @pytest.mark.parametrize(
+    ("provider", "unbounded", "bounded"),
+    [
+        ("rime", {"voice_speed": 1e-5}, {"voice_speed": 0.5}),
+        ("rime", {"voice_speed": 1e300}, {"voice_speed": 2}),
+        ("rime", {"sampling_rate": 10**9}, {"sampling_rate": 48000}),
+        ("minimax", {"speed": 0}, {"speed": 0.5}),
+    ],
+)
+def test_speech_setting_without_documented_bounds_is_accepted(
+    http: httpx.Client, provider: str, unbounded: dict[str, Any], bounded: dict[str, Any]
+) -> None:
+    speech = say(http, provider=provider, **{provider: unbounded})
+    assert speech.status_code == 200
+    assert speech.content == say(http, provider=provider, **{provider: bounded}).content
+
+
+@pytest.mark.parametrize(
     "settings",
     [
-        {"rime": {"voice_speed": 1e-5}},
-        {"rime": {"sampling_rate": 10**9}},
-        {"minimax": {"speed": 0}},
         {"telnyx": {"voice_speed": 0}},
+        {"telnyx": {"volume": 3}},
+        {"telnyx": {"sampling_rate": 10**9}},
     ],
 )
 def test_speech_setting_out_of_range_returns_422(
