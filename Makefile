@@ -37,7 +37,8 @@ SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version
 # Programs that some tests need, with the names of their Debian packages.
 PROGRAMS := redis-server chromium
 
-.PHONY: help run test test-fast programs node languages format check bench fuzz schemathesis mutants nightly lock \
+.PHONY: help run test test-fast programs node languages sdk-matrix vendor-tests format check bench fuzz \
+	schemathesis mutants nightly lock \
 	dist check-tag base image image-test clean
 
 help:                     ## list the targets
@@ -70,6 +71,12 @@ node: $(VENV)/dev $(NODE)  ## run the stories of the Node SDKs
 languages: $(VENV)/dev    ## run the test helpers for Go and Java, where these are installed
 	$(PY) -m pytest -rs tests/languages.py
 
+sdk-matrix: $(VENV)/dev   ## tell one story with each SDK and client in pinned versions: CLIENTS='node go'
+	$(PY) -m tests.matrix.run $(CLIENTS)
+
+vendor-tests: $(VENV)/dev  ## run the generated tests in a checkout of a vendor's SDK: SDK=path
+	$(PY) -m tests.vendor.run '$(SDK)'
+
 format: $(VENV)/dev       ## format the code and fix what lint can fix
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
@@ -92,7 +99,7 @@ schemathesis: $(VENV)/dev .venv-schemathesis/ready  ## test the contracts with S
 mutants: $(VENV)/dev      ## change a random sample of the code; print the changes that no test notices
 	$(PY) -m tests.mutants --sample $(MUTANTS)
 
-nightly: image-test bench node languages fuzz  ## run everything that takes too long for every push
+nightly: image-test bench node languages sdk-matrix fuzz  ## run everything that takes too long for every push
 
 lock: $(VENV)/dev         ## write the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --extra tls --extra upstream --group dev --output-file dev.lock
@@ -122,7 +129,7 @@ image-test: image $(VENV)/dev  ## build the image, run it and measure its size
 		$(PY) -m pytest -s tests/image.py
 
 clean:                    ## delete everything that make has installed or built
-	rm -rf $(VENV) .venv-old .venv-schemathesis tests/node/node_modules dist
+	rm -rf $(VENV) .venv-old .venv-schemathesis .sdks tests/node/node_modules dist
 
 $(PY):
 	@$(PYTHON) $(SUPPORTED) || { \

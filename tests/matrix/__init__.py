@@ -1,0 +1,1 @@
+"""One story with each official SDK and with other clients, in their pinned versions."""

@@ -1,0 +1,1 @@
+"""Generated tests of the vendors, run from a checkout against the mock."""
