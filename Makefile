@@ -38,8 +38,7 @@ SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version
 PROGRAMS := redis-server chromium
 
 .PHONY: help run test test-fast programs node languages sdk-matrix vendor-tests format check bench fuzz \
-	schemathesis mutants nightly lock \
-	dist check-tag base image image-test clean
+	schemathesis mutants nightly lock dist check-tag base image image-test clean
 
 help:                     ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16

@@ -263,8 +263,11 @@ def test_unreadable_json_returns_422(
             "multipart/form-data; boundary=x",
             b"--x--\r\n",
             ["audio_file is required", "language is required", "name is required"],
-            "the body has no parts: telnyx-node 7 takes the fields in voice_clone_upload_request;"
-            " telnyx-go 4 drops them, so pass the body with option.WithRequestBody",
+            (
+                "the body has no parts: telnyx-node 7 takes the fields in"
+                " voice_clone_upload_request; telnyx-go 4 drops them, so pass the body"
+                " with option.WithRequestBody"
+            ),
         ),
         (
             DESIGN,
