@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -271,8 +271,55 @@ def start() -> None:
     print(f"idle memory with all contracts loaded: {memory:.0f} MB")
 
 
+@contextmanager
+def watching(mock: Subject) -> Iterator[list[int]]:
+    """Read the events of a server as the inspector does; yields the number of bytes so far."""
+    connection = HTTPConnection("127.0.0.1", mock.port)
+    connection.request("GET", "/__mockvoice/events?sandbox=*")
+    response, received = connection.getresponse(), [0]
+
+    def read() -> None:
+        with suppress(OSError, HTTPException):
+            while data := response.read1():
+                received[0] += len(data)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield received
+    finally:
+        if connection.sock:
+            connection.sock.shutdown(socket.SHUT_RDWR)
+        reader.join()
+        connection.close()
+
+
+def inspector() -> None:
+    """Measure what the inspector costs each request: off, on, and while somebody watches."""
+    command = ["-c", MOCKVOICE, "PORT", "auto"]
+    off = ["-c", MOCKVOICE.replace("Settings()", "Settings(inspector='off')"), "PORT", "auto"]
+    unwatched, watched = list[float](), list[float]()
+    with (
+        start_server("on", command, TELNYX, "/health") as mock,
+        start_server("off", off, TELNYX, "/health") as without,
+    ):
+        for subject in (mock, without):
+            load(subject, SIZES[0])  # warm-up
+        for _ in range(ROUNDS):
+            base, _ = load(without, SIZES[0])
+            unwatched.append(load(mock, SIZES[0])[0] / base)
+            with watching(mock) as received:
+                watched.append(load(mock, SIZES[0])[0] / base)
+            assert received[0]
+        memory = mock.memory("VmHWM")
+    print("\ninspector: requests per second compared with `inspector: off`")
+    print(f"nobody watches {statistics.median(unwatched):.2f}", end=", ")
+    print(f"one page watches {statistics.median(watched):.2f}, peak {memory:.0f} MB")
+
+
 if __name__ == "__main__":
     start()
     latency()
+    inspector()
     for parser in sys.argv[1:] or ("h11", "httptools"):
         uploads(parser)

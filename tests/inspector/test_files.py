@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
 from mockvoice.http.inspector import FOLDER
+from mockvoice.provider import SPECS
 
 from ..conftest import Serve
 
@@ -49,6 +52,23 @@ def test_every_file_is_served_and_revalidated(serve: Serve) -> None:
 @pytest.mark.parametrize("name", ["nothing.js", "..%2f..%2fmock.py", "../../mock.py"])
 def test_other_files_are_not_served(serve: Serve, name: str) -> None:
     assert httpx.get(f"{serve().url}/__mockvoice/inspector/{name}").status_code in (404, 405)
+
+
+def test_files_are_not_read_before_somebody_opens_the_page() -> None:
+    code = """if True:
+        import sys
+        opened = []
+        sys.addaudithook(lambda event, arguments: event == "open" and opened.append(arguments[0]))
+        from mockvoice import create_app
+        create_app()
+        print(*opened, sep="\\n")
+    """
+    opened = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    folders = {Path(file).parent for file in opened.stdout.splitlines()}
+    assert SPECS / "telnyx" in folders
+    assert FOLDER not in folders
 
 
 def test_files_are_smaller_than_100_kb() -> None:
