@@ -19,6 +19,7 @@ HEARTBEAT = 15.0  # seconds: proxies close connections that are silent for longe
 _RETRY = 500  # milliseconds after which a client connects again
 _PAUSE = 0.05  # seconds after events, in which the next ones are collected to be sent together
 _LARGE = 64 * 1024  # bytes of events after which there is no pause
+_TURN = 20  # entries that are encoded before other requests have their turn
 
 
 async def stream_events(ctx: ControlContext) -> Response:
@@ -62,8 +63,8 @@ async def stream(
             data = b"".join(messages)
             yield data
             sent_at = time()
-            if len(data) < _LARGE:
-                await asyncio.sleep(max(min(_PAUSE, end - sent_at), 0.0))
+            pause = _PAUSE if len(data) < _LARGE else 0.0
+            await asyncio.sleep(max(min(pause, end - sent_at), 0.0))
         if time() >= sent_at + heartbeat:
             yield b": heartbeat\n\n"
             sent_at = time()
@@ -76,7 +77,9 @@ async def _messages(
     if following.missed:
         first = following.events[0].number - 1 if following.events else following.last
         messages.append(_message("dropped", first, {"count": following.missed}))
-    for event in following.events:
+    for position, event in enumerate(following.events):
+        if position % _TURN == 0:
+            await asyncio.sleep(0)
         if event.entry is None:
             messages.append(_message("cleared", event.number, {"sandbox": event.sandbox}))
         elif all(matches(event.entry) for matches in filters):

@@ -20,6 +20,7 @@ from mockvoice.provider import Headers
 
 from ..cli.processes import start_server
 from ..conftest import Box, Serve
+from ..state.requests import begin
 from ..state.serializing import make_mock
 
 KEY = {"Authorization": "Bearer K"}
@@ -279,6 +280,33 @@ def test_silent_stream_sends_heartbeats(serve: Serve) -> None:
     assert first == b"retry: 500\nid: 0\n\n"
     assert {*rest} == {b": heartbeat\n\n"}
     assert len(rest) > 1
+
+
+@pytest.mark.memory
+def test_many_events_do_not_keep_other_requests_waiting() -> None:
+    mock = make_mock()
+    ctx = ControlContext(
+        mock, mock.control.operations["streamEvents"], "", Headers([]), "http://x", mock.providers
+    )
+    for _ in range(300):
+        begin(mock.store).commit()
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def read() -> list[bytes]:
+        other = asyncio.ensure_future(count_turns())
+        pieces = [piece async for piece in stream(ctx, "", 0, [], 0.0)]
+        other.cancel()
+        return pieces
+
+    pieces = asyncio.run(read())
+    assert b"".join(pieces).count(b"event: request") == 300
+    assert turns >= 300 / 20
 
 
 def test_stream_ends_when_the_server_stops() -> None:
