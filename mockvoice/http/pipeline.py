@@ -558,7 +558,7 @@ def _journal_entry(
         kind=", ".join([fault.kind for fault in faults]),
         status=response.status or None,
         response_type=response.media_type,
-        response_headers=response.headers,
+        response_headers=_headers_and_trailers(response),
         response=content[:_RESPONSE_BYTES],
         milliseconds=(perf_counter() - started) * 1000,
         early=None if begun.retry_at is None else max(begun.retry_at - begun.now, 0.0),
@@ -581,6 +581,13 @@ def _fields(
     described = decoded and decoded.media_type
     fields = decoded.fields if decoded and described else body.members()
     return without_files(fields) if ctx.uploads else fields
+
+
+def _headers_and_trailers(response: RawResponse) -> Mapping[str, str]:
+    """Return what a response has of both: most clients do not show trailers."""
+    if response.trailers and not isinstance(response.body, bytes):
+        return {**response.headers, **response.trailers}
+    return response.headers
 
 
 def _commit(

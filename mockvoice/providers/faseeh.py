@@ -135,7 +135,7 @@ def error(problem: Problem, status: int, ctx: RequestContext) -> JSON:
     """Return the code of the status, and the published texts or the documented message."""
     documented = ctx.operation.documented(status) or {}
     code, message = CODES.get(status, (status * 100 + 1, f"Request failed with status {status}"))
-    message = documented.get("errorMessage", message)
+    code, message = documented.get("errorCode", code), documented.get("errorMessage", message)
     if status != 401 and problem.sentences:
         message = _message(problem)
     return {

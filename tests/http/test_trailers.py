@@ -56,6 +56,14 @@ def test_audio_length_follows_the_last_chunk_of_a_stream(server: Server) -> None
     assert rest.endswith(b"\r\n0\r\nX-Audio-Length: 0.66\r\n\r\n")
 
 
+def test_journal_lists_the_trailer_among_the_headers(server: Server) -> None:
+    received(server)
+    received(server, "1.1", 'X-Mockvoice-Fault: {"kind": "truncate"}')
+    entries = httpx.get(f"{server.url}/__mockvoice/requests").json()["requests"][-2:]
+    lengths = [entry["response"]["headers"].get("X-Audio-Length") for entry in entries]
+    assert lengths == ["0.66", None]
+
+
 def test_dripping_stream_ends_with_its_trailer(server: Server) -> None:
     fault = json.dumps({"kind": "drip", "seconds": 0.01})
     head, rest = received(server, "1.1", f"X-Mockvoice-Fault: {fault}")
