@@ -157,13 +157,14 @@ def path_hint(
         for provider in providers
         for operation in provider.document.operations.values()
     ]
-    verb = _VERB.search(path)
-    if verb:  # as of a remote procedure: /delete-voice/1
-        methods = _METHODS[verb[1]]
+    found = _VERB.search(path)  # as of a remote procedure: /delete-voice/1
+    verb = found[1] if found else "delete" if method == "DELETE" else ""
+    if verb:
+        methods = _METHODS[verb]
         operations = [operation for operation in operations if operation[0] in methods]
         if not operations:
             names = " or ".join(provider.title or provider.name for provider in providers)
-            return "; ".join([*hints, f"{names} documents no operation to {verb[1]} a record"])
+            return "; ".join([*hints, f"{names} documents no operation to {verb} a record"])
         method = operations[0][0]
     closest = _closest(method, path, operations)
     if closest:

@@ -92,6 +92,8 @@ def test_record_of_another_account_is_explained(box: Box) -> None:
         ("GET /retell/search", ""),
         ("POST /retell/delete-voice/x", "Retell documents no operation to delete a record"),
         ("DELETE /retell/delete-voice", "Retell documents no operation to delete a record"),
+        ("DELETE /retell/voices/x", "Retell documents no operation to delete a record"),
+        ("DELETE /telnyx/v2/voice_clone/x", "did you mean DELETE /telnyx/v2/voice_clones/{id}?"),
         ("PATCH /retell/update-voice/x", "Retell documents no operation to update a record"),
         (
             "POST /telnyx/v2/delete-voice-clone/x",
