@@ -370,6 +370,8 @@ contracts: {{}}
 upstream: {{}}
 upstream_ca: ""
 upstream_timeout: 60
+record: ""
+replay: ""
 max_file_mb: {{telnyx: 0.5}}
 clock: {{start: "2024-01-01T00:00:00Z"}}
 

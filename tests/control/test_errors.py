@@ -39,8 +39,8 @@ def test_errors_are_problem_documents(box: Box) -> None:
 
 READ_ONLY = (
     "GET /health, GET /providers, GET /faults, GET /requests, GET /requests/counts,"
-    " GET /report, GET /events, GET /verification, GET /coverage, GET /voices, GET /accounts,"
-    " GET /clock, GET /ca.pem, GET /ca.p12, GET /sandboxes, GET /export"
+    " GET /report, GET /events, GET /verification, GET /coverage, GET /differences, GET /voices,"
+    " GET /accounts, GET /clock, GET /ca.pem, GET /ca.p12, GET /sandboxes, GET /export"
 )
 
 

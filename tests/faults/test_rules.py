@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
@@ -222,8 +223,8 @@ def faults(schema: str) -> st.SearchStrategy[dict[str, Any]]:
     optional_headers = headers if schema == "Fault" else st.just({})
     built = st.builds(lambda *parts: {k: v for part in parts for k, v in part.items()},
                       values(CONTROL, node), TARGETS, optional_headers)  # fmt: skip
-    # What tls goes with is no matter of the schema: tests/faults/test_tls.py.
-    return built.filter(lambda fault: '"tls"' not in json.dumps(fault))
+    # The schema does not say what tls and frames go with: test_tls.py, test_frames.py.
+    return built.filter(lambda fault: not re.search(r'"tls"|"frame"', json.dumps(fault)))
 
 
 one_box = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -130,9 +130,10 @@ def run_app(scope: dict[str, Any], *messages: str) -> list[str]:
     return sent
 
 
-def test_app_handles_lifespan_and_rejects_websockets() -> None:
+def test_app_handles_lifespan_and_rejects_unknown_websockets() -> None:
     assert run_app({"type": "lifespan"}, "lifespan.startup", "lifespan.shutdown") == [
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
-    assert run_app({"type": "websocket"}, "websocket.connect") == ["websocket.close"]
+    websocket = {"type": "websocket", "path": "/nowhere", "query_string": b"", "headers": []}
+    assert run_app(websocket, "websocket.connect") == ["websocket.close"]
