@@ -359,6 +359,9 @@ class WebSocket(Protocol):
         It is called again if the state changed in the meantime.
         """
 
+    async def authenticate(self, key: str) -> None:
+        """Continue with the account of an API key that a frame has. Raises Unauthenticated."""
+
     def add_hint(self, hint: str) -> None:
         """Add a hint to the journal entry."""
 
@@ -525,7 +528,7 @@ class Provider:
 
         The function returns the conversation that follows the handshake, or raises a Problem that
         rejects the handshake; then no connection is opened. `stateful` and `raises` as for
-        `operation`; `raises` also has the errors of the conversation.
+        `operation`. Errors of the conversation need no declaration, since they have no status.
         """
         return self.operation(operation_id, stateful=stateful, raises=raises)
 

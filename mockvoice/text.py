@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
@@ -13,6 +14,8 @@ from .types import JSON
 _encoder = json.JSONEncoder(ensure_ascii=False)
 _MAX_NAME = 64  # characters: a longer name gets no suggestion, so that comparing stays cheap
 _MAX_CANDIDATES = 256
+MAX_SENTENCE = 1000
+_SENTENCE_END = re.compile(r"[.?!\u061f\u06d4\u3002\uff01\uff1f]+(\s+|$)")  # also Arabic, Chinese
 
 
 def brief(value: JSON, max_length: int = 60) -> str:
@@ -74,6 +77,17 @@ def request_line(
     if client_closed is not None:
         outcome += f", client closed the connection after {client_closed:.2g} s"
     return f"{id}  {target}  {method} {shown}  -> {outcome}"
+
+
+def split_sentences(text: str, *, flush: bool = False) -> tuple[str, str]:
+    """Split a text that arrives in parts: the sentences that are complete, and the rest.
+
+    With `flush` all of it counts as complete, and so does a text over MAX_SENTENCE characters.
+    """
+    end = len(text)
+    if not flush and end <= MAX_SENTENCE:
+        end = max((match.end() for match in _SENTENCE_END.finditer(text)), default=0)
+    return text[:end].strip(), text[end:]
 
 
 def escape(segment: str) -> str:

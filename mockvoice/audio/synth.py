@@ -6,7 +6,7 @@ follows the text. So a test can tell voices and texts apart, and check durations
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from math import pi, sin
@@ -71,6 +71,18 @@ def _pitch(voice: str, character: str) -> float:
 def _fraction(text: str) -> float:
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest()
     return int.from_bytes(digest, "big") / 2**32
+
+
+def grouped(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Yield audio in larger pieces: at least `size` bytes each, except for the last one."""
+    waiting = b""
+    for piece in pieces:
+        waiting += piece
+        if len(waiting) >= size:
+            yield waiting
+            waiting = b""
+    if waiting:
+        yield waiting
 
 
 # --- PCM and WAV ---------------------------------------------------------------------------------

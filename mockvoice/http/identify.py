@@ -74,7 +74,7 @@ def identify(
             reject_unknown(
                 scope, operations, lambda method, path: hint(method, path, origin, hidden)
             )
-        key = api_key(operation, headers)
+        key = api_key(operation, headers, scope["query_string"])
     except Problem as raised:
         problem = raised
     return RequestTarget(sandbox, operation, key, headers, origin, problem)

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import Receive, Scope, Send
 
 from ..config.settings import BYTES_PER_MB
-from ..errors import Forbidden, InternalError, Problem, StoreUnavailable, Unauthenticated
+from ..errors import Forbidden, InternalError, Problem, StoreUnavailable
 from ..faults.headers import FAULT_HEADERS, HEADER_RULE, header_faults, header_rule
 from ..faults.kinds import InjectedFault, make_fault
 from ..faults.rules import FaultRule, RequestFacts, matches
@@ -43,6 +43,7 @@ from ..state.journal import JournalEntry
 from ..state.store import Begin, Begun, Commit, CommitConflict, TakenFault, WrongEdition
 from ..state.uploads import Upload
 from ..types import JSON
+from .auth import unlisted_key
 from .body import Body, parse, read_body
 from .frames import FrameLog, FrameTransport, is_handshake
 from .identify import NO_PROVIDER, RequestTarget, identify, path_hint
@@ -123,7 +124,7 @@ async def handle_request(
         scope[_BODY] = body
         raise RouteAgain(target.sandbox, begun.editions)
     ctx = _context(mock, provider, target, begun, body)
-    problem = target.problem or _unlisted_key(ctx)
+    problem = target.problem or unlisted_key(ctx, ctx.account)
     faults, problem = await take_faults(mock, ctx, begin, body, problem)
     for fault in _of_response(ctx, faults):
         await fault.before(transport)
@@ -163,19 +164,6 @@ async def _attempt(
         return outcome, commit
     ctx.retry(conflict.account)
     return None
-
-
-def _unlisted_key(ctx: RequestContext) -> Problem | None:
-    """Return the problem of a key that is not valid because only listed keys are."""
-    account = ctx.account
-    if ctx.begun.keys != "listed" or account.listed or not account.key:
-        return None
-    path = f"/__mockvoice/accounts/{ctx.provider.name}/KEY"
-    hint = (
-        "the setting keys is listed: add the key to accounts in the configuration, or with"
-        f" PUT {ctx.origin}{path}"
-    )
-    return Unauthenticated("the API key is not one of the listed keys", hint=hint)
 
 
 def _path_hint(
@@ -678,7 +666,7 @@ def _session(
         return await mock.store.commit(again)
 
     in_frames = [fault for fault in faults if fault.frame is not None]
-    arguments = (ctx, transport, in_frames, FrameLog(started), commit_again, _call)
+    arguments = (ctx, transport, in_frames, FrameLog(started), commit_again)
     if live:
         from .relay import RelaySession  # here, as above
 

@@ -28,6 +28,7 @@ from ..provider import Conversation, Handler, RequestContext, WebSocket
 from ..state.journal import JournalEntry
 from ..state.store import Change, CommitConflict
 from ..types import JSON
+from .auth import unlisted_key
 from .body import parse
 from .frames import WEBSOCKET, Channel, FrameDropped, FrameLog, FrameTransport, is_handshake
 from .responses import encode
@@ -102,9 +103,8 @@ CommitFrames = Callable[["WebSocketSession", Changes], Awaitable[CommitConflict 
 class WebSocketSession:
     """An open WebSocket: a task reads frames, and another one sends them, during a conversation.
 
-    `commit` applies changes and updates the journal entry. `call_handler` calls a function of the
-    provider, and checks the errors that it raises. `problem` is the reason why the server closed
-    the connection, None if there is none.
+    `commit` applies changes and updates the journal entry. `problem` is the reason why the server
+    closed the connection, None if there is none.
     """
 
     def __init__(
@@ -114,14 +114,12 @@ class WebSocketSession:
         faults: Sequence[InjectedFault],
         log: FrameLog,
         commit: CommitFrames,
-        call_handler: Callable[[RequestContext, Handler], Awaitable[Any]],
     ) -> None:
         self._ctx = ctx
         self._transport = transport
         self._faults = [*faults]
         self._log = log
         self._commit = commit
-        self._call_handler = call_handler
         self._received: asyncio.Queue[str | bytes | None] = asyncio.Queue(MAX_UNREAD)
         self._unsent: deque[Iterator[Any]] = deque()
         self._is_sent, self._has_output = asyncio.Event(), asyncio.Event()
@@ -203,12 +201,23 @@ class WebSocketSession:
         for _ in range(_ATTEMPTS):
             ctx.changes.clear()
             ctx.not_found.clear()
-            result = await self._call_handler(ctx, function)
+            result = function(ctx)
+            result = await result if hasattr(result, "__await__") else result
             conflict = await self._save(ctx.changes)
             if conflict is None:
                 return result
             ctx.account = conflict.account
         raise InternalError(f"the state changed in each of {_ATTEMPTS} attempts")
+
+    async def authenticate(self, key: str) -> None:
+        """Continue with the account of another API key. Raises Unauthenticated."""
+        ctx = self._ctx
+        store, defaults = ctx.mock.store, ctx.provider.account
+        account = await store.get_account(ctx.sandbox, ctx.provider.name, key, defaults)
+        problem = unlisted_key(ctx, account)
+        if problem:
+            raise problem
+        ctx.account = account
 
     def add_hint(self, hint: str) -> None:
         """Add a hint to the journal entry."""

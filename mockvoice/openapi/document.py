@@ -102,14 +102,19 @@ class DocumentedResponse(NamedTuple):
 
 
 class SecurityScheme(NamedTuple):
-    """The location of the API key: a bearer token, or a header of its own."""
+    """The location of the API key: a bearer token, a header of its own, or a query parameter.
 
-    kind: Literal["bearer", "header"]
+    `header` is the name, also of a query parameter.
+    """
+
+    kind: Literal["bearer", "header", "query"]
     header: str
 
     @property
     def example(self) -> str:
-        """The header with a placeholder for the key."""
+        """The header, or the parameter, with a placeholder for the key."""
+        if self.kind == "query":
+            return f"?{self.header}=KEY"
         return f"{self.header}: {'Bearer KEY' if self.kind == 'bearer' else 'KEY'}"
 
 
@@ -133,7 +138,8 @@ _NO_RESPONSE = DocumentedResponse(0, "", _NONE, _NONE)
 class Operation(NamedTuple):
     """One method at one path. One that documents a 101 has `frames`: it is a WebSocket.
 
-    `success` is the response of a request that succeeds.
+    `success` is the response of a request that succeeds. `security` is the first location of the
+    API key, `other_keys` are further ones; a key that is not `requires_key` may be missing.
     """
 
     id: str
@@ -149,6 +155,8 @@ class Operation(NamedTuple):
     extensions: Mapping[str, Any] = _NONE
     frames: WebSocketFrames | None = None
     success: DocumentedResponse = _NO_RESPONSE
+    other_keys: tuple[SecurityScheme, ...] = ()
+    requires_key: bool = True
 
     def documented(self, status: int) -> JSON:
         """Return the JSON body that the contract shows for a status, or None."""
@@ -205,6 +213,8 @@ class Document:
         if not any(status < 400 for status in responses):
             raise ContractError(f"{self.name}: {method.upper()} {path} documents no success")
         responses = dict(sorted(responses.items()))
+        security = node.get("security", self._security)
+        schemes = self._security_schemes(security)
         return Operation(
             id=node.get("operationId") or f"{method.upper()} {path}",
             method=method.upper(),
@@ -219,7 +229,9 @@ class Document:
             empty_body_hint=body.get("x-empty-body-hint", ""),
             bodies=self._contents(body, body_at),
             responses=responses,
-            security=self._security_scheme(node.get("security", self._security)),
+            security=schemes[0] if schemes else None,
+            other_keys=tuple(schemes[1:]),
+            requires_key={} not in security,
             extensions={k: v for k, v in node.items() if k.startswith("x-")},
             frames=self._frames(node, at) if 101 in responses else None,
             success=_success([*responses.values()]),
@@ -315,19 +327,28 @@ class Document:
             return Field(name, _TEXT, is_array, rule)
         return Field(name, kinds(self.schemas, node), is_array, format=node.get("format", ""))
 
-    def _security_scheme(self, security: list[Node]) -> SecurityScheme | None:
+    def _security_schemes(self, security: list[Node]) -> list[SecurityScheme]:
+        """Return the locations of a key, one for each alternative; the first must be supported."""
+        found: list[SecurityScheme] = []
         for requirement in security:
-            for name in requirement:
-                scheme, _ = self._at(
-                    self.schemas.node(f"#/components/securitySchemes/{escape(name)}"), ""
-                )
-                if scheme.get("type") == "http" and scheme.get("scheme", "").lower() == "bearer":
-                    return SecurityScheme("bearer", "authorization")
-                if scheme.get("type") == "apiKey" and scheme.get("in") == "header":
-                    return SecurityScheme("header", scheme["name"].lower())
-                raise ContractError(
-                    f"{self.name}: security scheme {name!r} is of an unsupported type"
-                )
+            for name in [*requirement][:1]:
+                scheme = self._security_scheme(name)
+                if scheme is None and not found:
+                    raise ContractError(
+                        f"{self.name}: security scheme {name!r} is of an unsupported type"
+                    )
+                found += [scheme] if scheme else []
+        return found
+
+    def _security_scheme(self, name: str) -> SecurityScheme | None:
+        pointer = f"#/components/securitySchemes/{escape(name)}"
+        scheme, _ = self._at(self.schemas.node(pointer), "")
+        if scheme.get("type") == "http" and scheme.get("scheme", "").lower() == "bearer":
+            return SecurityScheme("bearer", "authorization")
+        if scheme.get("type") == "apiKey" and scheme.get("in") == "header":
+            return SecurityScheme("header", scheme["name"].lower())
+        if scheme.get("type") == "apiKey" and scheme.get("in") == "query":
+            return SecurityScheme("query", scheme["name"])
         return None
 
 

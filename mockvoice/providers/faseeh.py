@@ -15,18 +15,35 @@ What the contract leaves open; facts and sources are in docs/providers/faseeh.md
 
 from __future__ import annotations
 
-from ..audio.synth import Utterance, pcm, pcm_pieces, wav
-from ..errors import Forbidden, NotFound, PaymentRequired, Problem, UnknownVoice, Violation
+from base64 import b64encode
+from collections.abc import Iterator
+from functools import partial
+
+from ..audio.synth import Utterance, grouped, pcm, pcm_pieces, wav
+from ..errors import (
+    Forbidden,
+    InternalError,
+    NotFound,
+    PaymentRequired,
+    Problem,
+    Unauthenticated,
+    UnknownVoice,
+    ValidationFailed,
+    Violation,
+)
 from ..provider import (
     Collection,
+    Conversation,
     Edition,
     Provider,
     RateLimit,
     RequestContext,
     Response,
+    WebSocket,
     preset,
 )
-from ..state.records import Record
+from ..state.records import Data, Record
+from ..text import split_sentences
 from ..types import JSON
 
 VOICES, MODELS = "voices", "models"
@@ -35,6 +52,8 @@ PREVIEW_RATE = 24_000  # Hz
 MUNSIT = "munsit.com"  # the edition in which one file is cloned
 DEFAULT_STABILITY = 0.5
 HEADERS = {"Cache-Control": "no-cache"}
+DEFAULT_SOCKET_MODEL, DEFAULT_SOCKET_FORMAT = "faseeh-mini-v1-preview", "pcm_24000"
+FRAME_BYTES = 8192  # of audio
 
 # Status: code, message for operations whose contract has none.
 CODES = {
@@ -164,6 +183,15 @@ def _text(violation: Violation) -> str:
     return SHORT_TEXT if name == "text" and rule in ("minLength", "pattern") else violation.sentence
 
 
+def error_frame(problem: Problem, ctx: RequestContext) -> JSON:
+    """Return the frame for an error of a WebSocket, with the members of all descriptions of it."""
+    statuses = [status for status in problem.statuses if status in CODES]
+    body: Data = error(problem, statuses[0] if statuses else 500, ctx)
+    if isinstance(problem, InternalError):
+        body["errorMessage"] = CODES[500][1]
+    return {"type": "error", "message": body["errorMessage"], **body}
+
+
 def admit(ctx: RequestContext) -> None:
     credit = ctx.account.credit
     if ctx.operation.method == "POST" and credit is not None and credit <= 0:
@@ -184,6 +212,7 @@ provider = Provider(
     "Faseeh (Munsit)",
     error,
     admit,
+    error_frame=error_frame,
     editions={"faseeh.ai": Edition(), MUNSIT: Edition()},
     env={},  # first-party plugins read variables for the key, but not for the base URL
     account={"tier": "basic", "credit": 1000.0, "models": None},
@@ -317,3 +346,66 @@ async def text_to_speech(ctx: RequestContext) -> Response:
     if fields["streaming"]:
         return _raw(utterance, rate)
     return Response(wav(pcm(utterance, rate), rate), media_type="audio/wav", headers=HEADERS)
+
+
+# --- speech over a WebSocket ---------------------------------------------------------------------
+
+
+@provider.websocket("textToSpeechWebSocketV0", stateful=False)
+@provider.websocket("textToSpeechWebSocket", stateful=False)
+def stream_speech(ctx: RequestContext) -> Conversation:
+    return partial(_converse, ctx)
+
+
+async def _converse(ctx: RequestContext, socket: WebSocket) -> None:
+    """Speak the text of the client, sentence by sentence, until it closes the connection."""
+    session: Data | None = None
+    text = ""
+    async for frame in socket:
+        if frame["type"] == "initConnection":
+            session = await _session(ctx, socket, frame)
+            socket.play([{"type": "connectionInitialized"}])
+            continue
+        if session is None:
+            message = f"must be initConnection in the first frame; got {frame['type']}"
+            raise ValidationFailed("", Violation("frame", "/type", "const", message))
+        closes = frame["type"] == "closeConnection"
+        flush = closes or frame.get("flush", False) or frame.get("try_trigger_generation", False)
+        spoken, text = split_sentences(text + frame.get("text", ""), flush=flush)
+        if spoken:
+            await socket.call(partial(_charge_frame, model_id=session["model"], text=spoken))
+        if spoken or closes:
+            socket.play(_spoken(spoken, session))
+        if closes:
+            return
+
+
+async def _session(ctx: RequestContext, socket: WebSocket, frame: Data) -> Data:
+    """Return model, voice, speed and sample rate. Raises a problem for one that is unknown."""
+    if frame.get("x_api_key"):
+        await socket.authenticate(frame["x_api_key"])
+    if not ctx.account.key:
+        raise Unauthenticated("no API key in the query, a header, or x_api_key")
+    model = await _find_model(ctx, frame.get("model_id", DEFAULT_SOCKET_MODEL))
+    _check_enabled(ctx, model.id)
+    if await ctx.find(VOICES, frame["voice_id"]) is None:
+        raise NotFound(f"Voice not found: {frame['voice_id']}")
+    return {
+        "model": model.id,
+        "voice": frame["voice_id"],
+        "speed": frame.get("voice_settings", {}).get("speed", 1.0),
+        "rate": int(frame.get("output_format", DEFAULT_SOCKET_FORMAT).removeprefix("pcm_")),
+    }
+
+
+async def _charge_frame(ctx: RequestContext, model_id: str, text: str) -> None:
+    _charge(ctx, await _find_model(ctx, model_id), text)
+
+
+def _spoken(text: str, session: Data) -> Iterator[Data]:
+    """Yield the frames for a text: its audio, and the end."""
+    utterance = Utterance(text, session["voice"], session["speed"])
+    for piece in grouped(pcm_pieces(utterance, session["rate"]), FRAME_BYTES) if text else ():
+        audio = b64encode(piece).decode()
+        yield {"audio": audio, "sampleRate": session["rate"], "isFinal": False}
+    yield {"audio": "", "isFinal": True}

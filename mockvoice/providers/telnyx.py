@@ -27,7 +27,7 @@ from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ..audio.synth import Utterance, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
+from ..audio.synth import Utterance, grouped, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
 from ..errors import (
     Conflict,
     Forbidden,
@@ -53,7 +53,7 @@ from ..provider import (
 from ..state.clock import timestamp
 from ..state.records import Condition, Data, Query, Record
 from ..state.uploads import Upload
-from ..text import brief
+from ..text import brief, split_sentences
 from ..types import JSON
 
 if TYPE_CHECKING:
@@ -89,10 +89,8 @@ PRESET_PROMPT = "Speak in a warm, friendly tone"
 DEFAULT_VOICE = "NaturalHD.astra"
 CONCATENATED = {"aws", "azure"}  # whose audio is in the frame with the text
 FRAME_BYTES = 8192  # of audio
-MAX_SENTENCE = 1000  # characters, after which text is spoken without the end of a sentence
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
 NO_SESSION = 'text before the frame {"text": " "}, which opens the session, is not spoken'
-_SENTENCE_END = re.compile(r"[.?!\u061f\u06d4\u3002\uff01\uff1f]+(\s+|$)")
 
 # Speech settings that the mock applies, by speech provider: names of speed and sample rate.
 SETTINGS = {
@@ -821,22 +819,15 @@ async def _converse(ctx: RequestContext, service: str, voice: str, socket: WebSo
         elif part == "":
             break
         else:
-            text += part or ""
-            end = len(text) if frame.get("flush") or len(text) > MAX_SENTENCE else _sentences(text)
-            if text[:end].strip():
-                speech = {"text": text[:end].strip(), "voice": voice, **settings}
+            flush = frame.get("flush", False)
+            spoken, text = split_sentences(text + (part or ""), flush=flush)
+            if spoken:
+                speech = {"text": spoken, "voice": voice, **settings}
                 socket.play(_spoken(speech, perf_counter(), streams=service not in CONCATENATED))
-            text = text[end:]
     else:
         return  # the client has closed the connection
     speech = {"text": text.strip(), "voice": voice, **(settings or {})}
     socket.play(_spoken(speech, perf_counter(), streams=service not in CONCATENATED))
-
-
-def _sentences(text: str) -> int:
-    """Return the length of the sentences that a text has in full."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    return ends[-1] if ends else 0
 
 
 def _socket_settings(ctx: RequestContext, service: str, sent: Data) -> Data:
@@ -855,7 +846,7 @@ def _spoken(speech: Data, started: float, *, streams: bool) -> Iterator[Data]:
     """Yield the frames for a text: its audio, and the text after or beside it; then the end."""
     first = {"timeToFirstAudioFrameMs": 0}
     if speech["text"]:
-        pieces = _framed(_pieces(speech))
+        pieces = grouped(_pieces(speech), FRAME_BYTES)
         for piece in pieces:
             text = None if streams or not first else speech["text"]
             if first:
@@ -870,18 +861,6 @@ def _spoken(speech: Data, started: float, *, streams: bool) -> Iterator[Data]:
 def _chunk(audio: str | None, text: str | None) -> Data:
     chunk = {"type": "audio_chunk", "audio": audio, "text": text}
     return {**chunk, "isFinal": False, "cached": False}
-
-
-def _framed(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield audio in pieces of at least FRAME_BYTES, except for the last one."""
-    waiting = b""
-    for piece in pieces:
-        waiting += piece
-        if len(waiting) >= FRAME_BYTES:
-            yield waiting
-            waiting = b""
-    if waiting:
-        yield waiting
 
 
 @provider.operation("listVoices")
