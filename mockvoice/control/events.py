@@ -58,9 +58,10 @@ async def stream(
         following = await ctx.store.wait_for_entries(sandbox, after, max(wait, 0.0))
         if following.last == after and time() >= end:
             return
-        after = following.last
-        if messages := await _messages(ctx, following, filters):
-            data = b"".join(messages)
+        if following.last != after:
+            after = following.last
+            # A client that got no event must know the number, too: it comes back with it.
+            data = b"".join(await _messages(ctx, following, filters)) or b"id: %d\n\n" % after
             yield data
             sent_at = time()
             pause = _PAUSE if len(data) < _LARGE else 0.0

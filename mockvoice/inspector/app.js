@@ -87,6 +87,13 @@ journal.listeners.add(() => {
   view?.update();
 });
 if (initialSandbox && !param("sandbox")) setParams({ sandbox: `~${decodeURIComponent(initialSandbox)}` });
-providers = (await attempt(() => get("", "providers")))?.providers ?? [];
-await show();
-journal.start();
+
+/** Show the page for the providers that the server has now. */
+async function load() {
+  providers = (await attempt(() => get("", "providers")))?.providers ?? [];
+  shown = null;
+  await show();
+}
+
+await load();
+journal.start(load);

@@ -22,7 +22,9 @@ export class Journal {
     this.problem = "";
   }
 
-  start() {
+  /** Follow the journal; call `onRestart` when another server has taken the place of the first. */
+  start(onRestart) {
+    this.onRestart = onRestart;
     follow((name, data) => this.receive(name, data), (connected, problem = "") => {
       Object.assign(this, { connected, problem });
       this.changed();
@@ -36,6 +38,7 @@ export class Journal {
     if (name === "dropped") this.dropped += data.count;
     if (name === "request") this.add(data);
     if (name === "cleared") this.clear((sandbox) => [EVERY_SANDBOX, sandbox].includes(data.sandbox));
+    if (name === "cleared" && data.sandbox === EVERY_SANDBOX) this.onRestart();
     this.changed();
   }
 

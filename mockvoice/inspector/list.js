@@ -46,10 +46,15 @@ export function requestList() {
     const entry = entries[Math.max(0, Math.min(index, entries.length - 1))];
     if (entry) setParams({ request: entry.key });
   };
-  const isSelected = (entry) => entry.group.some((attempt) => attempt.key === param("request"));
-  const current = () => entries.findIndex(isSelected);
+  const current = () => {
+    const key = param("request");
+    return key ? entries.findIndex((entry) => entry.group.some((attempt) => attempt.key === key)) : -1;
+  };
   // On the box, because rows may be replaced between the press and the release of a button.
-  box.addEventListener("click", (event) => select(Math.floor((event.clientY - box.getBoundingClientRect().top + box.scrollTop) / ROW)));
+  box.addEventListener("click", (event) => {
+    const index = Math.floor((event.clientY - box.getBoundingClientRect().top + box.scrollTop) / ROW);
+    if (index < entries.length) select(index);
+  });
   box.addEventListener("keydown", (event) => {
     const page = Math.max(1, Math.floor(box.clientHeight / ROW) - 1);
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page };
@@ -64,10 +69,10 @@ export function requestList() {
   const draw = () => {
     rows.style.height = `${entries.length * ROW}px`;
     const first = Math.max(0, Math.floor(box.scrollTop / ROW) - 5);
+    const active = current();
     const last = Math.min(entries.length, first + Math.ceil((box.clientHeight || 900) / ROW) + 10);
     rows.replaceChildren(...entries.slice(first, last).map((entry, offset) =>
-      row(entry, first + offset, entries.length, isSelected(entry))));
-    const active = current();
+      row(entry, first + offset, entries.length, first + offset === active)));
     if (active >= first && active < last) box.setAttribute("aria-activedescendant", `row-${active}`);
     else box.removeAttribute("aria-activedescendant");
   };

@@ -59,8 +59,10 @@ function accountsCard({ sandbox, providers, refresh }) {
       actionButton("Save account", save, { class: "primary" })),
     refresh: async () => {
       const { accounts } = await get(sandbox, "accounts");
-      redraw(listed, accounts, () => table(["Provider", "Key", "State"], accounts.map(({ provider: name, key: masked, ...state }) =>
-        [name, masked, h("code", {}, JSON.stringify(state))]), "No API key was used yet."));
+      redraw(listed, accounts, () => table(["Provider", "Key", "Tier", "Credit", "Trial", "Models", "Limits"], accounts.map((account) => [
+        account.provider, account.key, account.tier || "–", account.credit ?? "unlimited", account.trial_ended ? "ended" : "–",
+        account.models?.join(", ") ?? "all", h("code", {}, Object.keys(account.limits).length ? JSON.stringify(account.limits) : "–"),
+      ]), "No API key was used yet."));
     },
   };
 }

@@ -272,14 +272,27 @@ def test_silent_stream_sends_heartbeats(serve: Serve) -> None:
     ctx = ControlContext(mock, operation, "", Headers([]), "http://x", mock.providers)
 
     async def read() -> list[bytes]:
-        pieces = [piece async for piece in stream(ctx, "", 0, [], 0.5, heartbeat=0.02)]
+        last = (await mock.store.wait_for_entries("", None, 0)).last
+        pieces = [piece async for piece in stream(ctx, "", last, [], 0.5, heartbeat=0.02)]
         await mock.store.close()
         return pieces
 
     first, *rest = asyncio.run(read())
-    assert first == b"retry: 500\nid: 0\n\n"
+    assert first.startswith(b"retry: 500\nid: ")
     assert {*rest} == {b": heartbeat\n\n"}
     assert len(rest) > 1
+
+
+def test_client_without_events_learns_the_number_to_resume_at(box: Box) -> None:
+    send(box.url, 2)
+    text = httpx.get(
+        f"{box.url}/__mockvoice/events", params={"after": 0, "timeout": 0, "status": 500}
+    ).text
+    assert "event:" not in text
+    last = int(text.strip().rpartition("id: ")[2])
+    assert events(box.url, last_event_id=last) == []
+    send(box.url)
+    assert requests(box.url, last_event_id=last) == ["request_3"]
 
 
 @pytest.mark.memory

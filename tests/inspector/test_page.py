@@ -161,6 +161,17 @@ def test_restart_of_the_server_is_detected(open_page: Open, serve: Serve) -> Non
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
 
 
+def test_view_shows_the_contracts_of_a_restarted_server(open_page: Open) -> None:
+    with Server(make_mock(), bind("127.0.0.1", 0)) as first:
+        page = open_page(first)
+        show(page, "Learn")
+        expect(page.get_by_text("edition 2026-03-20")).to_be_visible()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        port = int(first.url.rpartition(":")[2])
+    with Server(make_mock(edition={"telnyx": "latest"}), bind("127.0.0.1", port)):
+        expect(page.get_by_text("edition 2026-07-16")).to_be_visible()
+
+
 def test_attempts_of_one_call_are_one_row(page: Page, server: Server) -> None:
     httpx.post(f"{server.url}/__mockvoice/faults", json=[503, "ok"])
     for attempt in ("0", "1"):

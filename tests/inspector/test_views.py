@@ -114,7 +114,7 @@ def test_account_is_changed(page: Page, server: Server) -> None:
     page.get_by_label("API key", exact=True).fill("K")
     page.get_by_label("credit", exact=True).fill("12")
     page.get_by_role("button", name="Save account").click()
-    expect(page.get_by_role("cell", name='"credit":12')).to_be_visible()
+    expect(page.get_by_role("cell", name="12", exact=True)).to_be_visible()
     assert control(server, "accounts/supertone/K")["credit"] == 12
 
 
