@@ -133,6 +133,25 @@ async def handle_request(
         from .live import fetch  # here: few servers have an upstream
 
         live = await fetch(mock.live, ctx, scope, body, faults, problem, transport)
+    try:
+        await _complete(mock, ctx, scope, body, faults, live, transport, started, problem)
+    finally:
+        if live:
+            await live.close()
+
+
+async def _complete(
+    mock: Mock,
+    ctx: RequestContext,
+    scope: Scope,
+    body: Body,
+    faults: Sequence[InjectedFault],
+    live: Live | None,
+    transport: ResponseTransport,
+    started: float,
+    problem: Problem | None,
+) -> None:
+    """Respond and commit, as often as other requests change the state meanwhile, and send."""
     attempt = partial(_attempt, mock, ctx, scope, body, faults, live, transport, started)
     committed = await attempt(problem)
     if committed is None:
@@ -641,8 +660,6 @@ async def _send(
             entry = outcome.live.finished(entry) if outcome.live else entry
             with suppress(StoreUnavailable):  # logged by the store; the response is sent already
                 await mock.store.finish(commit, entry)
-        if outcome.live:
-            await outcome.live.close()
         if mock.log:
             mock.log(ctx.sandbox, entry)
 

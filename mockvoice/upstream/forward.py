@@ -83,22 +83,31 @@ class Forwarder:
         try:
             async with asyncio.timeout(self._timeout):
                 received = await self._open().send(self._request(url, request), stream=True)
-                response = _response(received)
-                pieces = _pieces(response, received, url)
-                limit = self._max_bytes if whole else self._max_json_bytes
-                if whole or response.is_json or _has_no_body(request.method, response):
-                    await _read(response, pieces, limit)
-                else:
-                    response.body = pieces
+                try:
+                    return await self._read(request, received, url, whole=whole)
+                except BaseException:
+                    await received.aclose()
+                    raise
         except TimeoutError:
             message = f"{url} did not respond in {self._timeout} seconds"
             raise UpstreamTimeout(message, url, hint="raise upstream_timeout") from None
         except (httpx.HTTPError, OSError) as error:
             raise _translated(error, url, self._timeout) from None
+
+    async def _read(
+        self, request: LiveRequest, received: httpx.Response, url: str, *, whole: bool
+    ) -> LiveResponse:
+        """Return a response, and its body unless that is to be streamed."""
+        response = _response(received)
+        pieces = _pieces(response, received, url)
+        if whole or response.is_json or _has_no_body(request.method, response):
+            limit = self._max_bytes if whole else self._max_json_bytes
+            await _read(response, pieces, limit)
+        else:
+            response.body = pieces
         if isinstance(response.body, bytes):
             await received.aclose()
         elif whole:
-            await received.aclose()
             message = f"{url} sent more than {self._max_bytes} bytes, which a fault has to change"
             raise UpstreamFailed(message, url, hint="raise max_body_mb, or remove the fault")
         return response

@@ -22,12 +22,13 @@ from ..config.yaml import UnreadableFile, YAMLDocument
 from ..openapi.schema import Schema, SchemaStore
 from ..provider import Provider
 from ..redact import Redactor, is_secret
-from ..text import did_you_mean
+from ..text import brief, did_you_mean
 from ..types import JSON, Node
 from .messages import LiveResponse
 
 MAX_BODY_BYTES = 1024 * 1024  # of a response that is recorded with its body
 MAX_FILE_BYTES = 16 * 1024 * 1024
+_MAX_TITLE = 300  # characters of the parameters in a message
 _MAX_BLOCK = 16 * 1024  # characters of JSON that is written as a block; PyYAML takes long for more
 _DOCUMENT = re.compile(r"^---(?:[ \t].*)?$\n?", re.MULTILINE)
 _MARKS = tuple(re.compile(rf"^{name}:", re.MULTILINE) for name in ("request", "response"))
@@ -133,7 +134,7 @@ def request_title(operation: str, request: Mapping[str, Any]) -> str:
     for file in request.get("files", ()):
         described[file["field"]] = f"file of {file['bytes']} bytes, SHA-256 {file.get('sha256')}"
     target = operation or f"{request['method']} {request['path']}"
-    return f"{target} {json.dumps(described, ensure_ascii=False)}"
+    return f"{target} {brief(described, _MAX_TITLE)}"
 
 
 # --- write ---------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ class Recorder:
         if Path(path).is_file() and Path(path).stat().st_size:
             load(path)
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self._append(b"")
         except OSError as error:
             raise SettingsError(f"record: cannot write {path}: {error.strerror}") from None
 
@@ -156,8 +157,16 @@ class Recorder:
         """Append an exchange. Blocks; raises OSError."""
         data = document(exchange).encode()
         with self._lock:
+            self._append(data)
+
+    def _append(self, data: bytes) -> None:
+        # In one call, so that documents of several processes do not mix.
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
             while data:
-                data = data[os.write(self._file, data) :]
+                data = data[os.write(file, data) :]
+        finally:
+            os.close(file)
 
 
 def document(exchange: Mapping[str, Any]) -> str:

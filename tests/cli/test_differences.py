@@ -20,6 +20,7 @@ VOICE = {
     "provider": "elevenlabs",
     "gender": "female",
     "voice_type": "custom",
+    "avatar_url": "https://live.example.com/a.png",
     "preview_audio_url": "https://live.example.com/a.mp3",
 }
 MISSING = {"status": "error", "message": "Nothing | here."}

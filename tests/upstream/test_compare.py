@@ -173,6 +173,35 @@ def test_lists_are_compared_in_shape_only(live: StandIn, retell: Server) -> None
     assert shown(retell) == [("listVoices", "added", "/*/rank", 7, None)]
 
 
+def test_large_json_is_compared_too(live: StandIn, retell: Server) -> None:
+    voices = [{**VOICE, "voice_id": f"custom_voice_{number}"} for number in range(400)]
+    live.reply = lambda request: as_json([*voices, {**VOICE, "rank": 7}])
+    httpx.get(f"{retell.url}{RETELL}/list-voices", headers=AUTHORIZATION)
+    assert shown(retell) == [("listVoices", "added", "/*/rank", 7, None)]
+
+
+def test_null_that_the_contract_permits_is_another_value_and_lists_are_compared(
+    live: StandIn, serve: Serve, wav: bytes
+) -> None:
+    upstream = make_mock(seed=4711)
+    with Server(upstream, bind("127.0.0.1", 0)) as service:
+        url = f"{service.url}/telnyx/v2/voice_clones/from_upload"
+        form = {"name": "n", "language": "en", "gender": "male", "provider": "telnyx"}
+        files = {"audio_file": ("a.wav", wav)}
+        made = httpx.post(url, headers=AUTHORIZATION, data=form, files=files).json()["data"]
+    changed = {**made, "label": "calm", "provider_supported_models": ["Ultra"], "language": None}
+    live.reply = reply_with({"data": changed})
+    server = serve(upstream={"telnyx": live.url})
+    url = f"{server.url}/telnyx/v2/voice_clones/from_upload"
+    httpx.post(url, headers=AUTHORIZATION, data=form, files=files)
+    found = {(kind, location) for _, kind, location, _, _ in shown(server)}
+    assert found == {
+        ("value", "/data/label"),
+        ("value", "/data/language"),
+        ("value", "/data/provider_supported_models"),
+    }
+
+
 def test_audio_is_compared_by_status_and_media_type(live: StandIn, serve: Serve) -> None:
     server = serve(upstream={"supertone": live.url})
     audio = (("content-type", "audio/mpeg"),)

@@ -80,6 +80,14 @@ def test_sandbox_in_the_path_is_not_sent(live: StandIn, retell: Server) -> None:
     assert live.received[0].target == "/base/list-voices/%7Eme%2Fyou"
 
 
+def test_intercepted_url_reaches_the_upstream(live: StandIn, retell: Server) -> None:
+    with httpx.Client(proxy=retell.url.replace("//", "//box:x@")) as client:
+        client.get("http://api.retellai.com/get-voice/a%2Fb", headers=AUTHORIZATION)
+    (received,) = live.received
+    assert received.target == "/base/get-voice/a%2Fb"
+    assert received.header("proxy-authorization") is None
+
+
 def test_upload_is_sent_byte_for_byte(live: StandIn, retell: Server, wav: bytes) -> None:
     form = b'--X\r\ncontent-disposition: form-data; name="files"; filename="a.wav"\r\n\r\n'
     body = b"preamble\r\n" + form + wav + b"\r\n--X--\r\nepilogue"
@@ -193,6 +201,19 @@ def test_response_that_breaks_off_breaks_off_here(live: StandIn, retell: Server)
     assert "broke off the connection" in entry(retell)["hint"]
 
 
+def test_path_beside_the_base_path_is_not_forwarded(live: StandIn, serve: Serve) -> None:
+    server = serve(upstream={"telnyx": live.url})
+    response = httpx.get(f"{server.url}/telnyx/voice_clones", headers=AUTHORIZATION)
+    assert response.status_code == 404
+    assert "the base URL" in response.headers["x-mockvoice-hint"]
+    assert not live.received
+
+
+def test_path_with_needless_escapes_is_forwarded(live: StandIn, retell: Server) -> None:
+    httpx.get(f"{retell.url}/%72etell/get-voice/a%20b", headers=AUTHORIZATION)
+    assert live.received[0].target == "/base/get-voice/a%20b"
+
+
 # --- errors --------------------------------------------------------------------------------------
 
 
@@ -226,6 +247,20 @@ def test_slow_upstream_is_504(live: StandIn, serve: Serve) -> None:
     assert (found["status"], found["upstream"]) == (504, live.url)
     assert found["detail"] == f"{live.url} did not respond in 1 seconds"
     assert found["hint"] == "raise upstream_timeout"
+
+
+def test_response_that_stalls_is_504(live: StandIn, serve: Serve) -> None:
+    stop = threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield b'{"voice_id": '
+        stop.wait(20)
+
+    live.reply = lambda request: Reply(pieces=pieces())
+    server = serve(upstream={"retell": live.url}, upstream_timeout=1)
+    found = problem(httpx.get(f"{server.url}{VOICES}", headers=AUTHORIZATION))
+    stop.set()
+    assert found["status"] == 504
 
 
 def test_untrusted_certificate_is_502_and_a_private_ca_is_accepted(
@@ -287,6 +322,14 @@ def test_fault_edits_the_live_response(live: StandIn, retell: Server) -> None:
         httpx.get(f"{retell.url}{VOICES}", headers=AUTHORIZATION)
 
 
+def test_fault_cannot_edit_more_than_the_bounds(live: StandIn, retell: Server) -> None:
+    live.reply = lambda request: Reply(200, bytes(1024 * 1024 + 1))
+    inject(retell, kind="reply", operation="listVoices", set={"/0/voice_name": "edited"})
+    found = problem(httpx.get(f"{retell.url}{VOICES}", headers=AUTHORIZATION))
+    assert "sent more than 1048576 bytes, which a fault has to change" in found["detail"]
+    assert "max_body_mb" in found["hint"]
+
+
 def test_invalid_fault_header_is_rejected_here(live: StandIn, retell: Server) -> None:
     headers = {**AUTHORIZATION, "x-mockvoice-fault": "reste"}
     assert httpx.get(f"{retell.url}{VOICES}", headers=headers).status_code == 400
@@ -324,6 +367,7 @@ def test_loop_through_another_server_is_502(live: StandIn, serve: Serve) -> None
     ("url", "message"),
     [
         ("ftp://host", "must be a URL"),
+        ("http://host:port", "must be a URL"),
         ("host", "must be a URL"),
         ("https://user:secret@host", "must have no user, query or fragment"),
         ("https://host/?key=secret", "must have no user, query or fragment"),
@@ -345,9 +389,12 @@ def test_upstream_of_an_unknown_provider_is_rejected() -> None:
 
 
 @pytest.mark.memory
-def test_missing_ca_file_is_rejected() -> None:
+def test_unusable_ca_file_is_rejected() -> None:
+    url = {"retell": "https://api.example.com"}
     with pytest.raises(SettingsError, match="upstream_ca: there is no file /none"):
-        create_app(upstream={"retell": "https://api.example.com"}, upstream_ca="/none")
+        create_app(upstream=url, upstream_ca="/none")
+    with pytest.raises(SettingsError, match=r"upstream_ca: .* has no certificate in PEM format"):
+        create_app(upstream=url, upstream_ca=__file__)
 
 
 @pytest.mark.memory
