@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from math import inf
 
 from ..errors import NotFound
 from ..provider import Response
-from ..state.journal import EVERY_SANDBOX, JournalEvents
+from ..state.journal import EVERY_SANDBOX, JournalEntry, JournalEvent, JournalEvents
 from ..types import JSON
 from .context import ControlContext
-from .requests import Filter, entry_filters, entry_json
+from .requests import TURN, Filter, entries_json, entry_filters
 
 HEARTBEAT = 15.0  # seconds: proxies close connections that are silent for longer
 _RETRY = 500  # milliseconds after which a client connects again
 _PAUSE = 0.05  # seconds after events, in which the next ones are collected to be sent together
 _LARGE = 64 * 1024  # bytes of events after which there is no pause
-_TURN = 20  # entries that are encoded before other requests have their turn
 
 
 async def stream_events(ctx: ControlContext) -> Response:
@@ -78,15 +77,30 @@ async def _messages(
     if following.missed:
         first = following.events[0].number - 1 if following.events else following.last
         messages.append(_message("dropped", first, {"count": following.missed}))
+    data = await _entries_by_event(ctx, following.events, filters)
     for position, event in enumerate(following.events):
-        if position % _TURN == 0:
+        if position % TURN == 0:
             await asyncio.sleep(0)
         if event.entry is None:
             messages.append(_message("cleared", event.number, {"sandbox": event.sandbox}))
-        elif all(matches(event.entry) for matches in filters):
-            data = await entry_json(replace(ctx, sandbox=event.sandbox), event.entry)
-            messages.append(_message("request", event.number, data))
+        elif event.number in data:
+            messages.append(_message("request", event.number, data[event.number]))
     return messages
+
+
+async def _entries_by_event(
+    ctx: ControlContext, events: Sequence[JournalEvent], filters: list[Filter]
+) -> dict[int, JSON]:
+    """Return the entries that pass the filters as JSON, by the numbers of their events."""
+    by_sandbox: dict[str, dict[int, JournalEntry]] = {}
+    for event in events:
+        if event.entry and all(matches(event.entry) for matches in filters):
+            by_sandbox.setdefault(event.sandbox, {})[event.number] = event.entry
+    data: dict[int, JSON] = {}
+    for sandbox, entries in by_sandbox.items():
+        found = await entries_json(replace(ctx, sandbox=sandbox), [*entries.values()])
+        data.update(zip(entries, found, strict=True))
+    return data
 
 
 def _message(name: str, id: int, data: JSON) -> bytes:

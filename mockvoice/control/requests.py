@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..errors import NotFound, ValidationFailed, Violation
 from ..faults.validation import target_violations
@@ -12,8 +13,11 @@ from ..provider import Response
 from ..redact import FAULT_HEADER, mask_key, redact_fault_header
 from ..state.clock import parse_time, timestamp
 from ..state.journal import JournalEntry, JournalFrame
+from ..state.uploads import Upload
 from ..types import JSON
 from .context import ControlContext
+
+TURN = 20  # entries that are encoded before other requests have their turn
 
 Filter = Callable[[JournalEntry], bool]
 
@@ -26,7 +30,7 @@ async def list_requests(ctx: ControlContext) -> JSON:
         # Numbers in a query beyond 2**53 are floats, which cannot be used as slice indices.
         entries = entries[-min(int(ctx.parameters["limit"]), len(entries)) :]
     return {
-        "requests": [await entry_json(ctx, entry) for entry in entries],
+        "requests": await entries_json(ctx, entries),
         "evicted": evicted,
     }
 
@@ -45,7 +49,7 @@ async def get_request(ctx: ControlContext) -> JSON:
     entry = await ctx.store.get_entry(ctx.sandbox, _number(id))
     if entry is None:
         raise NotFound(f"the journal has no {id}")
-    return await entry_json(ctx, entry)
+    return (await entries_json(ctx, [entry]))[0]
 
 
 async def get_request_file(ctx: ControlContext) -> Response:
@@ -133,13 +137,29 @@ def _number(id: str) -> int:
 # --- JSON ----------------------------------------------------------------------------------------
 
 
-async def entry_json(ctx: ControlContext, entry: JournalEntry) -> JSON:
-    """Return a journal entry with secrets masked."""
+async def entries_json(ctx: ControlContext, entries: Sequence[JournalEntry]) -> list[JSON]:
+    """Return journal entries with secrets masked; their files are read in one call of the store."""
+    uploads = await find_uploads(ctx, [entry.uploads for entry in entries])
+    shown = []
+    for position, both in enumerate(zip(entries, uploads, strict=True)):
+        if position % TURN == 0:
+            await asyncio.sleep(0)
+        shown.append(_entry_json(ctx, *both))
+    return shown
+
+
+async def find_uploads(ctx: ControlContext, ids: Sequence[Sequence[str]]) -> list[list[Upload]]:
+    """Return the files of several entries or records, read in one call of the store."""
+    unique = {id: None for some in ids for id in some}
+    found = {one.id: one for one in await ctx.mock.get_uploads(ctx.sandbox, [*unique])}
+    return [[found[id] for id in some if id in found] for some in ids]
+
+
+def _entry_json(ctx: ControlContext, entry: JournalEntry, uploads: Sequence[Upload]) -> JSON:
     query, headers = entry.query_texts(), entry.header_texts()
     if FAULT_HEADER in headers:
         headers[FAULT_HEADER] = redact_fault_header(headers[FAULT_HEADER])
     retries = re.fullmatch(r"[0-9]{1,9}", headers.get("x-stainless-retry-count", ""))
-    uploads = await ctx.store.get_uploads(ctx.sandbox, entry.uploads)
     recorded = {
         "id": entry.id,
         "sandbox": ctx.sandbox,

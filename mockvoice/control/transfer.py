@@ -20,6 +20,7 @@ from ..state.store import PARTS, SandboxSettings
 from ..types import JSON
 from .accounts import find_account
 from .context import ControlContext
+from .requests import find_uploads
 from .reset import check_editions
 from .voices import current_records
 
@@ -37,9 +38,10 @@ async def export_sandbox(ctx: ControlContext) -> Response:
     settings = await ctx.store.get_settings(ctx.sandbox)
     _, rules = await ctx.store.list_rules(ctx.sandbox)
     voices, evicted = [], 0
-    for record in await current_records(ctx):
+    records, _ = await current_records(ctx)
+    files = await find_uploads(ctx, [record.uploads if with_samples else () for record in records])
+    for record, uploads in zip(records, files, strict=True):
         voice = _seed(ctx, record, with_keys=with_keys)
-        uploads = await ctx.mock.get_uploads(ctx.sandbox, record.uploads) if with_samples else ()
         samples = described_uploads(uploads)
         voices.append({**voice, "samples": samples} if samples else voice)
         evicted += len(uploads) - len(samples)

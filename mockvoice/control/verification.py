@@ -6,7 +6,7 @@ from ..provider import Response
 from ..types import JSON
 from .context import ControlContext
 from .faults import fault_json
-from .requests import entry_json, since
+from .requests import entries_json, since
 
 
 async def get_verification(ctx: ControlContext) -> JSON:
@@ -14,7 +14,7 @@ async def get_verification(ctx: ControlContext) -> JSON:
     entries = await ctx.store.list_internal_errors(ctx.sandbox)
     return {
         "faults": [fault_json(rule) for rule in rules if rule.is_waiting],
-        "requests": [await entry_json(ctx, entry) for entry in entries],
+        "requests": await entries_json(ctx, entries),
     }
 
 
@@ -26,6 +26,6 @@ async def get_report(ctx: ControlContext) -> Response:
     if "since" in ctx.parameters:
         entries, evicted = [*filter(since(ctx.parameters["since"]), entries)], 0
     _, rules = await ctx.store.list_rules(ctx.sandbox)
-    requests = [RecordedRequest.of(await entry_json(ctx, entry)) for entry in entries]
+    requests = map(RecordedRequest.of, await entries_json(ctx, entries))
     text = report(RecordedRequests(requests, evicted), map(fault_json, rules))
     return Response(text.encode(), media_type="text/plain; charset=utf-8")

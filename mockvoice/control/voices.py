@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import NotFound, ValidationFailed
 from ..faults.validation import target_violations
 from ..provider import with_sample
@@ -10,33 +12,40 @@ from ..seeding import make_records, seeded_uploads
 from ..state.clock import timestamp
 from ..state.ids import Ids
 from ..state.records import EVERY_ACCOUNT, Record
+from ..state.uploads import Upload
 from ..text import did_you_mean
 from ..types import JSON
 from .context import ControlContext
+from .requests import find_uploads
 
 
 async def list_voices(ctx: ControlContext) -> JSON:
     parameters = ctx.parameters
     if violations := [*target_violations(ctx.providers, parameters, "query")]:
         raise ValidationFailed("", *violations)
-    _, evicted = await ctx.store.all_records(ctx.sandbox)
+    current, evicted = await current_records(ctx, presets=parameters["presets"])
     records = [
         record
-        for record in await current_records(ctx, presets=parameters["presets"])
+        for record in current
         if parameters.get("provider") in (None, record.provider)
         and parameters.get("collection") in (None, record.collection)
     ]
-    return {"voices": [await _record_json(ctx, record) for record in records], "evicted": evicted}
+    return {"voices": await _records_json(ctx, records), "evicted": evicted}
 
 
-async def current_records(ctx: ControlContext, *, presets: bool = False) -> list[Record]:
-    """Return the records of all accounts, oldest first, after those of the settings."""
-    stored, _ = await ctx.store.all_records(ctx.sandbox)
+async def current_records(
+    ctx: ControlContext, *, presets: bool = False
+) -> tuple[list[Record], int]:
+    """Return the records of all accounts, and the number of evicted ones.
+
+    Those of the settings are first, then the oldest.
+    """
+    stored, evicted = await ctx.store.all_records(ctx.sandbox)
     replaced = {(record.partition, record.id) for record in stored}
     base = await _base_records(ctx)
     base = [record for record in base if (record.partition, record.id) not in replaced]
     records = [record for record in [*base, *stored] if not record.removed]
-    return [record for record in records if presets or not record.preset]
+    return [record for record in records if presets or not record.preset], evicted
 
 
 async def _base_records(ctx: ControlContext) -> list[Record]:
@@ -60,7 +69,7 @@ async def add_voice(ctx: ControlContext) -> JSON:
     now = (await store.get_clock(sandbox)).now
     records = make_records(ctx.providers, ctx.fields, ids, now, ctx.sample_url)
     stored = await store.put_records(sandbox, records, seeded_uploads(ctx.fields))
-    return await _record_json(ctx, stored[-1])  # preceded by the records it depends on
+    return (await _records_json(ctx, stored[-1:]))[0]  # preceded by the records it depends on
 
 
 async def clear_voices(ctx: ControlContext) -> None:
@@ -71,7 +80,7 @@ async def delete_voice(ctx: ControlContext) -> None:
     parameters = ctx.parameters
     if violations := [*target_violations(ctx.providers, parameters, "query")]:
         raise ValidationFailed("", *violations)
-    records = await current_records(ctx, presets=True)
+    records, _ = await current_records(ctx, presets=True)
     found = [
         record
         for record in records
@@ -92,10 +101,14 @@ async def delete_voice(ctx: ControlContext) -> None:
     )
 
 
-async def _record_json(ctx: ControlContext, record: Record) -> JSON:
-    """Return a record with secrets masked."""
+async def _records_json(ctx: ControlContext, records: Sequence[Record]) -> list[JSON]:
+    """Return records with secrets masked."""
+    uploads = await find_uploads(ctx, [record.uploads for record in records])
+    return [_record_json(*both) for both in zip(records, uploads, strict=True)]
+
+
+def _record_json(record: Record, uploads: Sequence[Upload]) -> JSON:
     account = record.account
-    uploads = await ctx.mock.get_uploads(ctx.sandbox, record.uploads)
     return {
         "provider": record.provider,
         "collection": record.collection,

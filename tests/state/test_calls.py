@@ -65,3 +65,25 @@ def test_slow_responses_make_a_call_at_their_end(box: Box, wav: bytes, kind: str
             clone(box, wav)
     box.requests()
     assert calls["begin"] == calls["commit"] == calls["finish"] == 1
+
+
+def test_page_of_records_is_one_call(box: Box) -> None:
+    for _ in range(3):
+        box.control.post("/voices", json={"provider": "telnyx", "account": "K"})
+    calls = calls_of(box.server.mock)
+    calls.clear()
+    page = box.http.get("/telnyx/v2/voice_clones", headers=KEY, params={"page[size]": 2})
+    assert page.json()["meta"]["total_results"] == 3
+    assert calls == Counter(begin=1, find_records=1, commit=1)
+
+
+@pytest.mark.parametrize(
+    "path", ["/requests", "/voices", "/report", "/export?samples=true", "/events?after=0&timeout=0"]
+)
+def test_files_of_a_page_are_one_call(box: Box, wav: bytes, path: str) -> None:
+    for _ in range(3):
+        clone(box, wav)
+    calls = calls_of(box.server.mock)
+    calls.clear()
+    assert box.control.get(path).is_success
+    assert calls["get_uploads"] == 1
