@@ -74,7 +74,11 @@ class RedisClient:
     def _check(self) -> None:
         try:
             client = redis.Redis.from_url(
-                self.url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, retry=None
+                self.url,
+                socket_timeout=TIMEOUT,
+                socket_connect_timeout=TIMEOUT,
+                retry=None,
+                protocol=2,  # servers before Redis 6 know no other one
             )
         except ValueError:  # its message may contain the password
             raise StoreUnavailable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -114,6 +115,40 @@ def test_other_schema_exits_with_1_and_advice(engine: RedisServer) -> None:
     other = ("--store-prefix", "other")
     with serving("--store", engine.url, *other) as (_, url):
         assert health(url) == 200
+
+
+class OldServer(socketserver.StreamRequestHandler):
+    """A Redis server as far as the check of its version goes, which real ones are too new for."""
+
+    def handle(self) -> None:
+        while header := self.rfile.readline():
+            words = [self._word() for _ in range(int(header[1:]))]
+            self.wfile.write(self._reply(words[0].upper()))
+
+    def _word(self) -> bytes:
+        size = int(self.rfile.readline()[1:])
+        return self.rfile.read(size + 2)[:-2]
+
+    def _reply(self, command: bytes) -> bytes:
+        if command == b"INFO":
+            info = b"# Server\r\nredis_version:5.0.14\r\n"
+            return b"$%d\r\n%s\r\n" % (len(info), info)
+        if command == b"GET":
+            return b"$-1\r\n"
+        return b"-ERR unknown command `%s`, with args beginning with:\r\n" % command
+
+
+def test_old_server_exits_with_1_and_the_versions_that_work() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldServer) as old:
+        thread = threading.Thread(target=old.serve_forever)
+        thread.start()
+        url = f"redis://127.0.0.1:{old.server_address[1]}/0"
+        result = run("serve", "--port", "0", "--store", url)
+        old.shutdown()
+        thread.join()
+    assert result.returncode == 1
+    expected = f"{url} is Redis 5.0.14; --store needs Redis 7 or Valkey 8, or newer"
+    assert result.stderr == f"mockvoice: {expected}\n"
 
 
 def test_schema_that_changes_at_run_time_is_503(engine: RedisServer) -> None:
