@@ -43,11 +43,13 @@ class FrameTransport(ResponseTransport):
     """Receives the frames of a WebSocket, and sends each like a response, so that faults act on it.
 
     `ended` are the code and the reason of the side that closed first, None while it is open.
+    `read_timeout` are the seconds that a client may take to read a frame.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, read_timeout: float) -> None:
         channel: Channel = scope[WEBSOCKET]
         super().__init__(scope, channel.receive, channel.send)
+        self._read_timeout = read_timeout
         self._wakes = asyncio.Event()  # a pause, because it is over or useless
         self.ended: tuple[int, str] | None = None
 
@@ -78,7 +80,10 @@ class FrameTransport(ResponseTransport):
         return None
 
     async def send(self, response: RawResponse) -> None:
-        """Send a frame: text, or bytes if it has no media type."""
+        """Send a frame: text, or bytes if it has no media type.
+
+        A client that does not read is disconnected after a while.
+        """
         if self.closed:
             return
         data = response.whole()
@@ -87,8 +92,13 @@ class FrameTransport(ResponseTransport):
         content = (
             {"text": data.decode(errors="replace")} if response.media_type else {"bytes": data}
         )
+        message = {"type": "websocket.send", **content}
         try:
-            await self._send({"type": "websocket.send", **content})
+            await asyncio.wait_for(self._send(message), self._read_timeout)
+        except TimeoutError:
+            self._note_end(ABNORMAL_CLOSURE, "")
+            self._connection.abort()
+            raise ConnectionResetError("the client does not read") from None
         finally:
             self._connection.unsent = 0
 

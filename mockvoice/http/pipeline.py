@@ -113,7 +113,8 @@ async def handle_request(
     if not body.complete:
         transport.disconnected()
     problem = target.problem
-    if is_handshake(scope) and is_foreign(target.headers):  # a page needs no key to open one
+    if is_handshake(scope) and target.headers.get("origin") and is_foreign(target.headers):
+        # Any page can open one, even with a key in the query; browsers always send an origin.
         problem = Forbidden("pages of other origins may not open a WebSocket")
     if problem and is_foreign(target.headers):
         await _reject_page(mock, provider, target, problem, transport)
@@ -640,7 +641,7 @@ async def _send(
             for fault in own:
                 await fault.after(transport)
             if response.conversation and not (transport.closed or (own and own[-1].no_response)):
-                transport = FrameTransport(scope)
+                transport = FrameTransport(scope, mock.settings.read_timeout)
                 session = _session(mock, ctx, transport, faults, commit, started, outcome.live)
                 await session.run(response.conversation, response.headers)
             else:

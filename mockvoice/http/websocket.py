@@ -35,7 +35,7 @@ from .responses import encode
 from .transport import RawResponse
 
 IDLE_SECONDS = 300.0  # without a frame of the client, unless the provider has another limit
-MAX_UNREAD = 16  # frames of the client that wait for the conversation
+MAX_UNREAD = 4  # frames of the client that wait for the conversation
 MAX_UNSENT = 100  # calls of `play` whose frames wait; then frames of the client wait, too
 BUSY_FRAMES = 100  # in the journal; then it is updated only while the client sends nothing
 SAVE_SECONDS = 0.2

@@ -198,6 +198,14 @@ def test_page_of_another_origin_cannot_open_a_websocket(server: Server, box: Box
         pass
 
 
+def test_client_with_headers_of_a_browser_but_no_origin_is_accepted(server: Server) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+    headers = b"Host: mock.example\r\nAccept-Language: *"  # as of Node's WebSocket
+    with socket.create_connection((host, int(port)), timeout=20) as raw:
+        raw.sendall(handshake("").replace(b"Host: ", headers))
+        assert raw.recv(65536).startswith(b"HTTP/1.1 101")
+
+
 def test_unlisted_key_is_rejected_at_handshake(serve: Serve) -> None:
     server = serve(keys="listed", accounts={"telnyx": {"KEY_listed": {}}})
     assert rejected(socket_url(server.url)).status_code == 401
@@ -483,6 +491,18 @@ def test_code_of_the_client_is_recorded(box: Box) -> None:
         heard(client, 3)
         client.close(4000, "done")
     assert closed(box)["closed"] == {"code": 4000, "reason": "done"}
+
+
+def test_client_that_does_not_read_is_disconnected(acme: Acme) -> None:
+    async def converse(ctx: RequestContext, socket: WebSocket) -> None:
+        socket.play({"said": "a" * 100_000} for _ in range(1000))
+
+    acme.converse = converse
+    with Server(make_mock([acme.provider], read_timeout=1), bind("127.0.0.1", 0)) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as raw:
+            raw.sendall(handshake(host).replace(SPEECH.encode(), TALK.encode()))
+            assert ended(server)["closed"] == {"code": 1006, "reason": ""}
 
 
 def test_silent_client_is_closed(box: Box) -> None:
