@@ -17,6 +17,7 @@ from .text import request_line
 
 NO_REQUESTS = "no requests received"
 _MAX_VALUE_LENGTH = 300  # characters
+_MAX_FRAMES = 20
 _COUNTERS = ("id", "hits", "matched")  # fields that the server adds to a fault
 
 
@@ -26,6 +27,7 @@ def request_details(request: RecordedRequest) -> list[str]:
     details = [
         *(f"{name} = {_brief(value)}" for name, value in values),
         *map(_file, request.files),
+        *_frames(request),
         *_explanation(request),
     ]
     if request.response and (request.status or 0) >= 400:
@@ -56,6 +58,18 @@ def _explanation(request: RecordedRequest) -> list[str]:
     for hint in hints:  # that of the request begins with the first of them
         rest = rest.removeprefix(hint).removeprefix("; ")
     return [*lines, *(f"hint: {hint}" for hint in [*hints, rest] if hint)]
+
+
+def _frames(request: RecordedRequest) -> list[str]:
+    """Return the lines for the first frames of a WebSocket, and for its end."""
+    shown = [f"{frame.sender}: {_brief(frame.data)}" for frame in request.frames[:_MAX_FRAMES]]
+    more = len(request.frames) + request.omitted_frames - len(shown)
+    if more:
+        shown.append(f"({more} more frame{'s' * (more != 1)})")
+    if request.closed:
+        reason = f": {request.closed.reason}" if request.closed.reason else ""
+        shown.append(f"closed with {request.closed.code}{reason}")
+    return shown
 
 
 def _line(request: RecordedRequest) -> str:

@@ -99,7 +99,7 @@ CHECKED_BLOCKS = [
     r".* json \w+",
     r"docs/providers/\S+ json",
     r".* yaml mockvoice\.yaml",
-    r"docs/your-own-provider\.md\S+ yaml acme\.yaml",
+    r"docs/your-own-provider\.md\S+ yaml (acme|talk)\.yaml",
     r"docs/command-line\.md\S+ sh job\.sh",
     r"README\.md\S+ text report",
     r"docs/command-line\.md\S+ text log",

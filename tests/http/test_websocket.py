@@ -546,6 +546,24 @@ def test_log_has_one_line_for_each_connection(capfd: pytest.CaptureFixture[str])
     assert (logged["frames"], logged["closed"]) == (7, {"code": 1000, "reason": ""})
 
 
+def test_report_has_the_frames(acme: Acme, running: Server) -> None:
+    with opened(socket_url(running.url, TALK)) as client:
+        for word in range(12):
+            client.send(json.dumps({"say": str(word)}))
+            client.recv(timeout=20)
+        client.send("{}")
+        heard(client)
+    ended(running)
+    report = httpx.get(f"{running.url}/__mockvoice/report").text.splitlines()
+    assert report[1:3] == ['    client: {"say": "0"}', '    server: {"said": "0"}']
+    assert report[20:24] == [
+        '    server: {"said": "9"}',
+        "    (6 more frames)",
+        "    closed with 1008",
+        "    violation in frame: say is required",
+    ]
+
+
 # --- in the same process -------------------------------------------------------------------------
 
 
