@@ -3,8 +3,10 @@
 import { get, sandboxUrl, send } from "./api.js";
 
 const LEFT_OUT = /^(host|content-length|content-type|connection|accept-encoding|accept|user-agent|x-stainless-.*|x-mockvoice-sandbox|x-api-key|x-sup-api-key|authorization|cookie|origin|referer|sec-.*|transfer-encoding)$/;
+export const FORMATS = ["wav", "mp3", "flac", "ogg", "m4a"]; // of samples
 const INLINE = 1024; // bytes of a file that a test contains
 const BROKEN = ["timeout", "reset", "disconnect", "tls", "truncate"]; // kinds that raise an exception in a client
+const REFUSED = [402, 403, 429]; // statuses that depend on the account
 const MASK = "…"; // in place of most of a secret
 const WIDTH = 88;
 
@@ -126,10 +128,12 @@ async function accountOf(entry, provider) {
   if (!provider || !entry.account) return [];
   const { accounts } = await get(entry.sandbox, "accounts");
   const account = accounts.find(({ provider: name, key }) => name === provider.name && key === entry.account);
+  if (!account) return [];
   const initial = await get(entry.sandbox, `accounts/${provider.name}/*`);
-  const isRefused = entry.status >= 400; // else the request itself may have spent the credit
-  const changed = provider.account_fields.filter((name) => account && JSON.stringify(account[name]) !== JSON.stringify(initial[name]) && (name !== "credit" || isRefused));
-  return changed.length ? [changed.map((name) => `${name}=${python(account[name], 4)}`).join(", ")] : [];
+  const isSet = (name) => account[name] !== "" && JSON.stringify(account[name]) !== "{}";
+  const isChanged = (name) => name !== "credit" && JSON.stringify(account[name]) !== JSON.stringify(initial[name]); // the request itself may have spent credit
+  const copied = provider.account_fields.filter((name) => isSet(name) && (REFUSED.includes(entry.status) || isChanged(name)));
+  return copied.length ? [copied.map((name) => `${name}=${python(account[name], 4)}`).join(", ")] : [];
 }
 
 /** Return the stored records that the request names by their ids. */
@@ -196,7 +200,7 @@ async function fileArgument(entry, file, index) {
   const type = file.content_type ? `, ${python(file.content_type)}` : "";
   const part = (content) => `(${python(file.field)}, (${python(name)}, ${content}${type}))`;
   const isValid = !entry.violations.some(({ location, pointer }) => location === "body" && pointer.startsWith(`/${file.field}`));
-  if (isValid && ["wav", "mp3", "flac", "ogg", "m4a"].includes(file.format) && file.seconds > 0 && file.seconds <= 300) {
+  if (isValid && FORMATS.includes(file.format) && file.seconds > 0 && file.seconds <= 300) {
     return part(`mockvoice.sample(${python(file.format)}, seconds=${Number(file.seconds.toFixed(2)) || 0.01})`);
   }
   if (file.sha256 && file.bytes <= INLINE) {

@@ -1,12 +1,10 @@
 // One request next to its response.
 
 import { download, send } from "./api.js";
-import { asCurl, asPytest, fileName } from "./copies.js";
+import { asCurl, asPytest, fileName, FORMATS } from "./copies.js";
 import { actionButton, copyButton, h, json, table } from "./dom.js";
 import { duration, statusClass } from "./list.js";
 import { linkTo, setParams } from "./location.js";
-
-const AUDIO = ["wav", "mp3", "flac", "ogg", "m4a"];
 
 /** Return the view of an entry. */
 export function requestDetail(entry, provider) {
@@ -139,7 +137,7 @@ function fileCard(entry, file, index, violations) {
       h("div", {}, h("strong", {}, file.filename || "(no file name)"), h("p", { class: "muted" }, [file.field, ...facts].filter(Boolean).join(" · "))),
       file.sha256
         ? h("div", { class: "actions" },
-          AUDIO.includes(file.format) && actionButton("Listen", () => load(entry, file, index, player)),
+          FORMATS.includes(file.format) && actionButton("Listen", () => load(entry, file, index, player)),
           actionButton("Download", () => download(entry.sandbox, `requests/${entry.id}/files/${index}`, fileName(file))))
         : h("span", { class: "muted" }, "content evicted")),
     player,

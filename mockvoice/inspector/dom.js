@@ -118,6 +118,15 @@ export function labeled(label, input, help = "") {
     help && h("p", { class: "muted", id: `${id}-help` }, help));
 }
 
+/** Return the JSON that somebody has typed. */
+export function parseJSON(name, text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${name} must be JSON; got ${text}`);
+  }
+}
+
 /** Return a select element with pairs of value and text. */
 export function select(options, properties = {}) {
   return h("select", properties, options.map(([value, text]) => h("option", { value }, text)));

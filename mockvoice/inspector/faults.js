@@ -1,7 +1,7 @@
 // Faults: a form derived from the schema, and the faults of the sandbox with their hits.
 
 import { get, post, remove, url } from "./api.js";
-import { actionButton, atMostTwicePerSecond, confirmed, h, labeled, redraw, sandboxPhrase, select, table, toast } from "./dom.js";
+import { actionButton, atMostTwicePerSecond, confirmed, h, labeled, parseJSON, redraw, sandboxPhrase, select, table, toast } from "./dom.js";
 
 const EVERY = ["provider", "operation", "times", "skip", "every", "probability", "expires_in", "when", "match"];
 const SEQUENCE = "sequence";
@@ -61,15 +61,7 @@ function shorthand(text) {
   const word = text.trim();
   if (!word) throw new Error('Enter a shorthand, such as 502, reset or [503, "reset", "ok"].');
   if (/^\w+$/.test(word)) return /^\d+$/.test(word) ? Number(word) : word;
-  return parsed("The shorthand", word);
-}
-
-function parsed(name, text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`${name} must be JSON; got ${text}`);
-  }
+  return parseJSON("The shorthand", word);
 }
 
 function faultForm({ kinds, properties }, sandbox, providers, refresh) {
@@ -145,5 +137,5 @@ function value(name, input, schema) {
   if (name === "body") { // JSON, or text
     try { return JSON.parse(input.value); } catch { return input.value; }
   }
-  return parsed(name, input.value);
+  return parseJSON(name, input.value);
 }

@@ -1,6 +1,7 @@
 // What a client needs to know: URLs, variables, samples, documentation, and the contract coverage.
 
-import { download, get, url } from "./api.js";
+import { download, get } from "./api.js";
+import { FORMATS } from "./copies.js";
 import { actionButton, atMostTwicePerSecond, copyButton, h, redraw, sandboxPhrase } from "./dom.js";
 import { linkTo } from "./location.js";
 
@@ -42,7 +43,7 @@ function urls(sandbox, providers) {
 function samples(sandbox) {
   return h("section", { class: "card" }, h("h2", {}, "Audio samples"),
     h("p", { class: "muted" }, "Synthetic speech of 6 seconds, which every provider accepts."),
-    h("div", { class: "actions" }, ["wav", "mp3", "flac", "ogg", "m4a"].map((format) =>
+    h("div", { class: "actions" }, FORMATS.map((format) =>
       actionButton(`sample.${format}`, () => download(sandbox, `samples/${format}`, `sample.${format}`)))));
 }
 

@@ -1,7 +1,7 @@
 // The state of a sandbox: clock, accounts, voices, sandboxes, and its reset.
 
 import { get, post, remove } from "./api.js";
-import { actionButton, atMostTwicePerSecond, confirmed, h, labeled, redraw, sandboxPhrase, select, table, toast } from "./dom.js";
+import { actionButton, atMostTwicePerSecond, confirmed, h, labeled, parseJSON, redraw, sandboxPhrase, select, table, toast } from "./dom.js";
 import { linkTo, setParams } from "./location.js";
 import { voicesCard } from "./voices.js";
 
@@ -47,7 +47,7 @@ function accountsCard({ sandbox, providers, refresh }) {
   const save = async () => {
     if (!key.value) throw new Error("Enter an API key, or * for every key.");
     const body = {};
-    for (const [name, input] of inputs) if (input.value !== "") body[name] = name === "tier" ? input.value : parsed(name, input.value);
+    for (const [name, input] of inputs) if (input.value !== "") body[name] = name === "tier" ? input.value : parseJSON(name, input.value);
     await post(sandbox, `accounts/${provider.value}/${encodeURIComponent(key.value)}`, body, "PUT");
     toast("Account changed");
     await refresh();
@@ -65,14 +65,6 @@ function accountsCard({ sandbox, providers, refresh }) {
       ]), "No API key was used yet."));
     },
   };
-}
-
-function parsed(name, text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`${name} must be JSON; got ${text}`);
-  }
 }
 
 function accountInput(name, tiers) {

@@ -1,7 +1,7 @@
 // The voices of a sandbox: listen, add, delete.
 
 import { get, post, remove, url } from "./api.js";
-import { actionButton, confirmed, h, json, labeled, redraw, select, toast } from "./dom.js";
+import { actionButton, confirmed, h, json, labeled, parseJSON, redraw, select, toast } from "./dom.js";
 
 const SHOWN = 100; // voices that are listed at once
 
@@ -61,13 +61,7 @@ function addForm(sandbox, providers, refresh) {
   const add = async () => {
     const seed = { provider: provider.value };
     for (const [name, input] of Object.entries({ collection, id, account })) if (input.value) seed[name] = input.value;
-    if (data.value) {
-      try {
-        seed.data = JSON.parse(data.value);
-      } catch {
-        throw new Error(`The data must be JSON; got ${data.value}`);
-      }
-    }
+    if (data.value) seed.data = parseJSON("Data", data.value);
     toast(`Added ${(await post(sandbox, "voices", seed)).id}`);
     await refresh();
   };

@@ -127,18 +127,19 @@ def test_pytest_copy_seeds_the_voice_that_the_request_names(
     assert "== 200" in text
 
 
+@pytest.mark.parametrize("key", ["K", "*"])
 def test_pytest_copy_has_the_settings_and_the_account(
-    open_page: Open, serve: Serve, tmp_path: Path
+    open_page: Open, serve: Serve, tmp_path: Path, key: str
 ) -> None:
     server = serve(audio="any", edition={"telnyx": "2026-07-16"})
     page = open_page(server)
     account = {"trial_ended": True}
-    httpx.put(f"{server.url}/__mockvoice/accounts/retell/K", json=account)
+    httpx.put(f"{server.url}/__mockvoice/accounts/retell/{key}", json=account)
     form = {"voice_name": "n", "voice_provider": "elevenlabs"}
     send(server, "POST", "/retell/clone-voice", data=form, files={"files": b"text"})
     text = run_copied_test(page, tmp_path)
     assert '@pytest.mark.mockvoice(audio="any")' in text
-    assert 'mockvoice.retell.account("KEY", trial_ended=True)' in text
+    assert 'mockvoice.retell.account("KEY", trial_ended=True' in text
     upload(server, "narrator", b"text")
     expect(page.get_by_role("option", name="createVoiceCloneFromUpload")).to_be_visible()
     text = run_copied_test(page, tmp_path)
