@@ -234,10 +234,11 @@ class RequestContext:
 
     def add(self, collection: str, id: str, data: Data) -> Record:
         """Store a record of this account, with the files of this request; returns it."""
-        uploads = tuple(upload.id for upload in self.uploads)
-        name, key = self.provider.name, self.account.key
-        record = Record(name, collection, key, id, data, self.now, uploads)
-        self.changes.append(PutRecord(with_keys(self.provider, record)))
+        uploads = tuple([upload.id for upload in self.uploads])
+        name, account = self.provider.name, self.account.key
+        keys = _keys(self.provider, collection, data)
+        record = Record(name, collection, account, id, data, self.now, uploads, keys=keys)
+        self.changes.append(PutRecord(record))
         return record
 
     def update(self, record: Record, **members: JSON) -> Data:
@@ -644,10 +645,14 @@ def with_sample(provider: Provider, record: Record, sample_url: Callable[[str], 
 
 def with_keys(provider: Provider, record: Record) -> Record:
     """Return a record with the keys that its collection declares."""
-    collection = provider.collections.get(record.collection)
-    if collection is None or not collection.keys:
-        return record
-    return record._replace(keys={name: key(record.data) for name, key in collection.keys.items()})
+    keys = _keys(provider, record.collection, record.data)
+    return record._replace(keys=keys) if keys else record
+
+
+def _keys(provider: Provider, collection: str, data: Data) -> Mapping[str, str]:
+    """Return the values of the keys that a collection declares."""
+    declared = provider.collections.get(collection)
+    return {name: key(data) for name, key in declared.keys.items()} if declared else {}
 
 
 def _check_keys(provider: Provider, name: str, query: Query) -> None:

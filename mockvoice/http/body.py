@@ -31,6 +31,7 @@ MAX_DEPTH = 64  # of JSON
 MAX_NODES = 100_000  # members and items of JSON
 SMALL = 8192  # bytes
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "utf-16")  # of text fields
+# Some codecs of Python take quadratic time, and others are no character sets.
 _CODECS = {**{name: name for name in CHARSETS}, "utf8": "utf-8", "latin-1": "iso-8859-1"}
 _ITEM = re.compile(r"\[\d+\]$")  # how the name of a part ends that is one of a list, or of bytes
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # the name of a header (RFC 9110, 5.6.2)
@@ -473,6 +474,7 @@ class _Part(NamedTuple):
     filename: str | None
     content_type: str
     charset: str
+    codec: str | None  # of the charset, None if it is not one of CHARSETS
 
 
 @lru_cache(maxsize=256)  # requests repeat the same few parts
@@ -492,6 +494,7 @@ def _part(head: bytes) -> _Part:
     content_type = headers.get(b"content-type", "")
     kind, options = _options(headers.get(b"content-disposition", ""))
     media_type, parameters = _options(content_type)
+    charset = parameters.get("charset", "utf-8")
     filename = options.get("filename")
     if filename is None and media_type not in ("", "text/plain", "application/json"):
         filename = ""
@@ -499,7 +502,8 @@ def _part(head: bytes) -> _Part:
         options.get("name", "") if kind == "form-data" else "",
         filename,
         content_type,
-        parameters.get("charset", "utf-8"),
+        charset,
+        _CODECS.get(charset.lower()),
     )
 
 
@@ -507,14 +511,12 @@ def _text(part: _Part, data: bytes | memoryview) -> str:
     """Return the value of a text field. Raises PayloadTooLarge or MalformedBody."""
     if len(data) > MAX_TEXT_BYTES:
         raise PayloadTooLarge(f"the text field {part.name} has more than {MAX_TEXT_BYTES} bytes")
-    # Some of Python's codecs take quadratic time, and others are no character sets.
-    codec = _CODECS.get(part.charset.lower())
-    if codec is None:
+    if part.codec is None:
         raise MalformedBody(
             f"the field {part.name} must have one of the charsets {', '.join(CHARSETS)};"
             f" got {brief(part.charset)}"
         )
     try:
-        return str(data, codec)
+        return str(data, part.codec)
     except UnicodeError:
         raise MalformedBody(f"the field {part.name} is not readable as {part.charset}") from None

@@ -255,8 +255,10 @@ class HttpToolsMixin(ConnectionMixin):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note a header; requests share those that they repeat, since the journal keeps them."""
-        is_short = len(name) + len(value) <= _SHARED_HEADER_BYTES
-        header = _shared_header(name, value) if is_short else (name.lower(), value)
+        if len(name) + len(value) <= _SHARED_HEADER_BYTES:
+            header = _shared_header(name, value)
+        else:
+            header = name.lower(), value
         if header[0] == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append(header)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Literal, NamedTuple
@@ -183,7 +183,8 @@ class Records:
         self._capacity = capacity
         self._partitions: dict[tuple[str, str, str], _Partition] = {}
         self._order: OrderedDict[int, Record] = OrderedDict()  # evicts its first in constant time
-        self._held: Counter[tuple[str, str, str]] = Counter()  # ids of any account
+        # The number of accounts that have an id, by provider and collection.
+        self._held = defaultdict[tuple[str, str], Counter[str]](Counter)
         self._numbers = count(1)
         self.evicted = 0
 
@@ -194,7 +195,7 @@ class Records:
 
     def has(self, provider: str, collection: str, id: str) -> bool:
         """Return True if any account has a record with this id that is not removed."""
-        return self._held[provider, collection, id] > 0
+        return self._held[provider, collection][id] > 0
 
     def put(self, record: Record) -> tuple[Record, list[Record]]:
         """Store a record; return it as stored, and the records that it replaces or evicts.
@@ -202,7 +203,9 @@ class Records:
         A record of the same id is replaced: in its place when `record` has its number, else at
         the end.
         """
-        before = self.find(record.partition, record.id)
+        at = record.partition
+        partition = self._partitions.get(at)
+        before = partition.records.get(record.id) if partition else None
         dropped = [before] if before else []
         if before and before.number == record.number:
             record = _numbered(record, before.number, before.revision + 1)
@@ -213,9 +216,12 @@ class Records:
                 del self._order[before.number]
             record = _numbered(record, next(self._numbers), 0)
         self._order[record.number] = record
-        self._partitions.setdefault(record.partition, _Partition()).put(record)
+        partition = self._partitions.get(at)  # again: the last record may have been dropped
+        if partition is None:
+            partition = self._partitions[at] = _Partition()
+        partition.put(record)
         if not record.removed:
-            self._held[record.provider, record.collection, record.id] += 1
+            self._held[record.provider, record.collection][record.id] += 1
         if len(self._order) > self._capacity:
             _, oldest = self._order.popitem(last=False)
             self._drop(oldest)
@@ -238,10 +244,10 @@ class Records:
         if not partition.records:
             del self._partitions[record.partition]
         if not record.removed:
-            held = record.provider, record.collection, record.id
-            self._held[held] -= 1
-            if not self._held[held]:
-                del self._held[held]
+            held = self._held[record.provider, record.collection]
+            held[record.id] -= 1
+            if not held[record.id]:
+                del held[record.id]
 
     def query(self, provider: str, collection: str, account: str, query: Query) -> RecordPage:
         """Return records in a collection of this account and of every account."""
