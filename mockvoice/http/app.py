@@ -29,6 +29,7 @@ _HEADER_TOO_LARGE = RawResponse(
     b"the value of a request header has more than %d bytes" % MAX_HEADER_BYTES,
 )
 
+_FORWARDED = frozenset({b"x-forwarded-proto", b"x-forwarded-for"})
 _RETRY_SECONDS = 1  # after which a client may try again while the store is not available
 
 Handle = Callable[[Mapping[str, Operation], Scope, Receive, Send], Awaitable[None]]
@@ -39,10 +40,13 @@ class App:
 
     Each provider has a router for each edition in use. That of another edition than the server's is
     built when the first sandbox that selects it gets a request.
+
+    `forwarded`, if set, changes the scope of a request with headers of a proxy.
     """
 
     def __init__(self, mock: Mock) -> None:
         self.mock = mock
+        self.forwarded: ASGIApp | None = None
         self.hosts = Hosts(mock.providers.values(), mock.settings.hosts)
         self._routers: dict[Provider, _Router] = {}
         for provider in mock.providers.values():
@@ -72,6 +76,8 @@ class App:
                 name, _, rest = path[2:].partition("/")
                 scope[SANDBOX], scope["path"] = name, f"/{rest}"
             scope[HEADERS] = headers = Headers(scope["headers"])
+            if self.forwarded and headers.has_any(_FORWARDED):
+                await self.forwarded(scope, receive, send)
             self.hosts.route(scope, headers)
             try:
                 await self._route(scope, receive, send)

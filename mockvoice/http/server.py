@@ -13,6 +13,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from ..config.settings import BYTES_PER_MB
 from ..mock import Mock
@@ -97,6 +98,10 @@ def drop_unread(connections: Iterable[Connection], now: float) -> None:
         connection.abort()
 
 
+async def _do_nothing(*_: object) -> None:
+    """Be the application behind a middleware of which only its effect on the scope is wanted."""
+
+
 class Server(uvicorn.Server):
     """A uvicorn server of a mock, on a socket that already listens."""
 
@@ -124,10 +129,13 @@ class Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # uvicorn would search all headers of every request: see below
                 date_header=False,  # responses have the time of their sandbox
                 timeout_graceful_shutdown=1,
             )
         )
+        proxies: Any = ProxyHeadersMiddleware(_do_nothing, self.config.forwarded_allow_ips)
+        app.forwarded = proxies
         self.mock = mock
         self.url = address(listener)
         self._listener = listener

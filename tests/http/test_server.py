@@ -28,6 +28,14 @@ def test_both_http_parsers_of_uvicorn_work(http: Any, wav: bytes) -> None:
         assert httpx.post(url, headers=KEY, data=fields, files=file).status_code == 201
 
 
+def test_https_of_a_proxy_on_this_machine_is_used_in_urls(serve: Serve) -> None:
+    url = f"{serve().url}/unknown"
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7", "Host": "mock.test"}
+    assert "https://mock.test/telnyx/v2" in httpx.get(url, headers=headers).json()["hint"]
+    del headers["X-Forwarded-Proto"]
+    assert "http://mock.test/telnyx/v2" in httpx.get(url, headers=headers).json()["hint"]
+
+
 def test_stopped_server_releases_its_port() -> None:
     with Server(make_mock(), bind("127.0.0.1", 0)) as server:
         port = urlsplit(server.url).port
