@@ -33,11 +33,10 @@ def test_clients_name_programs_and_steps_that_exist() -> None:
         assert {*client.story.steps} <= {*COLUMNS}
 
 
-def test_each_edition_with_an_sdk_has_a_client() -> None:
+def test_each_edition_has_a_client() -> None:
     for provider in built_in():
         editions = {client.edition for client in CLIENTS if client.story.provider == provider.name}
-        expected = {*provider.editions} - {"munsit.com"}  # which has no client of its own
-        assert editions == expected
+        assert editions == {*provider.editions}
 
 
 def test_page_of_each_provider_lists_its_clients() -> None:
