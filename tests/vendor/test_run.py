@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import mockvoice
+from mockvoice import Control, serve
 
 from ..environments import Unavailable
 from ..markdown import ROOT
 from .kotlin import copy_part
 from .run import KNOWN, find_checkout, main, resource, summary
-from .runners import Result, _go_results, _jest_results, _junit_results
+from .runners import HOOKS, Result, _go_results, _jest_results, _junit_results
 
 CLIENT = """\
 package com.telnyx.sdk.client
@@ -139,14 +139,38 @@ def test_results_of_each_test_runner(tmp_path: Path) -> None:
 def test_summary_counts_known_failures_and_prints_others(java: Path) -> None:
     results = [
         Result("A", "passes", "passed"),
-        Result("A", "known", "failed", "Error: 400 TextToSpeechOverWs is a WebSocket, which"),
-        Result("B", "other", "failed", "connection refused"),
+        Result("A", "retrieveSpeech", "failed", "Error: 400\nTextToSpeechOverWs is a WebSocket"),
+        Result("B", "list", "failed", "name is required"),
     ]
     text = summary(find_checkout(java), results)
     assert "all         1        2        0" in text
     assert "1 failed: an HTTP request for a WebSocket" in text
-    assert "B other\n  connection refused" in text
-    assert "A known" not in text
+    assert "B list\n  name is required" in text
+    assert "retrieveSpeech" not in text
+
+
+def test_plugin_runs_skipped_tests_each_with_a_fresh_sandbox(
+    mockvoice: Control, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOCKVOICE_RESET", f"{mockvoice.url}/__mockvoice/reset")
+    monkeypatch.setenv("MOCKVOICE_URL", mockvoice.url)
+    monkeypatch.syspath_prepend(HOOKS)
+    pytester.makepyfile("""
+        import os
+
+        import pytest
+
+        import mockvoice
+
+        @pytest.mark.skip(reason="Mock server tests are disabled")
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_voice(number):
+            mock = mockvoice.connect(os.environ["MOCKVOICE_URL"])
+            assert [voice for voice in mock.retell.voices if voice.data["voice_name"] == "x"] == []
+            mock.retell.add_voice({"voice_name": "x"})
+    """)
+    result = pytester.runpytest_inprocess("-p", "unskip", "-p", "no:mockvoice", "-p", "no:asyncio")
+    result.assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize("provider", KNOWN)
@@ -158,5 +182,5 @@ def test_known_failures_are_documented(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", KNOWN)
 def test_seeded_records_of_the_vendors_tests_are_valid(provider: str) -> None:
-    with mockvoice.serve(config=Path(__file__).with_name(f"{provider}.yaml")) as mock:
+    with serve(config=Path(__file__).with_name(f"{provider}.yaml")) as mock:
         assert mock.provider(provider).voices
