@@ -19,25 +19,37 @@ def copy_part(checkout: Path, tests: Sequence[Path], target: Path) -> None:
     """Copy tests, and the part of the SDK that they need, to `test` and `src` of a folder."""
     for name in ("src", "test"):
         shutil.rmtree(target / name, ignore_errors=True)
+    texts = {Path(test.parent.name, test.name): test.read_text(encoding="utf-8") for test in tests}
+    for test, text in texts.items():
+        _write(target / "test" / test, text)
     services = {test.name.partition("Service")[0] for test in tests}
-    for test in tests:
-        _write(target / "test" / test.parent.name / test.name, test.read_text(encoding="utf-8"))
-    roots = [*checkout.glob("*-core/src/main/kotlin"), *checkout.glob("*-lib/src/main/kotlin")]
-    roots += checkout.glob("*-client-okhttp/src/main/kotlin")
-    pending = [path for root in roots for path in root.glob("com/*/sdk/[!ms]*/**/*.kt")]
-    pending += [path for test in tests for path in imported(test.read_text("utf-8"), roots)]
+    roots = [checkout / f"{part}/src/main/kotlin" for part in _parts(checkout)]
+    pending = [path for root in roots for path in shared(root)]
+    pending += [path for text in texts.values() for path in imported(text, roots)]
     copied: set[Path] = set()
     while pending:
         path = pending.pop()
-        if path in copied:
-            continue
-        copied.add(path)
-        text = path.read_text(encoding="utf-8")
-        if path.parent.name == "client":
-            text = without_other_services(text, services)
-        pending += imported(text, roots)
-        root = next(root for root in roots if path.is_relative_to(root))
-        _write(target / "src" / path.relative_to(root), text)
+        if path not in copied:
+            copied.add(path)
+            text = path.read_text(encoding="utf-8")
+            if path.parent.name == "client":
+                text = without_other_services(text, services)
+            pending += imported(text, roots)
+            root = next(root for root in roots if path.is_relative_to(root))
+            _write(target / "src" / path.relative_to(root), text)
+
+
+def _parts(checkout: Path) -> list[str]:
+    """Return the modules of the SDK that a client with OkHttp consists of."""
+    wanted = ("-core", "-lib", "-client-okhttp")
+    return [path.name for path in sorted(checkout.iterdir()) if path.name.endswith(wanted)]
+
+
+def shared(root: Path) -> Iterator[Path]:
+    """Yield the files that every service needs."""
+    for path in root.rglob("*.kt"):
+        if not {"models", "services"} & {*path.relative_to(root).parts}:
+            yield path
 
 
 def without_other_services(text: str, services: set[str]) -> str:
