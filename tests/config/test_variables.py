@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import mockvoice
 from mockvoice.config.yaml import YAMLDocument
 
-from ..cli.processes import check_output, invoke, serving
+from ..cli.processes import invoke, serving
 
 ENVIRON = {"NAME": "value", "PORT": "8080", "EMPTY": "", "YAML": "{a: 1}\nb: [", "REF": "${NAME}"}
 
@@ -93,7 +93,7 @@ def test_file_is_read_with_the_environment(tmp_path: Path) -> None:
         'voices:\n  - {provider: retell, data: {voice_name: "${VOICE}", gender: male}}\n'
     )
     file = str(tmp_path / "mockvoice.yaml")
-    assert "1 voice" in check_output("validate", file, SEED="7", VOICE="narrator")
+    assert "1 voice" in invoke("validate", file, SEED="7", VOICE="narrator").stdout
     with serving("--config", file, SEED="7", VOICE="narrator") as (_, url):
         (voice,) = mockvoice.connect(url).retell.voices
         assert voice.data["voice_name"] == "narrator"

@@ -11,7 +11,7 @@ import mockvoice
 from mockvoice.client.control import ControlError, connect
 from mockvoice.control.api import PUBLIC
 
-from ..cli.processes import invoke, run, serving
+from ..cli.processes import invoke, serving
 from ..conftest import Serve
 from ..contract.contracts import OPERATIONS, Operation, check
 
@@ -77,11 +77,11 @@ def test_python_clients_send_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_commands_read_the_token_from_the_environment() -> None:
     with serving(MOCKVOICE_CONTROL_TOKEN=TOKEN) as (_, url):
-        assert run("health", "--url", url).returncode == 0
-        refused = run("reset", "--url", url)
+        assert invoke("health", "--url", url).returncode == 0
+        refused = invoke("reset", "--url", url)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert "MOCKVOICE_CONTROL_TOKEN" in refused.stderr
-        assert run("reset", "--url", url, MOCKVOICE_CONTROL_TOKEN=TOKEN).returncode == 0
+        assert invoke("reset", "--url", url, MOCKVOICE_CONTROL_TOKEN=TOKEN).returncode == 0
 
 
 def test_plugin_reads_the_token_from_the_environment(

@@ -21,7 +21,7 @@ from mockvoice.config.settings import SettingsError
 from mockvoice.http.server import Server
 from mockvoice.openapi.normalize import ContractError
 
-from ..cli.processes import run
+from ..cli.processes import invoke, run
 from ..conftest import Serve
 from .stand_in import Received, Reply, StandIn, as_json, stand_in
 
@@ -377,7 +377,7 @@ def test_invalid_upstream_is_rejected_without_showing_it(url: str, message: str)
     with pytest.raises(SettingsError, match=f"upstream.retell {message}") as error:
         create_app(upstream={"retell": url})
     assert "secret" not in str(error.value)
-    flag = run("serve", "--port", "0", "--upstream", f"retell={url}")
+    flag = invoke("serve", "--port", "0", "--upstream", f"retell={url}")
     assert (flag.returncode, "secret" in flag.stderr) == (2, False)
     assert message in flag.stderr
 

@@ -18,7 +18,7 @@ from mockvoice import create_app
 from mockvoice.config.settings import SettingsError
 from mockvoice.http.server import Server, bind
 
-from ..cli.processes import run
+from ..cli.processes import invoke
 from ..conftest import Serve
 from ..state.serializing import make_mock
 from .stand_in import Received, Reply, StandIn, as_json, stand_in
@@ -59,7 +59,7 @@ def test_recorded_sdk_story_replays_offline(serve: Serve, wav: bytes, file: Path
     with Server(make_mock(seed=4711), bind("127.0.0.1", 0)) as service:
         recording = serve(upstream={"telnyx": f"{service.url}/telnyx/v2"}, record=str(file))
         ids = story(recording.url, wav)
-    checked = run("validate", str(file))
+    checked = invoke("validate", str(file))
     assert checked.stdout == f"{file}: ok ({REQUESTS} exchanges with telnyx)\n", checked.stderr
     assert KEY not in file.read_text()
 
@@ -245,7 +245,7 @@ def test_defects_are_reported_with_their_line(
 ) -> None:
     file = tmp_path / "recording.yaml"
     file.write_text(EXCHANGE + EXCHANGE.replace(old, new))
-    checked = run("validate", str(file))
+    checked = invoke("validate", str(file))
     assert checked.returncode == 1
     assert any(line.startswith(f"{file}:{message}") for line in checked.stderr.splitlines())
     with pytest.raises(SettingsError, match=re.escape(f"{file}:{message}")):
