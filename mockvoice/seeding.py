@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import binascii
 import json
-from base64 import b64decode, encodebytes
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -114,20 +114,6 @@ def seeded_uploads(seed: Mapping[str, Any]) -> list[Upload]:
         upload.id = sha256(described.encode()).hexdigest()
         uploads.append(upload)
     return uploads
-
-
-def described_uploads(uploads: Sequence[Upload]) -> list[dict[str, str]]:
-    """Return uploaded files as the `samples` of a RecordSeed, without those that were evicted."""
-    return [
-        {
-            "field": upload.name,
-            "filename": upload.filename,
-            "content_type": upload.content_type,
-            "content": encodebytes(upload.content).decode(),
-        }
-        for upload in uploads
-        if upload.content is not None
-    ]
 
 
 def read_time(pointer: str, text: str) -> float:

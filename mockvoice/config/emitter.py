@@ -18,8 +18,7 @@ _Dumper.add_implicit_resolver("number", re.compile(r"[-+.0-9].*", re.DOTALL), [*
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     # PyYAML folds quoted text at the line breaks of YAML 1.1, and reads a space where a lone
     # U+0085 was; in double quotes it escapes them.
-    is_quoted = re.search("[\x85\u2028\u2029]", value)
-    style = '"' if is_quoted else "|" if "\n" in value else None
+    style = '"' if re.search("[\x85\u2028\u2029]", value) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
 
 

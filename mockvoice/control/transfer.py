@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
+from base64 import encodebytes
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from textwrap import indent
 
 from .. import __version__
 from ..config.emitter import to_yaml
@@ -11,22 +14,23 @@ from ..config.file import content_violations
 from ..errors import ValidationFailed
 from ..provider import Provider, Response
 from ..redact import mask_key, redact, redact_fault
-from ..seeding import described_uploads, make_all, seeded_uploads
+from ..seeding import make_all, seeded_uploads
 from ..state.accounts import EVERY_KEY, Account
 from ..state.clock import parse_time, timestamp
 from ..state.ids import Ids
 from ..state.records import EVERY_ACCOUNT, Record
 from ..state.store import PARTS, SandboxSettings
+from ..state.uploads import Upload
 from ..types import JSON
 from .accounts import find_account
 from .context import ControlContext
-from .requests import find_uploads
 from .reset import check_editions
 from .voices import current_records
 
 _SETTINGS = ("seed", "audio", "limits", "keys", "retry_after", "strict_fields", "edition")
 _REAL = 1.0  # seconds from real time up to which a clock is considered unchanged
-_EVICTED = "# {} of its samples are missing: they were evicted to stay within upload_cache_mb.\n"
+_PIECE = 57 * 1024  # bytes of a sample that are encoded at once, in whole lines
+_EVICTED = "# {} samples are missing: they were evicted to stay within upload_cache_mb.\n"
 _MASKED = "# API keys and other secrets are masked. Export with --with-keys to keep them.\n"
 
 
@@ -34,29 +38,70 @@ _MASKED = "# API keys and other secrets are masked. Export with --with-keys to k
 
 
 async def export_sandbox(ctx: ControlContext) -> Response:
-    with_keys, with_samples = ctx.parameters["keys"], ctx.parameters["samples"]
+    with_keys: bool = ctx.parameters["keys"]
     settings = await ctx.store.get_settings(ctx.sandbox)
     _, rules = await ctx.store.list_rules(ctx.sandbox)
-    voices, evicted = [], 0
-    records, _ = await current_records(ctx)
-    files = await find_uploads(ctx, [record.uploads if with_samples else () for record in records])
-    for record, uploads in zip(records, files, strict=True):
-        voice = _seed(ctx, record, with_keys=with_keys)
-        samples = described_uploads(uploads)
-        voices.append({**voice, "samples": samples} if samples else voice)
-        evicted += len(uploads) - len(samples)
-    content = {
+    settings_and_accounts = {
         **{name: getattr(settings, name) for name in _SETTINGS},
         "clock": await _clock(ctx),
         "accounts": await _accounts(ctx, is_listed=settings.keys == "listed", with_keys=with_keys),
-        "voices": voices,
-        "faults": [{**rule.data} if with_keys else redact_fault(rule.data) for rule in rules],
     }
+    faults = [{**rule.data} if with_keys else redact_fault(rule.data) for rule in rules]
+    records, _ = await current_records(ctx)
+    voices = _voices(ctx, records)
     name = f"sandbox {ctx.sandbox}" if ctx.sandbox else "the default sandbox"
     head = f"# Exported from {name} of mockvoice {__version__}.\n"
-    head += ("" if with_keys else _MASKED) + (_EVICTED.format(evicted) if evicted else "")
-    text = to_yaml(_escaped({k: value for k, value in content.items() if value not in ({}, [])}))
-    return Response((head + text).encode(), media_type="application/yaml")
+    head += ("" if with_keys else _MASKED) + _yaml(settings_and_accounts)
+    return Response(_pieces(head, voices, _yaml({"faults": faults})), media_type="application/yaml")
+
+
+async def _pieces(head: str, voices: AsyncIterator[str], faults: str) -> AsyncGenerator[bytes]:
+    """Yield a file piece by piece, and let the server handle other requests after each."""
+    yield head.encode()
+    async for text in voices:
+        yield text.encode()
+        await asyncio.sleep(0)
+    yield faults.encode()
+
+
+def _yaml(content: Mapping[str, JSON]) -> str:
+    """Return the members of a file that are not empty."""
+    kept = {name: value for name, value in content.items() if value not in ({}, [])}
+    return to_yaml(_escaped(kept)) if kept else ""
+
+
+async def _voices(ctx: ControlContext, records: Sequence[Record]) -> AsyncGenerator[str]:
+    """Yield the voices of a file as YAML, with their samples if asked to."""
+    evicted = 0
+    if records:
+        yield "voices:\n"
+    for record in records:
+        yield to_yaml([_escaped(_seed(ctx, record, with_keys=ctx.parameters["keys"]))])
+        if not (ctx.parameters["samples"] and record.uploads):
+            continue
+        uploads = await ctx.mock.get_uploads(ctx.sandbox, record.uploads)
+        present = [upload for upload in uploads if upload.content is not None]
+        evicted += len(uploads) - len(present)
+        if present:
+            yield "  samples:\n"
+        for upload in present:
+            for text in _sample(upload):
+                yield text
+    if evicted:
+        yield _EVICTED.format(evicted)
+
+
+def _sample(upload: Upload) -> Iterator[str]:
+    """Yield a sample of a RecordSeed as YAML; its content in Base64, in lines of 76 characters."""
+    declared = {
+        "field": upload.name,
+        "filename": upload.filename,
+        "content_type": upload.content_type,
+    }
+    yield indent(to_yaml([_escaped(declared)]), "  ") + "    content: |\n"
+    content = upload.content or b""
+    for i in range(0, len(content), _PIECE):
+        yield indent(encodebytes(content[i : i + _PIECE]).decode(), "      ")
 
 
 def _escaped(value: JSON) -> JSON:

@@ -205,7 +205,7 @@ def test_evicted_samples_are_counted_in_the_export(serve: Serve) -> None:
         text = box.control.get("/export", params={"samples": True}).text
         present = [voice for voice in content(text)["voices"] if "samples" in voice]
         assert 0 < len(present) < 3
-        assert f"# {3 - len(present)} of its samples are missing" in text
+        assert f"# {3 - len(present)} samples are missing" in text
 
 
 def test_seeded_record_has_samples_until_it_is_deleted(box: Box) -> None:
