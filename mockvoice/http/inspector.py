@@ -94,7 +94,10 @@ def _files(control: Document) -> Mapping[str, bytes]:
 
 
 def _fault_form(control: Document) -> Any:
-    """Return the kinds of faults and the schemas of their fields, for the form that adds one."""
+    """Return the kinds of faults and the schemas of their fields, for the form that adds one.
+
+    `sequence` are the fields of a sequence besides its steps.
+    """
     schemas = YAMLDocument(control.text).value["components"]["schemas"]
     properties = {
         name: _without_reference(schema, schemas)
@@ -103,7 +106,8 @@ def _fault_form(control: Document) -> Any:
     kinds = {
         name: {"summary": kind.summary, "fields": [*kind.fields]} for name, kind in KINDS.items()
     }
-    return {"kinds": kinds, "properties": properties}
+    in_sequence = [name for name in schemas["Sequence"]["properties"] if name != "sequence"]
+    return {"kinds": kinds, "properties": properties, "sequence": in_sequence}
 
 
 def _without_reference(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 import { get, post, remove, url } from "./api.js";
 import { actionButton, atMostTwicePerSecond, confirmed, h, labeled, parseJSON, redraw, sandboxPhrase, select, table, toast } from "./dom.js";
 
-const EVERY = ["provider", "operation", "times", "skip", "every", "probability", "expires_in", "when", "match"];
+const FIRST = ["provider", "operation"]; // of the fields of a fault
 const SEQUENCE = "sequence";
 
 /** Return the view of a sandbox. */
@@ -64,18 +64,19 @@ function shorthand(text) {
   return parseJSON("The shorthand", word);
 }
 
-function faultForm({ kinds, properties }, sandbox, providers, refresh) {
+function faultForm({ kinds, properties, sequence }, sandbox, providers, refresh) {
   const fields = h("div", { class: "form-fields" });
   const steps = sequenceSteps(Object.keys(kinds));
+  const ofSomeKinds = Object.values(kinds).flatMap((one) => one.fields);
+  const ofEveryKind = Object.keys(properties).filter((name) => name !== "kind" && !ofSomeKinds.includes(name));
   let kind = Object.keys(kinds)[0];
   let inputs = new Map();
   const draw = () => {
     const before = new Map([...inputs].map(([name, input]) => [name, input.value]));
     inputs = new Map();
-    const ofKind = kind === SEQUENCE ? [] : kinds[kind].fields;
-    const names = ["provider", "operation", ...ofKind, ...EVERY.slice(2)].filter((name) => kind !== SEQUENCE || ["provider", "operation", "match", "expires_in"].includes(name));
+    const names = new Set([...FIRST, ...(kind === SEQUENCE ? sequence : [...kinds[kind].fields, ...ofEveryKind])]);
     steps.element.hidden = kind !== SEQUENCE;
-    fields.replaceChildren(...names.map((name) => field(name, properties[name], providers, inputs, before)));
+    fields.replaceChildren(...[...names].map((name) => field(name, properties[name], providers, inputs, before)));
   };
   const card = (name, summary) => h("label", { class: "kind" },
     h("input", { type: "radio", name: "kind", value: name, checked: name === kind, onchange: () => { kind = name; draw(); } }),
@@ -90,7 +91,9 @@ function faultForm({ kinds, properties }, sandbox, providers, refresh) {
     return fault;
   };
   const { button, problem, onsubmit } = addButton("Add fault", sandbox, read, refresh, { class: "primary" });
-  return h("form", { onsubmit, novalidate: true }, cards, steps.element, fields, problem, button);
+  const operations = new Set(providers.flatMap((provider) => provider.operations.map(({ id }) => id)));
+  const known = h("datalist", { id: "operations" }, [...operations].map((value) => h("option", { value })));
+  return h("form", { onsubmit, novalidate: true }, cards, steps.element, fields, known, problem, button);
 }
 
 /** Return an editor of the steps of a sequence: one row for each request. */
@@ -120,7 +123,7 @@ function field(name, schema, providers, inputs, before) {
   const properties = { id: `fault-${name}` };
   const input = choices
     ? select([["", name === "provider" ? "every provider" : `default${schema.default ? `: ${schema.default}` : ""}`], ...choices.map((choice) => [choice, choice])], properties)
-    : h("input", { ...properties, type: isNumber ? "number" : "text", step: schema.type === "integer" ? "1" : "any", min: schema.minimum, max: schema.maximum, placeholder: isNumber || name === "operation" ? "" : "JSON" });
+    : h("input", { ...properties, type: isNumber ? "number" : "text", step: schema.type === "integer" ? "1" : "any", min: schema.minimum, max: schema.maximum, placeholder: isNumber || name === "operation" ? "" : "JSON", list: name === "operation" ? "operations" : null });
   input.value = before.get(name) ?? "";
   inputs.set(name, input);
   return labeled(name, input, plain(schema.description ?? ""));

@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from playwright.sync_api import Page, expect
 
 from mockvoice.http.server import Server
+from mockvoice.provider import SPECS
 
 from .actions import KEY, list_voices, show, upload
 from .conftest import Open
@@ -63,6 +65,18 @@ def test_sequence_is_added_step_by_step(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Add fault").click()
     expect(page.get_by_role("button", name="Remove fault_1")).to_be_visible()
     assert faults(server) == [{"provider": "retell", "sequence": ["ok", {"kind": "empty"}]}]
+
+
+def test_form_has_every_field_of_a_fault(page: Page, server: Server) -> None:
+    show(page, "Faults")
+    schema = yaml.safe_load((SPECS / "mockvoice.yaml").read_text(encoding="utf-8"))
+    missing = {*schema["components"]["schemas"]["Fault"]["properties"]} - {"kind"}
+    for kind in page.get_by_role("radio").all():
+        kind.check()
+        shown = page.locator(".form-fields label").all_inner_texts()
+        assert len(shown) == len({*shown})
+        missing -= {*shown}
+    assert not missing
 
 
 def test_control_views_show_and_change_the_selected_sandbox(
