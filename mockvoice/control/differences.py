@@ -29,7 +29,8 @@ async def get_differences(ctx: ControlContext) -> JSON:
         for entry in entries:
             if entry.difference is not None:
                 compared += 1
-                upstreams[entry.provider] = entry.upstream
+                file, _, _ = entry.upstream.rpartition("#")  # with the number of an exchange
+                upstreams[entry.provider] = file or entry.upstream
                 _add(found, _differences(name, entry))
     return Differences(compared, evicted, upstreams, tuple(found.values())).described()
 

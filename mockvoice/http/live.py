@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Collection,
-    Iterable,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -43,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mockvoice")
 
-_MAX_SECRET_BYTES = 16 * 1024
+_MAX_SECRET_BYTES = 16 * 1024  # of a secret at the end of what is shown of a response
 
 
 @dataclass(slots=True, eq=False)
@@ -243,6 +236,8 @@ def _request_document(sent: _Sent, secrets: list[str]) -> dict[str, Any]:
 
 async def _record(recorder: Recorder, live: Live, sent: _Sent, secrets: list[str]) -> None:
     """Append the exchange to the recording: now, or once the body has been sent."""
+    from ..upstream.recording import MAX_BODY_BYTES, response_document  # here: few servers record
+
     ctx = sent.ctx
     exchange = {
         "provider": ctx.provider.name,
@@ -252,12 +247,10 @@ async def _record(recorder: Recorder, live: Live, sent: _Sent, secrets: list[str
         "at": timestamp(ctx.now),
         "request": _request_document(sent, secrets),
     }
-    from ..upstream.recording import MAX_BODY_BYTES, response_document  # few servers record
-
     response = live.received
 
-    async def write(content: bytes | None) -> None:
-        recorded = response_document(response, live.parsed, content, live.redactor)
+    async def write(content: bytes | None, size: int) -> None:
+        recorded = response_document(response, live.parsed, content, size, live.redactor)
         try:
             await asyncio.to_thread(recorder.write, {**exchange, "response": recorded})
         except OSError as error:
@@ -265,7 +258,8 @@ async def _record(recorder: Recorder, live: Live, sent: _Sent, secrets: list[str
             log.error("record: %s", reason)  # noqa: TRY400 - a traceback tells nothing more
 
     if isinstance(response.body, bytes):
-        await write(response.body if len(response.body) <= MAX_BODY_BYTES else None)
+        size = len(response.body)
+        await write(response.body if size <= MAX_BODY_BYTES else None, size)
     else:
         response.body = _recorded(response, response.body, MAX_BODY_BYTES, write)
 
@@ -274,7 +268,7 @@ async def _recorded(
     response: LiveResponse,
     pieces: AsyncIterator[bytes],
     max_bytes: int,
-    write: Callable[[bytes | None], Awaitable[None]],
+    write: Callable[[bytes | None, int], Awaitable[None]],
 ) -> AsyncIterator[bytes]:
     """Yield the pieces of a body, and record it before the client has it all.
 
@@ -288,10 +282,10 @@ async def _recorded(
             kept.append(piece)
         if size == response.content_length:  # the client does not wait for anything after it
             written = True
-            await write(b"".join(kept) if size <= max_bytes else None)
+            await write(b"".join(kept) if size <= max_bytes else None, size)
         yield piece
     if not written:
-        await write(b"".join(kept) if size <= max_bytes else None)
+        await write(b"".join(kept) if size <= max_bytes else None, size)
 
 
 def _target(ctx: RequestContext, scope: Scope) -> bytes | None:

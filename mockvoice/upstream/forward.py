@@ -118,7 +118,7 @@ class Forwarder:
         Raises UpstreamFailed or UpstreamTimeout.
         """
         from websockets.asyncio.client import connect  # late, as httpx
-        from websockets.exceptions import InvalidHandshake, InvalidStatus
+        from websockets.exceptions import InvalidStatus, WebSocketException
         from websockets.typing import Subprotocol
 
         url = self.urls[request.provider]
@@ -154,7 +154,7 @@ class Forwarder:
         except TimeoutError:
             message = f"{url} did not respond in {self._timeout} seconds"
             raise UpstreamTimeout(message, url, hint="raise upstream_timeout") from None
-        except (InvalidHandshake, EOFError, OSError) as error:
+        except (WebSocketException, EOFError, OSError) as error:
             raise _translated(error, url, self._timeout) from None
 
     def _check_loop(self, url: str, request: LiveRequest) -> None:

@@ -67,7 +67,7 @@ _RESPONSE = _object(
     body={},
     text=_TEXT,
     base64={"type": "string", "pattern": "^[A-Za-z0-9+/]*={0,2}$"},
-    omitted=_object({"bytes": {"type": "integer"}}, sha256=_TEXT),
+    omitted=_object({"bytes": {"type": "integer"}}),
 )
 _EXCHANGE = _object(
     {"provider": _TEXT, "operation": _TEXT, "request": _REQUEST, "response": _RESPONSE},
@@ -184,9 +184,9 @@ def document(exchange: Mapping[str, Any]) -> str:
 
 
 def response_document(
-    response: LiveResponse, parsed: JSON, content: bytes | None, redactor: Redactor
+    response: LiveResponse, parsed: JSON, content: bytes | None, size: int, redactor: Redactor
 ) -> Mapping[str, Any]:
-    """Return a response as it is recorded; `content` is None for a body that is too long.
+    """Return a response as it is recorded; `content` is None for a body of too long a `size`.
 
     `parsed` is its JSON, None if it has none. Headers with a secret are left out.
     """
@@ -200,7 +200,7 @@ def response_document(
         recorded["media_type"] = response.media_type
     recorded["headers"] = headers
     if content is None:
-        return {**recorded, "omitted": {"bytes": response.content_length or 0}}
+        return {**recorded, "omitted": {"bytes": size}}
     if parsed is not None or content == b"null":
         return {**recorded, "body": redactor.redact(parsed)}
     if not content:

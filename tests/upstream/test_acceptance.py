@@ -16,6 +16,7 @@ from telnyx import APIStatusError, Telnyx
 import mockvoice
 
 from ..cli.processes import ServeProcess, check_output, clean_environ, run, serving, start_server
+from ..redis_server import RedisServer
 from .stand_in import Received, Reply, StandIn, as_json, stand_in
 from .stories import telnyx_story
 
@@ -189,6 +190,26 @@ def test_newer_edition_of_the_service_shows_what_changed(wav: bytes, tmp_path: P
             done = run("report", "--differences", "--fail-on", "status", "--url", url)
     assert done.returncode == 1
     assert "createVoiceCloneFromUpload 202: status: live 202, mock 201" in done.stdout
+
+
+@pytest.mark.redis
+def test_workers_forward_record_and_replay_as_one(
+    wav: bytes, tmp_path: Path, redis_server: RedisServer
+) -> None:
+    recording = tmp_path / "recording.yaml"
+    shared = ("--workers", "2", "--store", redis_server.url, "--store-prefix", tmp_path.name)
+    with serving("--seed", "4711") as (_, service):
+        upstream = f"telnyx={service}/telnyx/v2"
+        arguments = ("--upstream", upstream, "--record", str(recording))
+        with serving(*shared, *arguments) as (_, url):
+            with client(url) as telnyx:
+                ids = telnyx_story(telnyx, wav)
+            output = check_output("report", "--differences", "--url", url)
+            mockvoice.connect(url).reset()
+    assert output == "no differences in 41 requests\n"
+    with serving(*shared, "--replay", str(recording)) as (_, url):
+        with client(url) as telnyx:
+            assert telnyx_story(telnyx, wav) == ids
 
 
 def test_pytest_output_has_no_secret(live: StandIn, ca_file: Path, tmp_path: Path) -> None:
