@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
-from pathlib import Path
 
 from mockvoice.config.settings import Settings
 from mockvoice.http.server import Server, bind
@@ -26,7 +25,7 @@ from mockvoice.providers import built_in
 from mockvoice.seeding import make_records
 from mockvoice.state.ids import Ids
 
-from .bench import SECONDS, TELNYX, Subject, load, sample, start_server
+from .bench import SECONDS, TELNYX, Subject, cpu_ms, load, sample, start_server
 from .redis_server import RedisServer
 
 SIZES = (1_000, 100_000)
@@ -36,16 +35,7 @@ CLONES = "/telnyx/v2/voice_clones"
 REQUESTS = 500
 BATCH = 500
 HEALTH = "/__mockvoice/health"
-TICK = 1000 / os.sysconf("SC_CLK_TCK")  # ms
 KEY = "KEY_7"  # of the account with voices
-
-
-def cpu_ms(process: int) -> float:
-    """Return the CPU time of a process and of its children in ms."""
-    stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    own = (int(stat[11]) + int(stat[12])) * TICK
-    return own + sum(cpu_ms(int(child)) for child in children)
 
 
 @contextmanager
