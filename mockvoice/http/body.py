@@ -454,8 +454,9 @@ class _Multipart:
 
 def _check_head(data: bytes, at: int) -> None:
     """Raise MalformedBody if the headers of a part, which are incomplete, are too large."""
-    if len(data) - at > MAX_PART_HEADERS * MAX_PART_HEADER_BYTES:
-        raise _broken(f"a part has a header of more than {MAX_PART_HEADER_BYTES} bytes")
+    limit = MAX_PART_HEADERS * MAX_PART_HEADER_BYTES
+    if len(data) - at > limit:
+        raise _broken(f"the headers of a part have more than {limit} bytes")
 
 
 def _piece(data: bytes, at: int, end: int) -> bytes | memoryview:
