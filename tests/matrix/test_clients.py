@@ -69,6 +69,7 @@ def test_story_is_told_with_the_installed_sdk(
     assert outcome == Outcome(client, client.story.steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "problem"),
     [
