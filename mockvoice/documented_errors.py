@@ -17,6 +17,7 @@ from .errors import (
     RateLimited,
     Unauthenticated,
     UnsupportedMediaType,
+    UpgradeRequired,
     ValidationFailed,
 )
 from .openapi.document import MediaType, Operation, Parameter
@@ -66,6 +67,8 @@ def _causes(provider: Provider, operation: Operation) -> Iterator[Cause]:
     """Yield the errors that a request to an operation may get, in the order of the pipeline."""
     if operation.security:
         yield Unauthenticated, operation.security.example
+    if operation.frames:
+        yield UpgradeRequired, ""
     yield RateLimited, "its limits"
     for limit in provider.limits.values():
         if limit.matches(operation.id):

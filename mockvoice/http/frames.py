@@ -58,14 +58,20 @@ class FrameTransport(ResponseTransport):
         """False for a client in this process."""
         return self._connection.transport is not None
 
-    async def accept(self, headers: Mapping[str, str]) -> None:
-        """Complete the handshake."""
-        self.started = True
+    async def accept(self, headers: Mapping[str, str]) -> bool:
+        """Complete the handshake; return False if the client is gone."""
         headers = dict(headers)
         subprotocol = headers.pop("sec-websocket-protocol", None)
         raw = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
         message = {"type": "websocket.accept", "headers": raw, "subprotocol": subprotocol}
-        await self._send(message)
+        try:
+            await self._send(message)
+        except OSError:
+            self._note_end(ABNORMAL_CLOSURE, "")
+            super().disconnected()
+            return False
+        self.started = True
+        return True
 
     async def receive(self) -> str | bytes | None:
         """Return the next frame of the client, or None once the connection has ended."""

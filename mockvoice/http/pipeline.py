@@ -54,7 +54,7 @@ from .responses import render, render_example, render_problem
 from .sdk import add_edition_hint
 from .transport import RawResponse, ResponseTransport
 from .validation import validate
-from .websocket import Changes, WebSocketSession, check_upgrade, talk_in_examples
+from .websocket import Changes, WebSocketSession, answer_with_examples, check_upgrade
 
 if TYPE_CHECKING:
     from .live import Live
@@ -484,7 +484,7 @@ async def handle(ctx: RequestContext, decoded: Decoded) -> RawResponse:
         ctx.fields = Members("body", {**decoded.media_type.defaults, **ctx.fields})
     handler = ctx.provider.handlers.get(ctx.operation.id)
     if ctx.operation.frames is not None:
-        conversation = await _call(ctx, handler) if handler else talk_in_examples(ctx)
+        conversation = await _call(ctx, handler) if handler else answer_with_examples(ctx)
         return RawResponse(101, "", b"", {}, conversation=conversation)
     if handler is None:
         return render_example(ctx)

@@ -117,6 +117,8 @@ class WebSocketMixin(asyncio.Protocol):
     conn: Any
     queue: asyncio.Queue[Any]
     handshake_complete: bool
+    handshake_initiated: bool
+    transport: asyncio.Transport
     connection: Connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -130,6 +132,20 @@ class WebSocketMixin(asyncio.Protocol):
 
         self.app = app_with_connection
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse data. A handshake that cannot be parsed is rejected, where uvicorn keeps silent."""
+        super().data_received(data)
+        error = self.conn.handshake_exc
+        if self.handshake_initiated or error is None:
+            return
+        text = f"invalid WebSocket handshake: {error.__cause__ or error}".encode()
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"
+            b"content-type: text/plain; charset=utf-8\r\n"
+            b"content-length: %d\r\n\r\n%s" % (len(text), text)
+        )
+        self.transport.close()
 
     async def send(self, message: Any) -> None:
         """Send a message of the application; its response is an end of the handshake, too."""
@@ -151,7 +167,12 @@ class H11Mixin(ConnectionMixin):
     """Additions to the protocol of h11."""
 
     conn: Any
+    scope: Any
     idle: Any  # the state before a request
+
+    def _should_upgrade(self) -> bool:
+        upgrades: bool = super()._should_upgrade()  # type: ignore[misc]  # of uvicorn
+        return upgrades and self.scope["method"] == "GET"
 
     def is_reading_head(self) -> bool:
         """Return True if a part of a request's head has arrived."""

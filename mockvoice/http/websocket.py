@@ -1,4 +1,4 @@
-"""WebSockets: the handshake, which is handled like any other request, and the talk after it."""
+"""WebSockets: the handshake, handled like any other request, and the conversation after it."""
 
 from __future__ import annotations
 
@@ -81,10 +81,10 @@ def check_upgrade(operation: Operation, scope: Scope) -> None:
         )
 
 
-# --- the talk ------------------------------------------------------------------------------------
+# --- the conversation ----------------------------------------------------------------------------
 
 
-def talk_in_examples(ctx: RequestContext) -> Conversation:
+def answer_with_examples(ctx: RequestContext) -> Conversation:
     """Return a conversation that answers each frame with the contract's example of a frame."""
 
     async def converse(socket: WebSocket) -> None:
@@ -133,15 +133,16 @@ class WebSocketSession:
         self.idle_seconds = IDLE_SECONDS
 
     async def run(self, conversation: Conversation, headers: Mapping[str, str]) -> None:
-        """Complete the handshake, and talk to the client until the connection ends.
+        """Complete the handshake, and hold the conversation until the connection ends.
 
         Raises ConnectionResetError for a fault that breaks the connection to a client in this
         process.
         """
-        await self._transport.accept(headers)
+        if not await self._transport.accept(headers):
+            return
         tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
         try:
-            await self._talk(conversation)
+            await self._converse(conversation)
         finally:
             for task in tasks:
                 task.cancel()
@@ -203,7 +204,7 @@ class WebSocketSession:
             ctx.not_found.clear()
             result = function(ctx)
             result = await result if hasattr(result, "__await__") else result
-            conflict = await self._save(ctx.changes)
+            conflict = await self._save(tuple(ctx.changes))
             if conflict is None:
                 return result
             ctx.account = conflict.account
@@ -229,9 +230,9 @@ class WebSocketSession:
         await self._is_sent.wait()
         await self._transport.close(code, reason)
 
-    # --- the talk ---
+    # --- the conversation ---
 
-    async def _talk(self, conversation: Conversation) -> None:
+    async def _converse(self, conversation: Conversation) -> None:
         try:
             await conversation(self)
             await self.close()
@@ -355,7 +356,9 @@ class WebSocketSession:
             pass
 
     async def _deliver(self, frame: Any, response: RawResponse) -> None:
-        """Send a frame, or what the faults make of it."""
+        """Send a frame, or what the faults make of it; nothing once the connection has ended."""
+        if self._transport.closed:
+            return
         faults = [fault for fault in self._faults if fault.acts_on(self._number + 1)]
         if faults:
             response = await self._inject(faults, response)

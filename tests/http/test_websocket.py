@@ -178,6 +178,26 @@ def test_rejected_handshake_is_a_response_like_any_other(parsed_by: Server) -> N
     assert (entry["frames"], entry["closed"]) == ([], None)
 
 
+@pytest.mark.parametrize("header", ["x: " + "a" * 9000, "\r\n".join(["x: a"] * 200)])
+def test_handshake_with_too_large_headers_is_rejected(parsed_by: Server, header: str) -> None:
+    answer = sent(parsed_by, handshake(f"x\r\n{header}"))
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 431"))
+
+
+def test_upgrade_of_another_method_is_ignored(parsed_by: Server) -> None:
+    posted = handshake("x\r\nContent-Length: 2").replace(b"GET", b"POST") + b"{}"
+    assert sent(parsed_by, posted).startswith(b"HTTP/1.1 4")
+    assert recorded(parsed_by)["operation"] == "generateSpeech"
+
+
+def sent(server: Server, data: bytes) -> bytes:
+    """Return the beginning of the response to data."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as raw:
+        raw.sendall(data)
+        return raw.recv(65536)
+
+
 def test_plain_request_to_websocket_gets_426_unless_documented_otherwise(running: Server) -> None:
     response = httpx.get(f"{running.url}{TALK}", headers=KEY)
     assert (response.status_code, response.headers["upgrade"]) == (426, "websocket")
