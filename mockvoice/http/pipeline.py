@@ -57,6 +57,7 @@ from .validation import validate
 from .websocket import Changes, WebSocketSession, answer_with_examples, check_upgrade
 
 if TYPE_CHECKING:
+    from ..upstream.services import LiveServices
     from .live import Live
 
 EDITION = "mockvoice.edition"  # the key in a scope of the edition it was routed with
@@ -129,16 +130,21 @@ async def handle_request(
     faults, problem = await take_faults(mock, ctx, begin, body, problem)
     for fault in _of_response(ctx, faults):
         await fault.before(transport)
-    live = None
-    if mock.live:
-        from .live import fetch  # here: few servers have an upstream
-
-        live = await fetch(mock.live, ctx, scope, body, faults, problem, transport)
+    live = (
+        await _fetch(mock.live, ctx, scope, body, faults, problem, transport) if mock.live else None
+    )
     try:
         await _complete(mock, ctx, scope, body, faults, live, transport, started, problem)
     finally:
         if live:
             await live.close()
+
+
+async def _fetch(services: LiveServices, ctx: RequestContext, *request: Any) -> Live | None:
+    """Return the live response; see `live.fetch`."""
+    from .live import fetch  # here: few servers have an upstream
+
+    return await fetch(services, ctx, *request)
 
 
 async def _complete(
@@ -544,8 +550,7 @@ def _journal_entry(
     content = response.body if isinstance(response.body, bytes) else b""
     violations = problem.violations if problem else ()
     if live:
-        violations = (*violations, *live.violations)
-        content = live.shown(content, _RESPONSE_BYTES)
+        violations, content = (*violations, *live.violations), live.shown(content, _RESPONSE_BYTES)
     return JournalEntry(
         begun.number,
         ctx.provider.name,

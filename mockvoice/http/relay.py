@@ -60,11 +60,11 @@ class RelaySession(WebSocketSession):
 
     async def end(self, code: int | None, reason: str | None) -> None:
         """Close the connection as the live service has closed the other one."""
-        if code in (None, ABNORMAL_CLOSURE):
+        if code is None or code == ABNORMAL_CLOSURE:
             await self._is_sent.wait()
             await self._transport.disconnect()
         else:
-            await self.close(NORMAL if code in (None, NO_CODE) else code, reason or "")
+            await self.close(NORMAL if code == NO_CODE else code, reason or "")
 
     @property
     def ended(self) -> tuple[int, str]:
@@ -79,7 +79,8 @@ class RelaySession(WebSocketSession):
         return content
 
     async def _deliver(self, frame: Any, response: RawResponse) -> None:
-        await super()._deliver(self.redact(frame.parsed), response)
+        shown = frame.parsed if isinstance(frame, RelayedFrame) else frame  # of an internal error
+        await super()._deliver(self.redact(shown), response)
 
     def _rendered(self, frame: Any) -> RawResponse:
         if isinstance(frame.content, bytes):

@@ -188,8 +188,10 @@ def test_newer_edition_of_the_service_shows_what_changed(wav: bytes, tmp_path: P
                     }
                 )
             done = run("report", "--differences", "--fail-on", "status", "--url", url)
+            entries = httpx.get(f"{url}/__mockvoice/requests").text
     assert done.returncode == 1
     assert "createVoiceCloneFromUpload 202: status: live 202, mock 201" in done.stdout
+    assert "the status 202 is not documented" in entries
 
 
 @pytest.mark.redis

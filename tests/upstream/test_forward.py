@@ -31,12 +31,6 @@ VOICES = "/retell/list-voices"
 
 
 @pytest.fixture
-def live() -> Iterator[StandIn]:
-    with stand_in() as service:
-        yield service
-
-
-@pytest.fixture
 def retell(live: StandIn, serve: Serve) -> Server:
     return serve(upstream={"retell": f"{live.url}/base"}, max_body_mb=1, max_json_mb=1)
 
@@ -413,6 +407,18 @@ def test_application_in_process_forwards_without_proxy_variables(
 
     assert [asyncio.run(call()).json() for _ in range(2)] == [[], []]  # in two event loops
     assert app.control.requests.last.upstream == live.url
+
+
+@pytest.mark.memory
+def test_missing_package_is_named() -> None:
+    script = (
+        "import sys\nsys.modules['httpx'] = None\nimport mockvoice\n"
+        "mockvoice.create_app(upstream={'retell': 'https://api.example.com'})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert "upstream needs a package: pip install 'mockvoice[upstream]'" in done.stderr
 
 
 @pytest.mark.memory

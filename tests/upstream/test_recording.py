@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,11 @@ from mockvoice.http.server import Server, bind
 from ..cli.processes import invoke
 from ..conftest import Serve
 from ..state.serializing import make_mock
-from .stand_in import Received, Reply, StandIn, as_json, stand_in
+from .stand_in import Received, Reply, StandIn, as_json
 from .stories import REQUESTS, telnyx_story
 
 KEY = "sk_live_recorded_4711"
 AUTHORIZATION = {"authorization": f"Bearer {KEY}"}
-
-
-@pytest.fixture
-def live() -> Iterator[StandIn]:
-    with stand_in() as service:
-        yield service
 
 
 @pytest.fixture
