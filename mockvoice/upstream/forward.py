@@ -98,6 +98,9 @@ class Forwarder:
         self, request: LiveRequest, received: httpx.Response, url: str, *, whole: bool
     ) -> LiveResponse:
         """Return a response, and its body unless that is to be streamed."""
+        if not 200 <= received.status_code < 600:  # uvicorn has no others
+            message = f"{url} sent the status {received.status_code}, which HTTP does not have"
+            raise UpstreamFailed(message, url)
         response = _response(received)
         pieces = _pieces(response, received, url)
         if whole or response.is_json or _has_no_body(request.method, response):

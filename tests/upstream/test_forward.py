@@ -153,6 +153,15 @@ def test_response_is_unchanged(live: StandIn, retell: Server) -> None:
     assert "keep-alive" not in response.headers
 
 
+@pytest.mark.parametrize("status", [204, 304, 404])
+def test_response_without_body_is_unchanged(live: StandIn, retell: Server, status: int) -> None:
+    live.reply = lambda request: Reply(status, b"", (("etag", '"1"'),))
+    for method in ("HEAD", "GET"):
+        response = httpx.request(method, f"{retell.url}{VOICES}", headers=AUTHORIZATION)
+        assert (response.status_code, response.content) == (status, b"")
+        assert response.headers["etag"] == '"1"'
+
+
 def test_audio_is_streamed_as_it_arrives(live: StandIn, retell: Server) -> None:
     read = threading.Event()
 
@@ -255,6 +264,12 @@ def test_response_that_stalls_is_504(live: StandIn, serve: Serve) -> None:
     found = problem(httpx.get(f"{server.url}{VOICES}", headers=AUTHORIZATION))
     stop.set()
     assert found["status"] == 504
+
+
+def test_invalid_status_is_502(live: StandIn, retell: Server) -> None:
+    live.reply = lambda request: Reply(799)
+    found = problem(httpx.get(f"{retell.url}{VOICES}", headers=AUTHORIZATION))
+    assert (found["status"], "sent the status 799" in found["detail"]) == (502, True)
 
 
 def test_untrusted_certificate_is_502_and_a_private_ca_is_accepted(
