@@ -60,6 +60,14 @@ ACCEPTED = [
         ".*", _ANY, REJECTED, r"4\d\d .*of the multipart body has no name",
         "a part of a form has a name (RFC 7578, section 4.2); no schema says so",
     ),
+    Accepted(
+        ".*", _ANY, REJECTED, r"400 .*is a WebSocket, which the request does not open",
+        "an HTTP client cannot send the valid request, which opens a WebSocket",
+    ),
+    Accepted(
+        "mockvoice", _ANY, REJECTED, r"400 .*must be a WebSocket for a fault of frames",
+        "the schema does not know which operations are WebSockets",
+    ),
     Accepted("mockvoice", _ANY, REJECTED, r"400 .*provider must be one of", _NO_ENUM),
     Accepted("mockvoice", _ANY, REJECTED, r"400 .*operation must be one of", _NO_ENUM),
     Accepted("mockvoice", _ANY, REJECTED, r"400 .*collection must be one of", _NO_ENUM),
