@@ -90,6 +90,7 @@ DEFAULT_VOICE = "NaturalHD.astra"
 CONCATENATED = {"aws", "azure"}  # whose audio is in the frame with the text
 FRAME_BYTES = 8192  # of audio
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
+IDLE_SECONDS = 20  # without a frame of the client
 NO_SESSION = 'text before the frame {"text": " "}, which opens the session, is not spoken'
 
 # Speech settings that the mock applies, by speech provider: names of speed and sample rate.
@@ -803,31 +804,35 @@ async def _converse(ctx: RequestContext, service: str, voice: str, socket: WebSo
 
     Text before the frame that opens the session is not spoken.
     """
-    socket.idle_seconds = ctx.parameters["inactivity_timeout"]
-    settings: Data | None = None
-    text = ""
+    socket.idle_seconds = ctx.parameters.get("inactivity_timeout", IDLE_SECONDS)
+    settings: Data = {}
+    waiting = ""
     async for frame in socket:
+        if not isinstance(frame, dict):  # a contract of the user may allow it
+            raise _not_an_object(frame)
         if frame.get("force"):
             socket.interrupt()
-            text = ""
-        part = frame.get("text")
-        if settings is None:
-            if part and not part.strip():
-                settings = _socket_settings(ctx, service, frame.get("voice_settings", {}))
-            elif part:
-                socket.add_hint(NO_SESSION)
-        elif part == "":
-            break
-        else:
-            flush = frame.get("flush", False)
-            spoken, text = split_sentences(text + (part or ""), flush=flush)
-            if spoken:
+            waiting = ""
+        text = str(frame.get("text") or "")
+        is_last = frame.get("text") == ""
+        if settings or is_last:
+            flush = is_last or frame.get("flush", False)
+            spoken, waiting = split_sentences(waiting + text, flush=flush)
+            if spoken or is_last:
                 speech = {"text": spoken, "voice": voice, **settings}
                 socket.play(_spoken(speech, perf_counter(), streams=service not in CONCATENATED))
-    else:
-        return  # the client has closed the connection
-    speech = {"text": text.strip(), "voice": voice, **(settings or {})}
-    socket.play(_spoken(speech, perf_counter(), streams=service not in CONCATENATED))
+            if is_last:
+                return
+        elif text and not text.strip():
+            settings = _socket_settings(ctx, service, frame.get("voice_settings") or {})
+        elif text:
+            socket.add_hint(NO_SESSION)
+
+
+def _not_an_object(frame: Any) -> ValidationFailed:
+    shown = "a binary frame" if isinstance(frame, bytes) else brief(frame)
+    message = f"the frame must be an object with text; got {shown}"
+    return ValidationFailed("", Violation("frame", "", "type", message))
 
 
 def _socket_settings(ctx: RequestContext, service: str, sent: Data) -> Data:

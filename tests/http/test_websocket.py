@@ -255,6 +255,8 @@ def test_open_websocket_counts_as_request_in_progress(box: Box) -> None:
         pass
 
 
+@pytest.mark.slow
+@pytest.mark.memory
 def test_import_of_websockets_waits_for_first_client() -> None:
     code = (
         "import sys, httpx; from mockvoice import serve\n"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from base64 import b64decode
+from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 
-from ..conftest import Box
+from mockvoice.provider import SPECS
+
+from ..conftest import Box, Serve
 from ..http.sockets import heard, kinds, opened, say, socket_url
 
 
@@ -143,3 +146,18 @@ def test_voice_by_its_parts(box: Box) -> None:
 def test_newer_edition_has_the_websocket(box: Box) -> None:
     assert box.control.post("/reset", json={"edition": {"telnyx": "latest"}}).is_success
     assert kinds(spoken(box, "Hello.")) == ["audio_chunk", "final"]
+
+
+def test_contract_without_schemas_of_frames(serve: Serve, tmp_path: Path) -> None:
+    bundled = (SPECS / "telnyx/2026-03-20.yaml").read_text()
+    contract = tmp_path / "telnyx.yaml"
+    contract.write_text(bundled.replace("x-websocket:", "x-other:"))
+    server = serve(contracts={"telnyx": str(contract)})
+    for frame in ("[1]", "x", b"x"):
+        with opened(socket_url(server.url)) as client:
+            client.send(frame)
+            (error,) = heard(client)
+            assert error["error"].startswith("the frame must be an object with text; got ")
+    with opened(socket_url(server.url)) as client:
+        say(client, " ", "Hello.", "")
+        assert kinds(heard(client)) == ["audio_chunk", "final"]
