@@ -127,7 +127,9 @@ async def handle_request(
         raise RouteAgain(target.sandbox, begun.editions)
     ctx = _context(mock, provider, target, begun, body)
     problem = target.problem or unlisted_key(ctx, ctx.account)
-    faults, problem = await take_faults(mock, ctx, begin, body, problem)
+    faults: Sequence[InjectedFault] = ()
+    if begun.rules_version or target.headers.has_any(FAULT_HEADERS):
+        faults, problem = await take_faults(mock, ctx, begin, body, problem)
     for fault in _of_response(ctx, faults):
         await fault.before(transport)
     live = (
@@ -269,9 +271,6 @@ async def take_faults(
 
     The problem is replaced if the headers are invalid.
     """
-    has_headers = ctx.headers.has_any(FAULT_HEADERS)
-    if not (ctx.begun.rules_version or has_headers):
-        return (), problem
     if ctx.provider is NO_PROVIDER:  # a fault must not hide the hint
         return (), problem
     facts = RequestFacts(
@@ -284,7 +283,7 @@ async def take_faults(
         ctx.operation.frames is not None,
     )
     try:
-        sent = _faults_in_headers(mock, ctx) if has_headers else []
+        sent = _faults_in_headers(mock, ctx) if ctx.headers.has_any(FAULT_HEADERS) else []
         if OK in sent:
             return (), problem
         own = _matching([header_rule(fault, ctx.begun.now) for fault in sent], facts)
@@ -436,7 +435,8 @@ async def _execute(
     try:
         _reject(problem)
         rate_limit(ctx)
-        await authorize(ctx)
+        if ctx.provider.admit:
+            await authorize(ctx, ctx.provider.admit)
         outcome.decoded = decoded = _decode(ctx, scope, body)
         ctx.parameters = Members("query", decoded.parameters)
         ctx.fields, ctx.body = Members("body", decoded.fields), decoded.body
@@ -478,10 +478,9 @@ def _decode(ctx: RequestContext, scope: Scope, body: Body) -> Decoded:
     return decode(ctx.operation, scope, ctx.headers, body, strict_fields=strict)
 
 
-async def authorize(ctx: RequestContext) -> None:
+async def authorize(ctx: RequestContext, admit: Handler) -> None:
     """Let the provider reject the account."""
-    if ctx.provider.admit:
-        await _call(ctx, ctx.provider.admit)
+    await _call(ctx, admit)
 
 
 async def handle(ctx: RequestContext, decoded: Decoded) -> RawResponse:

@@ -164,7 +164,10 @@ class ResponseTransport:
             self._connection.hold()
             try:
                 await self._start(response, len(body))
-                await self._send_body(body)
+                if len(body) <= _PIECE_BYTES:
+                    await self._send({"type": "http.response.body", "body": body})
+                else:
+                    await self._send_body(body)
             finally:
                 self._connection.release()
             return
@@ -188,9 +191,6 @@ class ResponseTransport:
 
     async def _send_body(self, body: bytes) -> None:
         """Send a body in pieces, each once the client has read most of those before it."""
-        if len(body) <= _PIECE_BYTES:
-            await self._send({"type": "http.response.body", "body": body})
-            return
         connection = self._connection
         try:
             for i in range(0, len(body) - _PIECE_BYTES, _PIECE_BYTES):
