@@ -312,7 +312,7 @@ def _options(header: str) -> tuple[str, dict[str, str]]:
 
     Parameters are decoded as UTF-8, as browsers and SDKs send them (RFC 7578, section 5.1).
     """
-    # Here: hardly any import takes longer, and a server may never need it.
+    # Here: the import takes 5 ms, and a server may never receive a form.
     from python_multipart.multipart import parse_options_header
 
     value, options = parse_options_header(header)

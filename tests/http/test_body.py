@@ -190,6 +190,34 @@ def test_part_headers_are_read_in_any_order() -> None:
     assert parts_of(body) == [("a", "a.wav", "audio/x-wav", b"RIFF")]
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_line_that_begins_like_a_boundary_is_content(size: int) -> None:
+    content = f"a\r\n--{BOUNDARY}9\r\n--{BOUNDARY[:-1]}\r\n--{BOUNDARY}-".encode()
+    whole = form(part('name="a"', content), part('name="b"; filename="b"', content))
+    chunks = [whole[i : i + size] for i in range(0, len(whole), size)]
+    assert parts_of(read(chunks)) == [("a", content.decode()), ("b", "b", "", content)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_line_breaks_before_a_form_and_text_after_it_are_ignored(size: int) -> None:
+    whole = b"\r\n\r\n" + form(part('name="a"', b"1")) + part('name="b"', b"2") + b"the end"
+    chunks = [whole[i : i + size] for i in range(0, len(whole), size)]
+    assert parts_of(read(chunks)) == [("a", "1")]
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"hello", "is broken: it does not begin with `--` and its boundary"),
+        (f"--{BOUNDARY}, ".encode(), "neither a line break nor `--` follows its first boundary"),
+        (form(part('name="a"', b"", "X Y: 1")), 'is broken: "X Y: 1" is not a header of a part'),
+        (part('name="a"', b"").split(b";")[0] + b"x" * 40_000, "have more than 32768 bytes"),
+    ],
+)
+def test_error_of_a_broken_form_names_the_defect(data: bytes, error: str) -> None:
+    assert error in message(read([data]))
+
+
 def test_body_over_size_limit_is_read_and_discarded() -> None:
     body = read([part('name="a"; filename="a"', bytes(100))] + [bytes(100)] * 50, max_bytes=1000)
     assert isinstance(body.problem, PayloadTooLarge)
