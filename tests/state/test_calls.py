@@ -77,9 +77,7 @@ def test_page_of_records_is_one_call(box: Box) -> None:
     assert calls == Counter(begin=1, find_records=1, commit=1)
 
 
-@pytest.mark.parametrize(
-    "path", ["/requests", "/voices", "/report", "/export?samples=true", "/events?after=0&timeout=0"]
-)
+@pytest.mark.parametrize("path", ["/requests", "/voices", "/report", "/events?after=0&timeout=0"])
 def test_files_of_a_page_are_one_call(box: Box, wav: bytes, path: str) -> None:
     for _ in range(3):
         clone(box, wav)
@@ -87,3 +85,15 @@ def test_files_of_a_page_are_one_call(box: Box, wav: bytes, path: str) -> None:
     calls.clear()
     assert box.control.get(path).is_success
     assert calls["get_uploads"] == 1
+
+
+def test_export_reads_the_files_of_one_voice_at_a_time(box: Box, wav: bytes) -> None:
+    for _ in range(3):
+        clone(box, wav)
+    calls = calls_of(box.server.mock)
+    calls.clear()
+    assert box.control.get("/export?samples=true").is_success
+    assert calls["get_uploads"] == 3
+    calls.clear()
+    assert box.control.get("/export").is_success
+    assert calls["get_uploads"] == 0
