@@ -9,6 +9,7 @@ STALE := $(if $(wildcard $(VENV)),$(shell $(PY) $(SUPPORTED) 2>/dev/null || echo
 PIP_INSTALL := -m pip --disable-pip-version-check --quiet install
 
 NODE := tests/node/node_modules/ready
+PEERS := tests/peers
 
 # The image is built and run by Docker or Podman. Podman drops the health check without
 # `--format docker`:  make image-test CONTAINER=podman IMAGE_BUILD_FLAGS='--format docker'
@@ -37,8 +38,8 @@ SUPERTONE_MARKER := ^((supertone|(python-)?dotenv)==[^ ]+) ; python_full_version
 # Programs that some tests need, with the names of their Debian packages.
 PROGRAMS := redis-server chromium
 
-.PHONY: help run test test-fast programs node languages sdk-matrix vendor-tests format check bench fuzz \
-	schemathesis mutants nightly lock dist check-tag base image image-test clean
+.PHONY: help run test test-fast programs node languages sdk-matrix vendor-tests format check bench \
+	bench-peers fuzz schemathesis mutants nightly lock dist check-tag base image image-test clean
 
 help:                     ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' Makefile | expand -t 16
@@ -89,6 +90,9 @@ bench: $(VENV)/dev        ## compare the speed with plain Starlette, and the sto
 	$(PY) -m tests.bench
 	$(PY) -m tests.bench_stores
 
+bench-peers: $(VENV)/dev $(PEERS)/target/ready $(PEERS)/node_modules/ready  ## compare the speed with WireMock, MockServer and Prism
+	$(PY) -m tests.bench_peers
+
 fuzz: $(VENV)/dev         ## send mutated requests to a server process and report what it did
 	$(PY) -m tests.fuzz.fuzzer --requests $(FUZZ_REQUESTS)
 
@@ -98,7 +102,7 @@ schemathesis: $(VENV)/dev .venv-schemathesis/ready  ## test the contracts with S
 mutants: $(VENV)/dev      ## change a random sample of the code; print the changes that no test notices
 	$(PY) -m tests.mutants --sample $(MUTANTS)
 
-nightly: image-test bench node languages sdk-matrix fuzz  ## run everything that takes too long for every push
+nightly: image-test bench bench-peers node languages sdk-matrix fuzz  ## run everything that takes too long for every push
 
 lock: $(VENV)/dev         ## write the lock files from pyproject.toml
 	$(LOCK) pyproject.toml --extra tls --extra upstream --group dev --output-file dev.lock
@@ -128,7 +132,8 @@ image-test: image $(VENV)/dev  ## build the image, run it and measure its size
 		$(PY) -m pytest -s tests/image.py
 
 clean:                    ## delete everything that make has installed or built
-	rm -rf $(VENV) .venv-old .venv-schemathesis .sdks tests/node/node_modules dist
+	rm -rf $(VENV) .venv-old .venv-schemathesis .sdks tests/node/node_modules \
+		$(PEERS)/node_modules $(PEERS)/target dist
 
 $(PY):
 	@$(PYTHON) $(SUPPORTED) || { \
@@ -167,3 +172,10 @@ $(NODE): tests/node/package.json tests/node/package-lock.json
 	else \
 		echo "npm is missing: install Node.js 20 or newer with npm for the tests of its SDKs"; \
 	fi
+
+# The servers that bench-peers compares, in fixed versions. They need Node.js, and Java with Maven.
+$(PEERS)/node_modules/ready: $(PEERS)/package.json $(PEERS)/package-lock.json
+	cd $(PEERS) && npm ci --loglevel=error --no-audit --no-fund && touch node_modules/ready
+
+$(PEERS)/target/ready: $(PEERS)/pom.xml
+	cd $(PEERS) && mvn --quiet --batch-mode dependency:copy && touch target/ready

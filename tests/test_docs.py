@@ -34,6 +34,7 @@ from mockvoice.pytest_plugin import MARKER
 from mockvoice.redact import mask_key
 from mockvoice.upstream.recording import document
 
+from . import bench_peers
 from .cli.processes import MOCKVOICE, clean_environ, free_port, run, serving, start_server
 from .contract.contracts import CONTRACTS, NAMES, OPERATIONS, Contract, Operation, editions
 from .markdown import ROOT, Block, Page, names, page, pages, rows
@@ -566,6 +567,20 @@ def _capacity(table: str) -> None:
         assert min(outside) <= replica[size] <= max(outside)
         inside = [1000 / float(row[size + 2]) for row in shared]
         assert engine[size] == pytest.approx(max(inside), rel=0.05)
+
+
+@describes(
+    "docs/performance.md",
+    "server | 1 KB | 100 KB | 2 MB | memory at rest | memory after | startup",
+)
+def _peers(table: str) -> None:
+    """The table is one that `make bench-peers` prints, of the servers whose versions are fixed."""
+    assert table.splitlines()[:2] == [*bench_peers.table({})]
+    assert [row[0] for row in rows(table)] == [peer.name for peer in bench_peers.PEERS]
+    pom = (ROOT / "tests/peers/pom.xml").read_text(encoding="utf-8").partition("<artifactItems>")[2]
+    package = (ROOT / "tests/peers/package.json").read_text(encoding="utf-8")
+    stated = re.findall(r"\b\d+\.\d+\.\d+\b", page("docs/performance.md").prose)
+    assert stated == re.findall(r"\b\d+\.\d+\.\d+\b", pom + package)
 
 
 def table_text(*lines: str) -> str:
