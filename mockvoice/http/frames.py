@@ -42,7 +42,8 @@ class FrameDropped(Exception):
 class FrameTransport(ResponseTransport):
     """Receives the frames of a WebSocket, and sends each like a response, so that faults act on it.
 
-    `ended` are the code and the reason of the side that closed first, None while it is open.
+    `sent` is the number of frames that were sent. `ended` are the code and the reason of the side
+    that closed first, None while it is open.
     `read_timeout` are the seconds that a client may take to read a frame.
     """
 
@@ -51,6 +52,7 @@ class FrameTransport(ResponseTransport):
         super().__init__(scope, channel.receive, channel.send)
         self._read_timeout = read_timeout
         self._wakes = asyncio.Event()  # a pause, because it is over or useless
+        self.sent = 0
         self.ended: tuple[int, str] | None = None
 
     @property
@@ -101,6 +103,7 @@ class FrameTransport(ResponseTransport):
         message = {"type": "websocket.send", **content}
         try:
             await asyncio.wait_for(self._send(message), self._read_timeout)
+            self.sent += 1
         except TimeoutError:
             self._note_end(ABNORMAL_CLOSURE, "")
             self._connection.abort()

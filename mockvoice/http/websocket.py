@@ -126,7 +126,6 @@ class WebSocketSession:
         self._is_sent.set()
         self._saving = asyncio.Lock()
         self._is_saved = True
-        self._number = 0  # of frames that were sent
         self._broken: OSError | None = None
         self.problem: Problem | None = None
         self.hints: list[str] = []
@@ -149,7 +148,7 @@ class WebSocketSession:
             await asyncio.gather(*tasks, return_exceptions=True)
         for fault in self._faults:
             if not fault.has_acted:
-                ended = f"the connection ended after frame {self._number} of the server"
+                ended = f"the connection ended after frame {self._transport.sent} of the server"
                 self._ctx.record_internal_error(f"{fault.id} had no effect: {ended}")
         if self._broken:
             raise self._broken
@@ -359,13 +358,13 @@ class WebSocketSession:
         """Send a frame, or what the faults make of it; nothing once the connection has ended."""
         if self._transport.closed:
             return
-        faults = [fault for fault in self._faults if fault.acts_on(self._number + 1)]
+        before = self._transport.sent
+        faults = [fault for fault in self._faults if fault.acts_on(before + 1)]
         if faults:
             response = await self._inject(faults, response)
         else:
             await self._transport.send(response)
-        self._number += 1
-        if not any(fault.no_response for fault in faults):
+        if self._transport.sent > before:
             self._log.add("server", frame, len(response.whole()))
             self._is_saved = False
 

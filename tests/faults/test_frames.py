@@ -169,13 +169,23 @@ def test_force_interrupts_speech_that_drips(box: Box) -> None:
     assert entry(box)["closed"]["code"] == 1000
 
 
+def test_frame_that_is_still_delayed_at_the_end_is_not_recorded(box: Box) -> None:
+    box.inject(**WEBSOCKET, kind="delay", seconds=3600, frame=1)
+    with opened(socket_url(box.url)) as client:
+        say(client, " ", "Hello.")
+        client.ping().wait(20)
+    assert [frame["sender"] for frame in entry(box)["frames"]] == ["client", "client"]
+
+
 def test_timeout_is_silent_and_ends_with_the_client(box: Box) -> None:
     box.inject(**WEBSOCKET, kind="timeout", seconds=3600, frame=1)
     with opened(socket_url(box.url)) as client:
         say(client, " ", "Hello.")
         with pytest.raises(TimeoutError):
             client.recv(timeout=0.2)
-    assert entry(box)["fault"]["kind"] == "timeout"
+    recorded = entry(box)
+    assert recorded["fault"]["kind"] == "timeout"
+    assert [frame["sender"] for frame in recorded["frames"]] == ["client", "client"]
 
 
 @pytest.mark.parametrize("fault", [{"kind": "reset"}, {"kind": "disconnect"}, {"status": 503}])
