@@ -681,7 +681,7 @@ def _session(
     """Return the session of a WebSocket, which commits its request again for each change."""
 
     async def commit_again(session: WebSocketSession, changes: Changes) -> CommitConflict | None:
-        entry = session.recorded(commit.entry)
+        entry = session.recorded(commit.entry)._replace(closed=None)  # until it is finished
         again = commit._replace(
             account=ctx.account.key, entry=entry, changes=changes, uploads=(), again=True
         )
