@@ -4,7 +4,7 @@ Each server has a stub for the same upload, runs with its default settings, and 
 by the same client on the same machine. WireMock and MockServer match method and path; Prism and
 mockvoice validate the request against the contract; only mockvoice checks the audio and stores it.
 The servers take turns; meanwhile the others are stopped, since some are busy long after their load.
-A rate is that of the best of several rounds, and a startup is the fastest of several, since other
+Of several rounds the best one and the median count, of several starts the fastest one, since other
 programs on the machine can only make a server slower.
 """
 
@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -206,10 +207,20 @@ def receive(connection: socket.socket) -> bytes:
     return data
 
 
-class Result(NamedTuple):
-    """Uploads per second by size, megabytes at rest and after the uploads, seconds to start."""
+class Rate(NamedTuple):
+    """The uploads per second of the best round, and the median of all."""
 
-    rates: Sequence[float]
+    best: float
+    median: float
+
+    def __str__(self) -> str:
+        return " / ".join(f"{one:,.0f}" if one >= 10 else f"{one:.1f}" for one in self)
+
+
+class Result(NamedTuple):
+    """Rates by size, megabytes at rest and after the uploads, seconds to start."""
+
+    rates: Sequence[Rate]
     at_rest: float
     after: float
     startup: float
@@ -223,10 +234,10 @@ def measure() -> dict[str, Result]:
         at_rest = {server.peer.name: server.megabytes() for server in servers}
         for server in servers:
             server.send(signal.SIGSTOP)
-        rates = [best_rates(servers, size) for size in SIZES]
+        rates = [measure_rates(servers, size) for size in SIZES]
         return {
             server.peer.name: Result(
-                [best[i] for best in rates],
+                [of_size[i] for of_size in rates],
                 at_rest[server.peer.name],
                 server.megabytes(),
                 min(times[i] for times in startups),
@@ -235,15 +246,14 @@ def measure() -> dict[str, Result]:
         }
 
 
-def best_rates(servers: Sequence[Started], size: int) -> list[float]:
-    """Return the uploads per second of each server, 0 if none succeeds in the warm-up."""
+def measure_rates(servers: Sequence[Started], size: int) -> list[Rate]:
+    """Return the rate of each server, 0 if it finishes no upload in the warm-up."""
     able = [load(server, size) > 0 for server in servers]
-    best = [0.0] * len(servers)
-    for _ in range(ROUNDS):
-        for i, server in enumerate(servers):
-            if able[i]:
-                best[i] = max(best[i], load(server, size))
-    return best
+    rounds = [
+        [load(server, size) if able[i] else 0.0 for i, server in enumerate(servers)]
+        for _ in range(ROUNDS)
+    ]
+    return [Rate(max(rates), statistics.median(rates)) for rates in zip(*rounds, strict=True)]
 
 
 def start_time(peer: Peer) -> float:
@@ -256,17 +266,20 @@ def table(results: Mapping[str, Result]) -> Iterator[str]:
     yield "| server | 1 KB | 100 KB | 2 MB | memory at rest | memory after | startup |"
     yield "|---|---|---|---|---|---|---|"
     for name, result in results.items():
-        rates = " | ".join(f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" for rate in result.rates)
+        rates = " | ".join(map(str, result.rates))
         memory = f"{result.at_rest:,.0f} MB | {result.after:,.0f} MB"
         yield f"| {name} | {rates} | {memory} | {result.startup:.2f} s |"
 
 
 def goals(results: Mapping[str, Result]) -> Iterator[str]:
-    """Yield a line for each goal of mockvoice, with the factor by which it is reached."""
+    """Yield a line for each goal of mockvoice, with the factor by which it is reached.
+
+    Uploads are compared by the best rounds.
+    """
     own = results[MOCKVOICE.name]
     for peer, sizes in ((WIREMOCK, (0, 1, 2)), (MOCKSERVER, (0, 2)), (PRISM, (0, 1, 2))):
         for i in sizes:
-            factor = own.rates[i] / max(results[peer.name].rates[i], 0.01)
+            factor = own.rates[i].best / max(results[peer.name].rates[i].best, 0.01)
             yield line(f"uploads of {SIZES[i]} bytes, against {peer.name}", factor)
     others = [result for name, result in results.items() if name != MOCKVOICE.name]
     yield line("memory at rest", min(other.at_rest for other in others) / own.at_rest)
