@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -129,6 +130,8 @@ def _strings(contract: Contract, node: Any) -> st.SearchStrategy[Any]:
         names = st.sampled_from(["upload", "a.wav", "b.mp3", "blob", "الصوت.wav"])
         types = st.sampled_from([None, "application/octet-stream", "audio/x-wav", "audio/mpeg"])
         return st.builds(File, st.sampled_from([SOUND[format] for format in formats]), names, types)
+    if node.get("contentEncoding") == "base64":
+        return st.binary(max_size=20).map(lambda content: b64encode(content).decode())
     if node.get("format") in _BY_FORMAT:
         return _BY_FORMAT[node["format"]]
     if "pattern" in node:
