@@ -224,7 +224,7 @@ def faults(schema: str) -> st.SearchStrategy[dict[str, Any]]:
     built = st.builds(lambda *parts: {k: v for part in parts for k, v in part.items()},
                       values(CONTROL, node), TARGETS, optional_headers)  # fmt: skip
     # The schema does not say what tls and frames go with: test_tls.py, test_frames.py.
-    return built.filter(lambda fault: not re.search(r'"tls"|"frame"', json.dumps(fault)))
+    return built.filter(lambda fault: not re.search(r'"tls"|"frame"|"close"', json.dumps(fault)))
 
 
 one_box = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
