@@ -163,9 +163,11 @@ def test_delayed_frame(box: Box) -> None:
 
 
 def test_drip_delays_all_frames_from_one_on(box: Box) -> None:
+    expected, _ = talk(box)
     box.inject(**WEBSOCKET, kind="drip", seconds=0.1, frame=2)
     before = time.monotonic()
     received, _ = talk(box)
+    assert received == expected
     assert time.monotonic() - before > 0.09 * (len(received) - 1)
 
 
