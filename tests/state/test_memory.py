@@ -513,6 +513,20 @@ def test_configured_rule_is_never_waiting() -> None:
     assert not rule.is_waiting
 
 
+def test_counts_of_faults_in_headers_are_bounded() -> None:
+    """The oldest of 1,001 different faults is forgotten, and counts from the start again."""
+    request = begin(make_store())
+
+    def matched(seconds: int) -> int:
+        fault = {"kind": "delay", "seconds": seconds}
+        (taken,) = request.take_faults(header=fault)
+        return taken.matched
+
+    assert [matched(0), matched(0)] == [1, 2]
+    assert {matched(seconds) for seconds in range(1, 1001)} == {1}
+    assert [matched(1000), matched(0)] == [2, 1]
+
+
 # --- the interface -------------------------------------------------------------------------------
 
 
