@@ -285,6 +285,16 @@ def test_fault_without_status_is_the_highest_documented_error(box: Box) -> None:
     assert box.http.post(clone, headers={"x-sup-api-key": "K"}).status_code == 500
 
 
+@pytest.mark.parametrize(("status", "like"), [(418, 400), (599, 500)])
+def test_undocumented_status_has_the_words_of_its_class(box: Box, status: int, like: int) -> None:
+    codes = []
+    for injected in (status, like):
+        response = box.http.get(DESIGNS, headers={**BEARER, "Prefer": f"code={injected}"})
+        assert response.status_code == injected
+        codes.append([error["code"] for error in response.json()["errors"]])
+    assert codes[0] == codes[1]
+
+
 @pytest.mark.parametrize("status", [502, 418])
 def test_json_body_of_a_fault_is_sent(box: Box, status: int) -> None:
     """It replaces the documented one."""
