@@ -195,6 +195,8 @@ def test_unknown_path_gets_the_hint_but_unknown_record_does_not(box: Box) -> Non
 
     assert "is of edition 0.9.6" in hint("no-such-path")
     assert hint("custom-voices/nobody") == ""
+    box.control.post("/reset", json={"edition": NEWEST})
+    assert "edition" not in hint("no-such-path")
 
 
 # --- Python --------------------------------------------------------------------------------------

@@ -29,6 +29,9 @@ def test_browser_at_root_is_redirected_to_inspector(serve: Serve, prefix: str) -
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert httpx.get(f"{server.url}/__mockvoice/requests").json()["requests"] == []
     assert httpx.get(f"{server.url}/").status_code == 404  # a program
+    for method, path in [("POST", "/"), ("GET", "/retell/list-voices")]:  # nothing of the page
+        response = httpx.request(method, f"{server.url}{prefix}{path}", headers=BROWSER)
+        assert response.headers["content-type"].endswith("json")
 
 
 def test_icon_for_a_browser_is_no_request_to_a_provider(serve: Serve) -> None:
