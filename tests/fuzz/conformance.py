@@ -82,6 +82,10 @@ ACCEPTED = [
         "the time may have any precision and no time zone, for which there is no format",
     ),
     Accepted(
+        "mockvoice", _ANY, REJECTED, r"400 .*data\.\w+ is required",
+        "a complete record has all members of its provider's contract; the schema knows none",
+    ),
+    Accepted(
         "retell", ".*get-voice.*|Stateful.*", REJECTED, r"422 .*Cannot find requested asset",
         "Retell documents 422, not 404, for a voice that does not exist",
     ),
