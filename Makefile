@@ -52,7 +52,7 @@ test: $(VENV)/dev .venv-old/ready $(NODE)  ## run every test that this machine c
 	$(PY) -m pytest -n auto --durations=10 --cov --cov-report=term:skip-covered
 
 test-fast: $(VENV)/dev    ## run the tests that need no network, no package installs and no SDKs
-	$(PY) -m pytest -n auto --hypothesis-profile=fast -m 'not slow and not network and not redis' --ignore=tests/sdk
+	$(PY) -m pytest -n 4 --dist worksteal --hypothesis-profile=fast -m 'not slow and not network and not redis' --ignore=tests/sdk
 
 programs:                 ## install what some tests need, on Debian and Ubuntu: redis-server, chromium
 	@missing=; for program in $(PROGRAMS); do \
