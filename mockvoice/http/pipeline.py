@@ -17,7 +17,7 @@ was changed by another request in the meantime, `commit` refuses and the request
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -88,6 +88,9 @@ class Outcome:
     live: Live | None = None
 
 
+Attempt = Callable[[Problem | None], Awaitable[tuple[Outcome, Commit] | None]]
+
+
 async def handle_request(
     mock: Mock,
     provider: Provider,
@@ -136,7 +139,10 @@ async def handle_request(
         await _fetch(mock.live, ctx, scope, body, faults, problem, transport) if mock.live else None
     )
     try:
-        await _complete(mock, ctx, scope, body, faults, live, transport, started, problem)
+        attempt = partial(_attempt, mock, ctx, scope, body, faults, live, transport, started)
+        committed = await _attempt_until_committed(mock, ctx, attempt, problem)
+        if committed:
+            await _send(mock, ctx, scope, transport, faults, *committed, started)
     finally:
         if live:
             await live.close()
@@ -149,27 +155,17 @@ async def _fetch(services: LiveServices, ctx: RequestContext, *request: Any) -> 
     return await fetch(services, ctx, *request)
 
 
-async def _complete(
-    mock: Mock,
-    ctx: RequestContext,
-    scope: Scope,
-    body: Body,
-    faults: Sequence[InjectedFault],
-    live: Live | None,
-    transport: ResponseTransport,
-    started: float,
-    problem: Problem | None,
-) -> None:
-    """Respond and commit, as often as other requests change the state meanwhile, and send."""
-    attempt = partial(_attempt, mock, ctx, scope, body, faults, live, transport, started)
+async def _attempt_until_committed(
+    mock: Mock, ctx: RequestContext, attempt: Attempt, problem: Problem | None
+) -> tuple[Outcome, Commit] | None:
+    """Respond and commit, again whenever another request has changed the state meanwhile."""
     committed = await attempt(problem)
     if committed is None:
         async with mock.retry_lock:  # the requests of this process do not overtake each other again
             for _ in range(_ATTEMPTS - 2):
                 committed = committed or await attempt(problem)
             committed = committed or await attempt(_too_many_changes(ctx))
-    if committed:
-        await _send(mock, ctx, scope, transport, faults, *committed, started)
+    return committed
 
 
 async def _attempt(
