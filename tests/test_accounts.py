@@ -301,7 +301,7 @@ def test_account_limit_replaces_documented_limit(limited: Box) -> None:
     assert clone_supertone(limited).status_code == 200
 
 
-@pytest.mark.parametrize(
+every_provider = pytest.mark.parametrize(
     ("path", "key"),
     [
         ("/telnyx/v2/voice_clones", BEARER),
@@ -310,6 +310,9 @@ def test_account_limit_replaces_documented_limit(limited: Box) -> None:
         ("/faseeh/api/v1/models", FASEEH),
     ],
 )
+
+
+@every_provider
 def test_requests_limit_works_at_every_provider(box: Box, path: str, key: dict[str, str]) -> None:
     box.control.post("/reset", json={"retry_after": "always"})
     box.clock(freeze=CLOCK)
@@ -394,15 +397,7 @@ def test_closed_connections_free_concurrency(limited: Box) -> None:
 # --- Retry-After ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("path", "key"),
-    [
-        ("/telnyx/v2/voice_clones", BEARER),
-        (LIST, BEARER),
-        ("/supertone/v1/credits", SUPERTONE),
-        ("/faseeh/api/v1/models", FASEEH),
-    ],
-)
+@every_provider
 def test_rate_limit_has_no_retry_after_where_it_is_undocumented(
     box: Box, path: str, key: dict[str, str]
 ) -> None:
