@@ -579,8 +579,8 @@ def _peers(table: str) -> None:
     assert [row[0] for row in rows(table)] == [peer.name for peer in bench_peers.PEERS]
     pom = (ROOT / "tests/peers/pom.xml").read_text(encoding="utf-8").partition("<artifactItems>")[2]
     package = (ROOT / "tests/peers/package.json").read_text(encoding="utf-8")
-    stated = re.findall(r"\b\d+\.\d+\.\d+\b", page("docs/performance.md").prose)
-    assert stated == re.findall(r"\b\d+\.\d+\.\d+\b", pom + package)
+    versions = re.findall(r"\b\d+\.\d+\.\d+\b", page("docs/performance.md").prose)
+    assert versions == re.findall(r"\b\d+\.\d+\.\d+\b", pom + package)
 
 
 def table_text(*lines: str) -> str:

@@ -242,7 +242,7 @@ class WebSocketSession:
             await self._reject(InternalError(str(error)))
         except OSError:  # the client is gone
             pass
-        except Exception:  # noqa: BLE001 - the client is told, and the error is recorded
+        except Exception:  # noqa: BLE001 - the client gets an error frame, and the error is recorded
             await self._reject(self._internal_error())
 
     def _internal_error(self) -> InternalError:

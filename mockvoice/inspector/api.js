@@ -67,21 +67,21 @@ export async function follow(onEvent, onState) {
   for (;;) {
     const stop = new AbortController();
     let silence = 0;
-    const heard = () => {
+    const scheduleTimeout = () => {
       clearTimeout(silence);
       silence = setTimeout(() => stop.abort(), SILENCE);
     };
     try {
       const response = await send("", `events?sandbox=*&after=${last}`, { signal: stop.signal });
       onState(true);
-      heard();
+      scheduleTimeout();
       retry = 500;
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
-        heard();
+        scheduleTimeout();
         text += value;
         const blocks = text.split("\n\n");
         text = blocks.pop();

@@ -17,7 +17,7 @@ from websockets.uri import parse_uri
 from mockvoice import create_app
 
 from ..conftest import Box
-from ..http.sockets import KEY, exchanged, heard, kinds, opened, say, socket_url
+from ..http.sockets import KEY, exchanged, kinds, opened, receive_frames, say, socket_url
 
 WEBSOCKET = {"provider": "telnyx", "operation": "TextToSpeechOverWs"}
 
@@ -156,9 +156,9 @@ def test_delayed_frame(box: Box) -> None:
     box.inject(**WEBSOCKET, kind="delay", seconds=0.3, frame=2)
     with opened(socket_url(box.url)) as client:
         say(client, " ", "Hello.")
-        heard(client, 1)
+        receive_frames(client, 1)
         before = time.monotonic()
-        heard(client, 1)
+        receive_frames(client, 1)
         assert time.monotonic() - before > 0.25
 
 
@@ -175,7 +175,7 @@ def test_force_interrupts_speech_that_drips(box: Box) -> None:
     box.inject(**WEBSOCKET, kind="drip", seconds=3600, frame=2)
     with opened(socket_url(box.url)) as client:
         say(client, " ", "Hello.")
-        heard(client, 1)
+        receive_frames(client, 1)
         say(client, {"force": True})
         wait_for_frames(box, 3)
     assert entry(box)["closed"]["code"] == 1000
@@ -216,7 +216,7 @@ def test_fault_in_a_header_of_the_handshake(box: Box) -> None:
     }
     with opened(socket_url(box.url), headers) as client:
         say(client, " ", "Hello.", "")
-        assert len(heard(client)) == 1
+        assert len(receive_frames(client)) == 1
     assert client.close_code == 4001
 
 

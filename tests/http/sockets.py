@@ -35,7 +35,7 @@ def say(socket: ClientConnection, *frames: Any) -> None:
         socket.send(json.dumps({"text": frame} if isinstance(frame, str) else frame))
 
 
-def heard(socket: ClientConnection, count: int | None = None) -> list[Any]:
+def receive_frames(socket: ClientConnection, count: int | None = None) -> list[Any]:
     """Return the next frames, or all until the connection ends."""
     frames: list[Any] = []
     try:

@@ -29,7 +29,7 @@ from mockvoice.state.journal import JournalFrame
 
 from ..conftest import Box, Serve, internal_errors
 from ..state.serializing import make_mock
-from .sockets import KEY, SPEECH, exchanged, heard, opened, say, socket_url
+from .sockets import KEY, SPEECH, exchanged, opened, receive_frames, say, socket_url
 
 CONTRACT = """
 openapi: 3.1.0
@@ -135,7 +135,7 @@ def rejected(url: str, headers: dict[str, str] | None = None) -> Any:
 def test_websocket_works_with_both_parsers(parsed_by: Server) -> None:
     with opened(socket_url(parsed_by.url)) as client:
         say(client, " ", "Hello.", "")
-        assert heard(client)[-1]["type"] == "final"
+        assert receive_frames(client)[-1]["type"] == "final"
     assert (client.close_code, ended(parsed_by)["status"]) == (1000, 101)
 
 
@@ -240,7 +240,7 @@ def test_sandbox_is_selected_by_path_or_header(box: Box, server: Server) -> None
     ):
         with opened(url, headers) as client:
             say(client, " ", "")
-            heard(client)
+            receive_frames(client)
     assert [entry["status"] for entry in box.requests()] == [101, 101]
 
 
@@ -249,7 +249,7 @@ def test_open_websocket_counts_as_request_in_progress(box: Box) -> None:
     with opened(socket_url(box.url)) as client:
         assert rejected(socket_url(box.url)).status_code in (400, 429)
         say(client, " ", "")
-        heard(client)
+        receive_frames(client)
     closed(box)
     with opened(socket_url(box.url)):
         pass
@@ -273,7 +273,7 @@ def test_import_of_websockets_waits_for_first_client() -> None:
 def test_frames_are_in_the_journal_while_the_websocket_is_open(box: Box) -> None:
     with opened(socket_url(box.url)) as client:
         say(client, " ", "Hello.")
-        assert heard(client, 3)[-1]["type"] == "final"
+        assert receive_frames(client, 3)[-1]["type"] == "final"
         entry = box.last()
         assert (entry["status"], entry["closed"]) == (101, None)
         assert [frame["sender"] for frame in entry["frames"]][:2] == ["client", "client"]
@@ -299,7 +299,7 @@ def test_invalid_frame_is_answered_with_an_error_that_explains_it(
 ) -> None:
     with opened(socket_url(box.url)) as client:
         client.send(frame)
-        assert heard(client) == [{"type": "error", "error": message}]
+        assert receive_frames(client) == [{"type": "error", "error": message}]
     assert client.close_code == 1008
     entry = box.last()
     (violation,) = entry["violations"]
@@ -311,7 +311,7 @@ def test_invalid_frame_is_answered_with_an_error_that_explains_it(
 def test_speech_before_an_invalid_frame_is_sent_first(box: Box) -> None:
     with opened(socket_url(box.url)) as client:
         say(client, " ", "Hello.", {"text": 1})
-        types = [frame["type"] for frame in heard(client)]
+        types = [frame["type"] for frame in receive_frames(client)]
     assert types == ["audio_chunk", "audio_chunk", "final", "error"]
 
 
@@ -319,7 +319,7 @@ def test_frame_over_size_limit_closes_with_1009(serve: Serve) -> None:
     server = serve(max_json_mb=1)
     with opened(socket_url(server.url)) as client:
         client.send(json.dumps({"text": "x" * 1_100_000}))
-        assert heard(client) == []
+        assert receive_frames(client) == []
     assert client.close_code == 1009
     assert ended(server)["closed"]["code"] == 1009
 
@@ -327,7 +327,7 @@ def test_frame_over_size_limit_closes_with_1009(serve: Serve) -> None:
 def test_keys_in_frames_are_masked_in_the_journal(box: Box) -> None:
     with opened(socket_url(box.url)) as client:
         say(client, " ", "My key is KEY_123456789.", {"text": "", "api_key": "sk_live_12345678"})
-        heard(client)
+        receive_frames(client)
     text = json.dumps(box.last())
     assert "KEY_123456789" not in text
     assert "sk_live_12345678" not in text
@@ -366,7 +366,7 @@ def test_frame_that_violates_the_contract_is_an_internal_error(acme: Acme, runni
 
     acme.converse = converse
     with opened(socket_url(running.url, TALK)) as client:
-        assert heard(client) == [{"sad": "a"}]
+        assert receive_frames(client) == [{"sad": "a"}]
     assert "said is required" in ended(running)["internal_error"]
 
 
@@ -416,7 +416,7 @@ def test_changes_in_a_conversation_are_applied_one_by_one(acme: Acme, running: S
     with opened(url, {"Authorization": "Bearer poor"}) as client:
         for _ in range(3):
             client.send('{"say": "a"}')
-        *said, error = heard(client)
+        *said, error = receive_frames(client)
     assert len({frame["said"] for frame in said}) == 2
     assert error == {"error": "no credit left"}
     listed = httpx.get(f"{running.url}/__mockvoice/accounts").json()["accounts"]
@@ -439,7 +439,7 @@ def test_concurrent_conversations_spend_credit_once(acme: Acme, running: Server)
     def talk(_: int) -> list[Any]:
         with opened(socket_url(running.url, TALK), {"Authorization": "Bearer poor"}) as client:
             client.send('{"say": "a"}')
-            return heard(client, 1)
+            return receive_frames(client, 1)
 
     with ThreadPoolExecutor(4) as pool:
         answers = [frame for frames in pool.map(talk, range(4)) for frame in frames]
@@ -455,7 +455,7 @@ def test_undeclared_error_and_exception_close_with_1011(acme: Acme, running: Ser
 
     acme.converse = converse
     with opened(socket_url(running.url, TALK)) as client:
-        (error,) = heard(client)
+        (error,) = receive_frames(client)
     assert client.close_code == 1011
     assert "internal error" in error["error"]
     assert "RuntimeError: boom" in ended(running)["internal_error"]
@@ -473,7 +473,7 @@ def test_exception_while_frames_are_made_closes_with_1011(acme: Acme, running: S
 
     acme.converse = converse
     with opened(socket_url(running.url, TALK)) as client:
-        assert heard(client)[0] == {"said": "a"}
+        assert receive_frames(client)[0] == {"said": "a"}
     assert client.close_code == 1011
     assert "RuntimeError: boom" in ended(running)["internal_error"]
 
@@ -485,7 +485,7 @@ def test_conversation_can_close_with_a_code_and_reason(acme: Acme, running: Serv
 
     acme.converse = converse
     with opened(socket_url(running.url, TALK)) as client:
-        assert heard(client) == [{"said": "bye"}]
+        assert receive_frames(client) == [{"said": "bye"}]
     assert (client.close_code, client.close_reason) == (4001, "enough")
     assert ended(running)["closed"] == {"code": 4001, "reason": "enough"}
 
@@ -510,7 +510,7 @@ def test_client_that_vanishes_is_recorded_as_1006(box: Box, server: Server) -> N
 def test_code_of_the_client_is_recorded(box: Box) -> None:
     with opened(socket_url(box.url)) as client:
         say(client, " ", "Hello.")
-        heard(client, 3)
+        receive_frames(client, 3)
         client.close(4000, "done")
     assert closed(box)["closed"] == {"code": 4000, "reason": "done"}
 
@@ -529,7 +529,7 @@ def test_client_that_does_not_read_is_disconnected(acme: Acme) -> None:
 
 def test_silent_client_is_closed(box: Box) -> None:
     with opened(socket_url(box.url, inactivity_timeout=1)) as client:
-        assert heard(client) == []
+        assert receive_frames(client) == []
     assert (client.close_code, client.close_reason) == (1000, "inactivity timeout")
 
 
@@ -538,7 +538,7 @@ def test_reset_while_a_websocket_is_open_forgets_its_entry(box: Box) -> None:
         say(client, " ")
         assert box.control.post("/reset").status_code == 204
         say(client, "Hello.", "")
-        assert heard(client)[-1]["type"] == "final"
+        assert receive_frames(client)[-1]["type"] == "final"
     assert box.requests() == []
 
 
@@ -548,11 +548,11 @@ def test_server_with_open_websockets_stops_within_a_second() -> None:
         server = serving.enter_context(Server(make_mock(), bind("127.0.0.1", 0)))
         clients = [stack.enter_context(opened(socket_url(server.url))) for _ in range(5)]
         say(clients[0], " ", "Hello.")
-        heard(clients[0], 3)
+        receive_frames(clients[0], 3)
         before = time.monotonic()
         serving.close()
         assert time.monotonic() - before < 1
-        assert [heard(client) for client in clients] == [[]] * 5
+        assert [receive_frames(client) for client in clients] == [[]] * 5
         assert {client.close_code for client in clients} == {1012}
 
 
@@ -560,7 +560,7 @@ def test_log_has_one_line_for_each_connection(capfd: pytest.CaptureFixture[str])
     with Server(make_mock(log="json"), bind("127.0.0.1", 0)) as server:
         with opened(socket_url(server.url)) as client:
             say(client, " ", "Hello.", "")
-            heard(client)
+            receive_frames(client)
         ended(server)
     (line,) = capfd.readouterr().out.splitlines()
     logged = json.loads(line)
@@ -574,7 +574,7 @@ def test_report_has_the_frames(acme: Acme, running: Server) -> None:
             client.send(json.dumps({"say": str(word)}))
             client.recv(timeout=20)
         client.send("{}")
-        heard(client)
+        receive_frames(client)
     ended(running)
     report = httpx.get(f"{running.url}/__mockvoice/report").text.splitlines()
     assert report[1:3] == ['    client: {"say": "0"}', '    server: {"said": "0"}']

@@ -16,7 +16,7 @@ from mockvoice.http.server import Server, bind
 
 from ..conftest import internal_errors
 from ..state.serializing import make_mock
-from .sockets import KEY, heard, kinds, say
+from .sockets import KEY, kinds, receive_frames, say
 
 pytestmark = [pytest.mark.slow, pytest.mark.memory]
 
@@ -42,7 +42,7 @@ def test_hard_coded_url_through_a_proxy(server: Server, trusting: ssl.SSLContext
     proxy = server.url.replace("//", "//box:x@")
     with connect(SPEECH, additional_headers=KEY, ssl=trusting, proxy=proxy) as client:
         say(client, " ", "Hello.", "")
-        assert kinds(heard(client)) == ["audio_chunk", "final"]
+        assert kinds(receive_frames(client)) == ["audio_chunk", "final"]
     (entry,) = httpx.get(f"{server.url}/~box/__mockvoice/requests").json()["requests"]
     assert (entry["operation"], entry["path"]) == (
         "TextToSpeechOverWs",
@@ -55,7 +55,7 @@ def test_host_that_resolves_to_the_mock(server: Server, trusting: ssl.SSLContext
     there = (address.hostname or "", address.port or 0)
     with connect(SPEECH, additional_headers=KEY, ssl=trusting, proxy=None, address=there) as client:
         say(client, " ", "Hello.", "")
-        assert kinds(heard(client)) == ["audio_chunk", "final"]
+        assert kinds(receive_frames(client)) == ["audio_chunk", "final"]
 
 
 def test_faults_act_through_tls(server: Server, trusting: ssl.SSLContext) -> None:
@@ -64,7 +64,7 @@ def test_faults_act_through_tls(server: Server, trusting: ssl.SSLContext) -> Non
         httpx.post(f"{server.url}/__mockvoice/faults", json=fault).raise_for_status()
         with connect(SPEECH, additional_headers=KEY, ssl=trusting, proxy=server.url) as client:
             say(client, " ", "Hello.")
-            heard(client, 1)
+            receive_frames(client, 1)
             with pytest.raises(ConnectionClosed):
                 client.recv(timeout=20)
             assert client.close_code == 1006

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from mockvoice.http.server import Server, bind
 
 from ..conftest import Serve
-from ..http.sockets import heard, opened, say, socket_url
+from ..http.sockets import opened, receive_frames, say, socket_url
 from ..state.serializing import make_mock
 from .actions import KEY, list_voices, open_newest, show, upload
 from .conftest import Open
@@ -122,7 +122,7 @@ def test_page_fits_320_pixels(page: Page, server: Server, view: str) -> None:
 def test_websocket_has_its_frames(page: Page, server: Server) -> None:
     with opened(socket_url(server.url)) as socket:
         say(socket, " ", "Hello", "")
-        heard(socket)
+        receive_frames(socket)
     open_newest(page)
     frames = page.get_by_role("table")
     expect(frames.get_by_role("row").nth(1)).to_contain_text("client")

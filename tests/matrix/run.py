@@ -210,7 +210,7 @@ def _proxy(sandbox: Control, folder: Path) -> dict[str, str]:
 
 
 def _problem(client: Client, sandbox: Control, done: subprocess.CompletedProcess[str]) -> str:
-    """Return why the story was not told as expected; "" if it was."""
+    """Return why the story failed; "" if it passed."""
     if done.returncode:
         return f"exit code {done.returncode}\n{done.stdout[-2000:]}\n{sandbox.report()}"
     found = [[r.operation, _end(r), r.attempt] for r in sandbox.requests]

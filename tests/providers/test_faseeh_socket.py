@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ..conftest import Box, Serve
-from ..http.sockets import heard, opened, say, socket_url
+from ..http.sockets import opened, receive_frames, say, socket_url
 
 PATH = "/faseeh/api/v1/websocket/text-to-speech"
 OLDER_PATH = "/faseeh/api/v1/text-to-speech"
@@ -28,7 +28,7 @@ def talk(box: Box, *frames: Any, path: str = PATH, **parameters: Any) -> tuple[l
     """Return the frames of a session, and the code with which it ended."""
     with opened(socket_url(box.url, path, **parameters), KEY if not parameters else {}) as client:
         say(client, *frames)
-        received = heard(client)
+        received = receive_frames(client)
     return received, client.close_code or 0
 
 
@@ -47,18 +47,18 @@ def test_text_is_spoken(box: Box, path: str) -> None:
 def test_text_waits_for_a_sentence_or_flush(box: Box) -> None:
     with opened(socket_url(box.url, PATH), KEY) as client:
         say(client, INIT, text("Hello"), text(" there. How"))
-        assert heard(client, 1) == [READY]
+        assert receive_frames(client, 1) == [READY]
         until_final(client)
         say(client, text(" are you", flush=True))
         until_final(client)
         say(client, text("Fine", try_trigger_generation=True))
         until_final(client)
         say(client, CLOSE)
-        assert heard(client) == [FINAL]
+        assert receive_frames(client) == [FINAL]
 
 
 def until_final(client: Any) -> None:
-    while heard(client, 1)[0] != FINAL:
+    while receive_frames(client, 1)[0] != FINAL:
         pass
 
 
@@ -77,7 +77,7 @@ def test_key_in_query_or_first_frame(box: Box, server: Any) -> None:
     assert talk(box, INIT, CLOSE, **{"x-api-key": "KEY_in_query"})[0] == [READY, FINAL]
     with opened(socket_url(box.url, PATH), {}) as client:
         say(client, {**INIT, "x_api_key": "KEY_in_frame_1"}, CLOSE)
-        assert heard(client) == [READY, FINAL]
+        assert receive_frames(client) == [READY, FINAL]
     shown = json.dumps(box.requests())
     assert "KEY_in_query" not in shown
     assert "KEY_in_frame_1" not in shown
@@ -87,7 +87,7 @@ def test_key_in_query_or_first_frame(box: Box, server: Any) -> None:
 def test_session_without_a_key_is_rejected(box: Box) -> None:
     with opened(socket_url(box.url, PATH), {}) as client:
         say(client, INIT)
-        (error,) = heard(client)
+        (error,) = receive_frames(client)
     assert error == {
         "type": "error",
         "message": "Invalid or missing API key",
@@ -101,10 +101,10 @@ def test_unlisted_key_in_the_first_frame_is_rejected(serve: Serve) -> None:
     server = serve(keys="listed", accounts={"faseeh": {"KEY_listed": {}}})
     with opened(socket_url(server.url, PATH), {}) as client:
         say(client, {**INIT, "x_api_key": "other"})
-        assert heard(client)[0]["errorCode"] == 40101
+        assert receive_frames(client)[0]["errorCode"] == 40101
     with opened(socket_url(server.url, PATH), {}) as client:
         say(client, {**INIT, "x_api_key": "KEY_listed"})
-        assert heard(client, 1) == [READY]
+        assert receive_frames(client, 1) == [READY]
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ def test_wallet_of_the_key_in_the_first_frame_is_charged(box: Box) -> None:
     box.put("faseeh", "KEY_in_frame", credit=0.0001)
     with opened(socket_url(box.url, PATH), {}) as client:
         say(client, {**INIT, "x_api_key": "KEY_in_frame"}, text("Hello, how are you?"))
-        assert heard(client)[-1]["errorCode"] == 40201
+        assert receive_frames(client)[-1]["errorCode"] == 40201

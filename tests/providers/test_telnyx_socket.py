@@ -13,14 +13,14 @@ import pytest
 from mockvoice.provider import SPECS
 
 from ..conftest import Box, Serve
-from ..http.sockets import heard, kinds, opened, say, socket_url
+from ..http.sockets import kinds, opened, receive_frames, say, socket_url
 
 
 def spoken(box: Box, *frames: Any, **parameters: Any) -> list[Any]:
     """Return all frames of a session that the last frame of the client ends."""
     with opened(socket_url(box.url, **parameters)) as client:
         say(client, " ", *frames, "")
-        received = heard(client)
+        received = receive_frames(client)
     assert client.close_code == 1000
     return received
 
@@ -63,13 +63,13 @@ def test_text_waits_for_the_end_of_its_sentence(box: Box) -> None:
         say(client, {"text": " today", "flush": True})
         assert spoken_text(client) == "How are you today"
         say(client, "Rest", "")
-        assert [f["text"] for f in heard(client) if f.get("text")] == ["Rest"]
+        assert [f["text"] for f in receive_frames(client) if f.get("text")] == ["Rest"]
 
 
 def spoken_text(client: Any) -> str:
     """Return the text of the frames up to the next `final`."""
     text = ""
-    while (frame := heard(client, 1)[0])["type"] != "final":
+    while (frame := receive_frames(client, 1)[0])["type"] != "final":
         text = frame["text"] or text
     return text
 
@@ -90,7 +90,7 @@ def test_long_text_without_a_sentence_is_spoken(box: Box) -> None:
 def test_text_before_the_first_frame_is_not_spoken(box: Box) -> None:
     with opened(socket_url(box.url)) as client:
         say(client, "Hello.", " ", "")
-        assert kinds(heard(client)) == ["final"]
+        assert kinds(receive_frames(client)) == ["final"]
     assert box.last()["hint"].startswith('text before the frame {"text": " "}')
 
 
@@ -116,7 +116,7 @@ def test_voice_settings_of_the_first_frame_apply(box: Box) -> None:
     for settings in ({}, {"voice_speed": 2.0}, {"voice_speed": "fast"}):
         with opened(socket_url(box.url, voice="Telnyx.NaturalHD.astra")) as client:
             say(client, {"text": " ", "voice_settings": settings}, "Hello, how are you?", "")
-            lengths.append(seconds(audio(heard(client))))
+            lengths.append(seconds(audio(receive_frames(client))))
     assert lengths[0] == lengths[2]
     assert lengths[1] == pytest.approx(lengths[0] / 2, abs=0.1)
 
@@ -156,8 +156,8 @@ def test_contract_without_schemas_of_frames(serve: Serve, tmp_path: Path) -> Non
     for frame in ("[1]", "x", b"x"):
         with opened(socket_url(server.url)) as client:
             client.send(frame)
-            (error,) = heard(client)
+            (error,) = receive_frames(client)
             assert error["error"].startswith("the frame must be an object with text; got ")
     with opened(socket_url(server.url)) as client:
         say(client, " ", "Hello.", "")
-        assert kinds(heard(client)) == ["audio_chunk", "final"]
+        assert kinds(receive_frames(client)) == ["audio_chunk", "final"]

@@ -40,7 +40,7 @@ def as_json(value: Any, status: int = 200) -> Reply:
 
 
 class StandIn:
-    """A server on a port of its own that records requests and replies as it is told."""
+    """A server on a port of its own that records requests and sends the responses it is given."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []

@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 from mockvoice.http.server import Server, bind
 
 from ..conftest import Serve
-from ..http.sockets import heard, kinds, opened, say, socket_url
+from ..http.sockets import kinds, opened, receive_frames, say, socket_url
 from ..state.serializing import make_mock
 from .stand_in import as_json, stand_in
 from .test_forward import free_url
@@ -98,7 +98,7 @@ def test_speech_of_another_mock_passes_through(serve: Serve) -> None:
         url = socket_url(server.url, voice="Telnyx.NaturalHD.Alloy")
         with opened(url, AUTHORIZATION) as socket:
             say(socket, " ", "Hello there.", "")
-            frames = heard(socket)
+            frames = receive_frames(socket)
     assert kinds(frames) == ["audio_chunk", "final"]
     assert entry(server)["violations"] == []
 
