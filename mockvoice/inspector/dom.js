@@ -1,5 +1,7 @@
 // Builds elements. Text becomes text nodes, so nothing that a request contains is read as markup.
 
+import { currentSandbox } from "./location.js";
+
 /** Return an element; `on*` properties are listeners, `class` and others are attributes. */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -91,13 +93,13 @@ export function redraw(box, state, build) {
   if (focused) [...box.querySelectorAll("a, button, input, select")].find((element) => name(element) === focused)?.focus();
 }
 
-/** Return a function that refreshes soon, at most twice per second however often it is called. */
-export function atMostTwicePerSecond(refresh) {
+/** Return a function that refreshes soon, at most twice per second, while the page shows the sandbox. */
+export function atMostTwicePerSecond(sandbox, refresh) {
   let timer = null;
   return () => {
     timer ??= setTimeout(() => {
       timer = null;
-      refresh().catch(() => {}); // the connection status shows a server that is gone
+      if (currentSandbox() === sandbox) refresh().catch(() => {}); // the connection status shows a server that is gone
     }, 500);
   };
 }

@@ -15,7 +15,7 @@ export async function faultsView(sandbox, providers) {
   const element = h("div", { class: "page" },
     h("section", { class: "card" }, h("h2", {}, `Faults of ${sandboxPhrase(sandbox)}`), listed),
     h("section", { class: "card" }, h("h2", {}, "Add a fault"), shorthandForm(sandbox, refresh), h("hr"), faultForm(form, sandbox, providers, refresh)));
-  return { element, update: atMostTwicePerSecond(refresh) };
+  return { element, update: atMostTwicePerSecond(sandbox, refresh) };
 }
 
 function show(box, sandbox, faults, refresh) {

@@ -24,7 +24,7 @@ export async function learnView(sandbox) {
   const title = `Contract coverage of ${sandbox ? sandboxPhrase(sandbox) : "all sandboxes"}`;
   const element = h("div", { class: "page" }, urls(sandbox, providers), samples(sandbox),
     h("section", { class: "card" }, h("h2", {}, title), coverage), documentation(version));
-  return { element, update: atMostTwicePerSecond(refresh) };
+  return { element, update: atMostTwicePerSecond(sandbox, refresh) };
 }
 
 function urls(sandbox, providers) {

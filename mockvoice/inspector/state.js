@@ -9,10 +9,15 @@ import { voicesCard } from "./voices.js";
 export async function stateView(sandbox, providers, journal) {
   const cards = [clockCard, accountsCard, voicesCard, sandboxesCard, resetCard];
   let parts = [];
-  const refresh = async () => { await Promise.all(parts.map((part) => part.refresh?.())); };
-  parts = cards.map((card) => card({ sandbox, providers, journal, refresh }));
+  let reads = Promise.resolve();
+  const refresh = () => {
+    const read = Promise.all(parts.map((part) => part.refresh?.()));
+    reads = Promise.allSettled([reads, read]);
+    return read;
+  };
+  parts = cards.map((card) => card({ sandbox, providers, journal, refresh, idle: () => reads }));
   await refresh();
-  return { element: h("div", { class: "page" }, parts.map((part) => part.element)), update: atMostTwicePerSecond(refresh) };
+  return { element: h("div", { class: "page" }, parts.map((part) => part.element)), update: atMostTwicePerSecond(sandbox, refresh) };
 }
 
 function clockCard({ sandbox }) {
@@ -73,7 +78,7 @@ function accountInput(name, tiers) {
   return h("input", { type: "text", placeholder: { limits: '{"requests": {"max": 3, "per": 60}}', models: '["model"]', credit: "100, or null: unlimited" }[name] ?? "" });
 }
 
-function sandboxesCard({ sandbox, journal, refresh }) {
+function sandboxesCard({ sandbox, journal, refresh, idle }) {
   const listed = h("div");
   const name = h("input", { type: "text", placeholder: "my-test", pattern: "[A-Za-z0-9._\\-]{1,64}", spellcheck: "false" });
   const open = (event) => {
@@ -90,10 +95,13 @@ function sandboxesCard({ sandbox, journal, refresh }) {
         h("code", {}, other.url), other.requests,
         other.name && actionButton("Delete", async () => {
           if (!await confirmed(`Delete ${sandboxPhrase(other.name)} with everything in it?`, "Delete")) return;
+          if (other.name === sandbox) {
+            setParams({ sandbox: "default" });
+            await idle(); // a later read would create the sandbox again
+          }
           await remove("", `sandboxes/${encodeURIComponent(other.name)}`);
           toast("Sandbox deleted");
-          if (other.name === sandbox) setParams({ sandbox: "default" });
-          else await refresh();
+          await (other.name === sandbox ? journal.poll() : refresh());
         }, { class: "quiet", "aria-label": `Delete ${other.name}` }),
       ]), ""));
     },

@@ -105,7 +105,25 @@ def test_sandbox_is_opened_and_deleted(page: Page, server: Server) -> None:
     page.get_by_role("button", name="Delete mine").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", name="Clock of the default sandbox")).to_be_visible()
+    expect(page.get_by_text("Sandbox deleted")).to_be_visible()
     assert [box["name"] for box in control(server, "sandboxes")["sandboxes"]] == [""]
+
+
+def test_page_reads_nothing_of_a_sandbox_that_it_deletes(page: Page, server: Server) -> None:
+    """A read would create the sandbox again."""
+    show(page, "State")
+    page.get_by_label("Open a sandbox").fill("mine")
+    page.get_by_role("button", name="Open").click()
+    page.get_by_role("button", name="Delete mine").click()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    list_voices(server)  # the page refreshes what it shows
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("heading", name="Clock of the default sandbox")).to_be_visible()
+    with page.expect_response(f"{server.url}/__mockvoice/clock"):
+        list_voices(server)
+    deletion = sent.index(f"DELETE {server.url}/__mockvoice/sandboxes/mine")
+    assert not [line for line in sent[deletion:] if "/~mine/" in line]
 
 
 def test_clock_is_frozen_advanced_and_run(page: Page, server: Server) -> None:
