@@ -16,17 +16,15 @@ from itertools import chain, groupby
 from struct import pack
 from zlib import crc32
 
-from .synth import wav
-
 _FRAME = 4096  # samples in every frame but the last, as encoders of FLAC and ALAC use
 
 
-def _frames(samples: bytes) -> list[bytes]:
-    """Return the samples in big-endian order, split into frames."""
-    swapped = array("h", samples)
-    swapped.byteswap()
-    data = swapped.tobytes()
-    return [data[at : at + 2 * _FRAME] for at in range(0, len(data), 2 * _FRAME)]
+def _frames(samples: bytes) -> Iterator[bytes]:
+    """Yield the samples in big-endian order, frame by frame."""
+    for at in range(0, len(samples), 2 * _FRAME):
+        swapped = array("h", samples[at : at + 2 * _FRAME])
+        swapped.byteswap()
+        yield swapped.tobytes()
 
 
 # --- FLAC: RFC 9639 ------------------------------------------------------------------------------
@@ -131,13 +129,13 @@ _UPRIGHT = pack(
 
 def m4a(samples: bytes, rate: int) -> Iterator[bytes]:
     """Yield an M4A file of ALAC, with the index first so that it can be played while it loads."""
-    frames = _frames(samples)
-    sizes = [len(sound) + _ALAC_BYTES for sound in frames]
+    starts = range(0, len(samples), 2 * _FRAME)
+    sizes = [min(len(samples) - at, 2 * _FRAME) + _ALAC_BYTES for at in starts]
     kind = _box("ftyp", pack(">4sI12s", b"M4A ", 0, b"M4A mp42isom"))
     index = _index(len(samples) // 2, rate, sizes)
     offset = len(kind) + len(index) + 8  # of the first frame, stored at the end of the index
     yield kind + index[:-4] + pack(">I", offset) + pack(">I4s", 8 + sum(sizes), b"mdat")
-    yield from map(_alac_frame, frames)
+    yield from map(_alac_frame, _frames(samples))
 
 
 def _alac_frame(sound: bytes) -> bytes:
@@ -186,13 +184,8 @@ def _index(samples: int, rate: int, sizes: list[int]) -> bytes:
     return _box("moov", _box("mvhd", movie), _box("trak", _box("tkhd", track), media))
 
 
-def _wav(samples: bytes, rate: int) -> Iterator[bytes]:
-    yield wav(samples, rate)
-
-
 # The media type of each format, and the function that yields a file of samples at a rate.
 FILES: Mapping[str, tuple[str, Callable[[bytes, int], Iterator[bytes]]]] = {
-    "wav": ("audio/wav", _wav),
     "flac": ("audio/flac", flac),
     "ogg": ("audio/ogg", ogg),
     "m4a": ("audio/mp4", m4a),

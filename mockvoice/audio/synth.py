@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from io import BytesIO
 from math import pi, sin
 from struct import pack
 from typing import NamedTuple
@@ -85,16 +86,18 @@ def grouped(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
         yield waiting
 
 
+def _joined(pieces: Iterable[bytes]) -> bytes:
+    """Return all pieces in one, without keeping them until the last one is made."""
+    joined = BytesIO()
+    joined.writelines(pieces)
+    return joined.getvalue()
+
+
 # --- PCM and WAV ---------------------------------------------------------------------------------
 
 
-def pcm(utterance: Utterance, rate: int) -> bytes:
-    """Return 16-bit little-endian mono samples without a header."""
-    return b"".join(pcm_pieces(utterance, rate))
-
-
 def pcm_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
-    """Yield the samples of `pcm`, tone by tone."""
+    """Yield 16-bit little-endian mono samples without a header, tone by tone."""
     done = 0
     for tone in utterance.tones():
         end = round((tone.start + tone.seconds) * rate)
@@ -131,9 +134,15 @@ def wav_header(data_bytes: int, rate: int) -> bytes:
     )
 
 
-def wav(samples: bytes, rate: int) -> bytes:
-    """Return 16-bit mono samples as a WAV file."""
-    return wav_header(len(samples), rate) + samples
+def wav(utterance: Utterance, rate: int) -> bytes:
+    """Return a WAV file with 16-bit mono samples."""
+    return _joined(wav_pieces(utterance, rate))
+
+
+def wav_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
+    """Yield the file of `wav`: its header, then tone by tone."""
+    yield wav_header(2 * round(utterance.length * rate), rate)
+    yield from pcm_pieces(utterance, rate)
 
 
 # --- MP3 -----------------------------------------------------------------------------------------
@@ -163,7 +172,7 @@ _GAIN = 198  # 2 ** ((198 - 210) / 4) of full scale
 
 def mp3(utterance: Utterance, rate: int) -> bytes:
     """Return an MP3 file with a constant bit rate."""
-    return b"".join(mp3_pieces(utterance, rate))
+    return _joined(mp3_pieces(utterance, rate))
 
 
 def mp3_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from io import BytesIO
 
-from ..audio.synth import Utterance, mp3_pieces, pcm_pieces
+from ..audio.synth import Utterance, mp3_pieces, pcm_pieces, wav_pieces
 from ..provider import Response
 from .context import ControlContext
 
@@ -16,19 +17,22 @@ SAMPLE_RATE = 24_000  # Hz
 async def get_sample(ctx: ControlContext) -> Response:
     format = ctx.parameters["format"]
     utterance = Utterance(TEXT, ctx.parameters["voice"], seconds=ctx.parameters["seconds"])
-    if format == "mp3":  # encoded directly, without PCM samples
-        return Response(await _joined(mp3_pieces(utterance, SAMPLE_RATE)), media_type="audio/mpeg")
-    from ..audio.containers import FILES  # imported late to keep startup fast
+    if format == "mp3":
+        media_type, pieces = "audio/mpeg", mp3_pieces(utterance, SAMPLE_RATE)
+    elif format == "wav":
+        media_type, pieces = "audio/wav", wav_pieces(utterance, SAMPLE_RATE)
+    else:
+        from ..audio.containers import FILES  # imported late to keep startup fast
 
-    media_type, encode = FILES[format]
-    samples = await _joined(pcm_pieces(utterance, SAMPLE_RATE))
-    return Response(await _joined(encode(samples, SAMPLE_RATE)), media_type=media_type)
+        media_type, encode = FILES[format]
+        pieces = encode(await _joined(pcm_pieces(utterance, SAMPLE_RATE)), SAMPLE_RATE)
+    return Response(await _joined(pieces), media_type=media_type)
 
 
 async def _joined(pieces: Iterator[bytes]) -> bytes:
     """Return all pieces, and let the server handle other requests after each."""
-    joined = bytearray()
+    joined = BytesIO()
     for piece in pieces:
-        joined += piece
+        joined.write(piece)
         await asyncio.sleep(0)
-    return bytes(joined)
+    return joined.getvalue()  # not a copy, unlike the bytes of a bytearray

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..audio.synth import Utterance, mp3, pcm, wav
+from ..audio.synth import Utterance, mp3, wav
 from ..errors import InternalError, Problem, Violation
 from ..openapi.document import DocumentedResponse
 from ..provider import RequestContext, Response
@@ -53,10 +53,7 @@ def render_example(ctx: RequestContext) -> RawResponse:
     body: Any = content.example if content else None
     if content and content.media_type.startswith("audio/"):
         utterance = Utterance(ctx.operation.id, ctx.provider.name)
-        if content.media_type == "audio/mpeg":
-            body = mp3(utterance, _RATE)
-        else:
-            body = wav(pcm(utterance, _RATE), _RATE)
+        body = (mp3 if content.media_type == "audio/mpeg" else wav)(utterance, _RATE)
     return _encoded(ctx, response.status, content.media_type if content else "", body, {})
 
 

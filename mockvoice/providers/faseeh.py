@@ -19,7 +19,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from functools import partial
 
-from ..audio.synth import Utterance, grouped, pcm, pcm_pieces, wav
+from ..audio.synth import Utterance, grouped, pcm_pieces, wav
 from ..errors import (
     Forbidden,
     InternalError,
@@ -345,7 +345,7 @@ async def text_to_speech(ctx: RequestContext) -> Response:
     rate = int(fields["sample_rate"])  # 24000.0 is an integer in JSON Schema
     if fields["streaming"]:
         return _raw(utterance, rate)
-    return Response(wav(pcm(utterance, rate), rate), media_type="audio/wav", headers=HEADERS)
+    return Response(wav(utterance, rate), media_type="audio/wav", headers=HEADERS)
 
 
 # --- speech over a WebSocket ---------------------------------------------------------------------

@@ -23,7 +23,7 @@ from http import HTTPStatus
 from json import dumps
 from typing import Any, NamedTuple
 
-from ..audio.synth import Tone, Utterance, mp3_pieces, pcm_pieces, wav_header
+from ..audio.synth import Tone, Utterance, mp3_pieces, wav_pieces
 from ..errors import (
     Forbidden,
     InvalidAudio,
@@ -429,11 +429,7 @@ async def _speak(ctx: RequestContext) -> tuple[Utterance, dict[str, str]]:
 
 
 def _pieces(utterance: Utterance, format: str) -> Iterator[bytes]:
-    if format == "mp3":
-        yield from mp3_pieces(utterance, RATE)
-        return
-    yield wav_header(2 * round(utterance.length * RATE), RATE)
-    yield from pcm_pieces(utterance, RATE)
+    return (mp3_pieces if format == "mp3" else wav_pieces)(utterance, RATE)
 
 
 def _phonemes(tones: list[Tone]) -> JSON:

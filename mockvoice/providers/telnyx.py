@@ -27,7 +27,7 @@ from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ..audio.synth import Utterance, grouped, mp3_pieces, mp3_rate, pcm, pcm_pieces, wav, wav_header
+from ..audio.synth import Utterance, grouped, mp3_pieces, mp3_rate, pcm_pieces, wav, wav_pieces
 from ..errors import (
     Conflict,
     Forbidden,
@@ -514,7 +514,7 @@ async def get_voice_clone_sample(ctx: RequestContext) -> bytes:
 
 
 def _wav(utterance: Utterance) -> bytes:
-    return wav(pcm(utterance, SAMPLE_RATE), SAMPLE_RATE)
+    return wav(utterance, SAMPLE_RATE)
 
 
 # --- designs -------------------------------------------------------------------------------------
@@ -710,11 +710,8 @@ def _pieces(speech: Data) -> Iterator[bytes]:
     utterance = Utterance(speech["text"], speech["voice"], speech["speed"])
     rate = speech["rate"]
     if speech["format"] == "mp3":
-        yield from mp3_pieces(utterance, mp3_rate(rate))
-        return
-    if speech["format"] == "wav":
-        yield wav_header(2 * round(utterance.length * rate), rate)
-    yield from pcm_pieces(utterance, rate)
+        return mp3_pieces(utterance, mp3_rate(rate))
+    return (wav_pieces if speech["format"] == "wav" else pcm_pieces)(utterance, rate)
 
 
 async def _voice(ctx: RequestContext, members: Mapping[str, Any]) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tracemalloc
 from array import array
 from hashlib import md5
 from random import Random
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from mockvoice.audio.containers import FILES
 from mockvoice.audio.detect import FORMATS, seconds, sniff
+from mockvoice.http.server import Server
 
 from ..providers.test_telnyx import upload
 from .test_synth import decoded
@@ -109,6 +111,21 @@ def test_long_file_is_made_in_small_pieces(format: str) -> None:
     pieces = [*make(bytes(2 * 60 * 24_000), 24_000)]
     assert max(map(len, pieces)) < 20_000
     assert len(pieces) > 60 * 24_000 / 4096
+
+
+@pytest.mark.parametrize(
+    ("format", "copies"), [("wav", 1), ("mp3", 1)] + [(f, 2) for f in LOSSLESS]
+)
+def test_memory_for_a_sample_is_bounded(server: Server, format: str, copies: int) -> None:
+    """Five minutes took 58 MB: samples, swapped samples, frames, and the file twice."""
+    url = f"{server.url}/__mockvoice/samples/{format}?seconds=60"
+    httpx.get(url)  # fills the caches
+    tracemalloc.start()
+    with httpx.stream("GET", url) as response:
+        size = sum(map(len, response.iter_raw()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < (copies + 0.5) * size + 500_000
 
 
 @pytest.mark.parametrize("format", ["flac", "ogg"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from array import array
+from collections.abc import Callable
 from itertools import pairwise
 
 import av
@@ -17,10 +19,10 @@ from mockvoice.audio.synth import (
     mp3,
     mp3_pieces,
     mp3_rate,
-    pcm,
     pcm_pieces,
     wav,
     wav_header,
+    wav_pieces,
 )
 
 MP3_RATES = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000]
@@ -42,7 +44,7 @@ def decoded(data: bytes) -> tuple[int, array[int]]:
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 44100, 48000])
 def test_wav_duration_at_every_rate(rate: int) -> None:
-    data = wav(pcm(HELLO, rate), rate)
+    data = wav(HELLO, rate)
     info, samples = decoded(data)
     assert info == rate
     assert len(samples) / rate == pytest.approx(HELLO.length, abs=0.001)
@@ -65,7 +67,7 @@ def test_mp3_duration_at_every_rate(rate: int) -> None:
 def test_mp3_has_the_pitch_of_wav(rate: int) -> None:
     tone = Utterance("aaaaaaaaaaaaaaaa", "narrator")
     pitches = []
-    for data in (wav(pcm(tone, rate), rate), mp3(tone, rate)):
+    for data in (wav(tone, rate), mp3(tone, rate)):
         _, samples = decoded(data)
         middle = samples[len(samples) // 4 : -len(samples) // 4]
         rising = sum(1 for a, b in pairwise(middle) if a < 0 <= b)
@@ -75,9 +77,22 @@ def test_mp3_has_the_pitch_of_wav(rate: int) -> None:
 
 
 def test_pieces_add_up_to_the_file() -> None:
-    assert b"".join(pcm_pieces(HELLO, 24000)) == pcm(HELLO, 24000)
+    assert b"".join(wav_pieces(HELLO, 24000)) == wav(HELLO, 24000)
+    assert wav(HELLO, 24000)[44:] == b"".join(pcm_pieces(HELLO, 24000))
     assert len([*pcm_pieces(HELLO, 24000)]) == len(HELLO.text)
     assert b"".join(mp3_pieces(HELLO, 24000)) == mp3(HELLO, 24000)
+
+
+@pytest.mark.parametrize("make", [wav, mp3])
+def test_long_file_is_made_without_a_copy(make: Callable[[Utterance, int], bytes]) -> None:
+    """Pieces that are joined at the end occupy the memory of the file a second time."""
+    utterance = Utterance("hello " * 500, "narrator")
+    make(utterance, 24_000)  # fills the caches
+    tracemalloc.start()
+    data = make(utterance, 24_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.6 * len(data)
 
 
 def test_mp3_files_can_be_concatenated() -> None:
@@ -98,10 +113,10 @@ def test_audio_has_the_length_of_its_utterance(
     text: str, voice: str, speed: float, shift: float, seconds: float
 ) -> None:
     utterance = Utterance(text, voice, speed, shift, seconds)
-    samples = pcm(utterance, 24000)
-    assert samples == pcm(utterance, 24000)
-    assert len(samples) / 2 / 24000 == pytest.approx(utterance.length, abs=0.001)
-    assert sniff(wav(samples, 24000)).problem == ""
+    file = wav(utterance, 24000)
+    assert file == wav(utterance, 24000)
+    assert (len(file) - 44) / 2 / 24000 == pytest.approx(utterance.length, abs=0.001)
+    assert sniff(file).problem == ""
     assert sniff(mp3(utterance, 24000)).problem == ""
 
 
@@ -114,7 +129,7 @@ def test_voices_texts_and_settings_sound_different() -> None:
         Utterance("Hello there", "a", shift=5),
         Utterance("Hello there", "a", seconds=2),
     ]
-    assert len({pcm(utterance, 24000) for utterance in utterances}) == len(utterances)
+    assert len({wav(utterance, 24000) for utterance in utterances}) == len(utterances)
     assert len({mp3(utterance, 24000) for utterance in utterances}) == len(utterances)
 
 

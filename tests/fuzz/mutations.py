@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mockvoice.audio.containers import FILES
-from mockvoice.audio.synth import Utterance, mp3, pcm
+from mockvoice.audio.synth import Utterance, mp3, wav
 
 from ..contract.contracts import OPERATIONS, Contract, Operation
 
@@ -19,8 +19,11 @@ SANDBOXES = ("", "a", "b")
 BOUNDARY = "zzz"
 
 _SPEECH = Utterance("one two", "narrator")
-_SAMPLES = pcm(_SPEECH, 24_000)
-AUDIO = [mp3(_SPEECH, 24_000), *(b"".join(make(_SAMPLES, 24_000)) for _, make in FILES.values())]
+_WAV = wav(_SPEECH, 24_000)
+AUDIO = [
+    *(mp3(_SPEECH, 24_000), _WAV),
+    *(b"".join(make(_WAV[44:], 24_000)) for _, make in FILES.values()),
+]
 
 # Values at which parsers, arithmetic and patterns go wrong. Raw JSON, because Python cannot write
 # some of it.

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 
 from mockvoice.audio.containers import FILES
 from mockvoice.audio.detect import FORMATS, MAX_ELEMENTS, seconds, sniff
-from mockvoice.audio.synth import Utterance, mp3, pcm
+from mockvoice.audio.synth import Utterance, mp3, wav
 from mockvoice.state.uploads import Upload
 
 from ..conftest import CODECS, encoded
 
 SPEECH = Utterance("The quick brown fox", "narrator")
-SAMPLES = pcm(SPEECH, 24_000)
-SYNTHESIZED = {"mp3": mp3(SPEECH, 24_000)} | {
-    format: b"".join(make(SAMPLES, 24_000)) for format, (_, make) in FILES.items()
+WAV, MP3 = wav(SPEECH, 24_000), mp3(SPEECH, 24_000)
+SYNTHESIZED = {"wav": WAV, "mp3": MP3} | {
+    format: b"".join(make(WAV[44:], 24_000)) for format, (_, make) in FILES.items()
 }
 ENCODED = {format: encoded(format, 0.2) for format in CODECS}
 REAL = {format: [ENCODED[format], SYNTHESIZED[format]] for format in FORMATS}
 REAL["ogg"].append(encoded("ogg", 0.2, codec="vorbis"))
-WAV, FLAC, MP3 = SYNTHESIZED["wav"], SYNTHESIZED["flac"], SYNTHESIZED["mp3"]
+FLAC = SYNTHESIZED["flac"]
 MAX_READS = 20 * MAX_ELEMENTS  # a reader takes at most about ten slices of an element
 MAX_COPIED = 1 << 20  # bytes
 
