@@ -98,11 +98,16 @@ def _joined(pieces: Iterable[bytes]) -> bytes:
 
 def pcm_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
     """Yield 16-bit little-endian mono samples without a header, tone by tone."""
-    done = 0
-    for tone in utterance.tones():
-        end = round((tone.start + tone.seconds) * rate)
-        yield _wave(round(tone.pitch), end - done, rate)
+    pitches = [round(tone.pitch) for tone in utterance.tones()]
+    samples, done = _samples(utterance, rate), 0
+    for number, pitch in enumerate(pitches, start=1):
+        end = round(samples * number / len(pitches))
+        yield _wave(pitch, end - done, rate)
         done = end
+
+
+def _samples(utterance: Utterance, rate: int) -> int:
+    return round(utterance.length * rate)
 
 
 def _wave(pitch: int, samples: int, rate: int) -> bytes:
@@ -141,7 +146,7 @@ def wav(utterance: Utterance, rate: int) -> bytes:
 
 def wav_pieces(utterance: Utterance, rate: int) -> Iterator[bytes]:
     """Yield the file of `wav`: its header, then tone by tone."""
-    yield wav_header(2 * round(utterance.length * rate), rate)
+    yield wav_header(2 * _samples(utterance, rate), rate)
     yield from pcm_pieces(utterance, rate)
 
 

@@ -83,6 +83,17 @@ def test_pieces_add_up_to_the_file() -> None:
     assert b"".join(mp3_pieces(HELLO, 24000)) == mp3(HELLO, 24000)
 
 
+@pytest.mark.parametrize(
+    ("characters", "rate", "speed"), [(251, 11025, 1.0), (93, 11025, 1.0), (205, 22050, 0.7)]
+)
+def test_wav_header_counts_the_samples_that_follow(
+    characters: int, rate: int, speed: float
+) -> None:
+    """Lengths that end between two samples; the tones had one more or one less together."""
+    data = wav(Utterance("x" * characters, "narrator", speed), rate)
+    assert data[:44] == wav_header(len(data) - 44, rate)
+
+
 @pytest.mark.parametrize("make", [wav, mp3])
 def test_long_file_is_made_without_a_copy(make: Callable[[Utterance, int], bytes]) -> None:
     """Pieces that are joined at the end occupy the memory of the file a second time."""
