@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -30,6 +31,7 @@ MAX_TEXT_BYTES = 1 << 20  # of one text field
 MAX_DEPTH = 64  # of JSON
 MAX_NODES = 100_000  # members and items of JSON
 SMALL = 8192  # bytes
+MAX_PIECES = 64  # of a part, mostly of 64 KB, that are only joined when the part ends
 CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "utf-16")  # of text fields
 # Some codecs of Python take quadratic time, and others are no character sets.
 _CODECS = {**{name: name for name in CHARSETS}, "utf8": "utf-8", "latin-1": "iso-8859-1"}
@@ -343,6 +345,7 @@ class _Multipart:
         self._started = False  # the first delimiter was read
         self._part: _Part | None = None  # whose content is read, None before the end of its head
         self._pieces: list[bytes | memoryview] = []
+        self._content: BytesIO | None = None  # what precedes the pieces of a large file
         self._rest = b""
 
     def write(self, chunk: bytes) -> None:
@@ -432,15 +435,31 @@ class _Multipart:
             if end < 0 or not self._delimiter.startswith(data[end:]):
                 end = len(data)
         if end > at:
+            if len(self._pieces) == MAX_PIECES:
+                self._copy_pieces()
             self._pieces.append(_piece(data, at, end))
         return end
+
+    def _copy_pieces(self) -> None:
+        """Copy the pieces of a large file, which would be in memory twice if joined in the end."""
+        self._content = self._content or BytesIO()
+        self._content.writelines(self._pieces)
+        self._pieces = []
+
+    def _join(self, last: bytes | memoryview) -> bytes:
+        """Return the content of a part that arrived in pieces."""
+        content, pieces = self._content, [*self._pieces, last]
+        self._content, self._pieces = None, []
+        if content is None:
+            return b"".join(pieces)
+        content.writelines(pieces)
+        return content.getvalue()  # not a copy
 
     def _end_part(self, part: _Part, data: bytes, at: int, end: int) -> None:
         """Add a part to the body. Raises PayloadTooLarge or MalformedBody."""
         content = _piece(data, at, end)
         if self._pieces:
-            content = b"".join([*self._pieces, content])
-            self._pieces = []
+            content = self._join(content)
         self._part = None
         if part.filename is not None:
             upload = Upload(part.name, part.filename, part.content_type, content)

@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import MutableMapping
 from contextlib import suppress
 from itertools import pairwise
+from random import Random
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -287,6 +288,23 @@ def test_urlencoded_form_has_the_limits_of_multipart(data: bytes, problem: str) 
     assert isinstance(body.problem, PayloadTooLarge)
     assert message(body) == problem
     assert not body.parts
+
+
+def test_large_file_is_in_memory_once_while_it_arrives() -> None:
+    data = Random(1).randbytes(20 << 20)
+    whole = form(part('name="a"; filename="a"', data))
+    chunks = (whole[at : at + 65_536] for at in range(0, len(whole), 65_536))
+
+    async def receive() -> MutableMapping[str, Any]:
+        chunk = next(chunks, b"")
+        return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
+
+    tracemalloc.start()
+    body = asyncio.run(read_body(receive, FORM, 1 << 26, 1 << 22))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert parts_of(body) == [("a", "a", "", data)]
+    assert peak < 1.5 * len(data)
 
 
 def test_each_chunk_of_a_urlencoded_form_takes_little_time() -> None:
