@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +32,11 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+@cache
+def _read(path: Path) -> Any:
+    return yaml.load(path.read_text(), _Loader)
+
+
 @dataclass(frozen=True)
 class Contract:
     """One document of `specs/`; the control API has no editions."""
@@ -48,11 +53,11 @@ class Contract:
             return SPECS / f"{self.name}.yaml"
         return SPECS / self.name / f"{self.edition}.yaml"
 
-    @cached_property
-    def document(self) -> Any:
-        return yaml.load(self.path.read_text(), _Loader)
-
     @property
+    def document(self) -> Any:
+        return _read(self.path)
+
+    @cached_property
     def base_path(self) -> str:
         prefix = "" if self.name == "mockvoice" else f"/{self.name}"
         url: str = self.document["servers"][0]["url"]
@@ -98,6 +103,12 @@ class Operation:
         default = self.contract in CONTRACTS
         name = self.contract.name if default else str(self.contract)
         return f"{name} {self.method} {self.path}"
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The paths of its requests."""
+        template = self.contract.base_path + self.path
+        return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)))
 
     @property
     def node(self) -> Any:
@@ -178,12 +189,12 @@ def find(request: httpx.Request, among: Iterable[Operation] = OPERATIONS) -> Ope
     """Return the operation of a request; a literal path has precedence over a template."""
     path = request.url.raw_path.decode().partition("?")[0]
     path = re.sub(r"^/~[^/]+", "", path)
-    for operation in sorted(among, key=lambda operation: operation.path.count("{")):
-        template = operation.contract.base_path + operation.path
-        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))
-        if operation.method == request.method and re.fullmatch(pattern, path):
-            return operation
-    return None
+    matching = [
+        operation
+        for operation in among
+        if operation.method == request.method and operation.pattern.fullmatch(path)
+    ]
+    return min(matching, key=lambda operation: operation.path.count("{"), default=None)
 
 
 def check(response: httpx.Response, among: Iterable[Operation] = OPERATIONS) -> None:
