@@ -8,6 +8,7 @@ import io
 import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from hashlib import blake2b
 from struct import pack
 from typing import Any, Self
@@ -25,6 +26,7 @@ from mockvoice.http.server import Server, bind
 from mockvoice.state.records import Record
 from mockvoice.state.uploads import Upload
 
+from .clients import make_client
 from .contract.contracts import check
 from .redis_server import RedisServer
 from .state.serializing import make_mock, redis_stores
@@ -150,7 +152,7 @@ def server(_strict: Server) -> Iterator[Server]:
 @pytest.fixture
 def http(server: Server) -> Iterator[httpx.Client]:
     """Client of the shared server; checks every response against the contract."""
-    with httpx.Client(base_url=server.url, event_hooks={"response": [check]}) as client:
+    with make_client(server.url, event_hooks={"response": [check]}) as client:
         yield client
 
 
@@ -177,10 +179,8 @@ class Box:
         self.name = name
         self.url = f"{server.url}/~{name}"
         # Injected responses may be undocumented, so no contract check here.
-        self.http = httpx.Client(base_url=self.url)
-        self.control = httpx.Client(
-            base_url=f"{self.url}/__mockvoice", event_hooks={"response": [check]}
-        )
+        self.http = make_client(self.url)
+        self.control = make_client(f"{self.url}/__mockvoice", event_hooks={"response": [check]})
 
     def __enter__(self) -> Self:
         return self
@@ -261,6 +261,11 @@ def freeze_clock(server: Server, at: float) -> None:
 CODECS = {"wav": "pcm_s16le", "mp3": "mp3", "flac": "flac", "ogg": "libopus", "m4a": "aac"}
 
 
+@cache
+def _second(rate: int) -> bytes:
+    return b"".join(pack("<h", int(9000 * math.sin(i * 0.06))) for i in range(rate))
+
+
 def encoded(format: str, seconds: float = 1.0, codec: str = "") -> bytes:
     """Return a tone, encoded by FFmpeg."""
     codec = codec or CODECS[format]
@@ -273,9 +278,8 @@ def encoded(format: str, seconds: float = 1.0, codec: str = "") -> bytes:
         stream.layout = "stereo" if codec == "vorbis" else "mono"
         stream.options = {"strict": "experimental"}  # FFmpeg's Vorbis encoder is experimental
         count = int(rate * seconds)
-        second = b"".join(pack("<h", int(9000 * math.sin(i * 0.06))) for i in range(rate))
         frame = av.AudioFrame("s16", "mono", count)
-        frame.planes[0].update((second * math.ceil(seconds))[: 2 * count])
+        frame.planes[0].update((_second(rate) * math.ceil(seconds))[: 2 * count])
         frame.sample_rate = rate
         fifo = av.AudioResampler(stream.format, stream.layout, rate, stream.frame_size or None)
         for resampled in [*fifo.resample(frame), *fifo.resample(None)]:

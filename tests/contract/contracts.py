@@ -19,6 +19,8 @@ from openapi_schema_validator import (
     oas31_format_checker,
 )
 
+from ..clients import make_client
+
 SPECS = Path(__file__).parents[2] / "specs"
 
 
@@ -182,7 +184,7 @@ def checked_client(url: str, contract: Contract, headers: Mapping[str, str]) -> 
     """Return a client with a base URL that checks every response against a contract."""
     among = [*operations([contract])]
     hooks = {"response": [lambda response: check(response, among)]}
-    return httpx.Client(base_url=url, headers=headers, event_hooks=hooks)
+    return make_client(url, headers=headers, event_hooks=hooks)
 
 
 def find(request: httpx.Request, among: Iterable[Operation] = OPERATIONS) -> Operation | None:
