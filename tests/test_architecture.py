@@ -229,3 +229,15 @@ def test_public_class_names_are_unique() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     ]
     assert sorted(names) == sorted({*names})
+
+
+def test_tests_import_sdks_where_they_use_them() -> None:
+    """Importing one takes a second in each worker of pytest-xdist; `tests/sdk` may."""
+    sdks = {"telnyx", "retell", "supertone"}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        if path.parent.name != "sdk" and "node_modules" not in path.parts:
+            for node in parsed(path).body:
+                if isinstance(node, ast.Import):
+                    assert not sdks & {alias.name for alias in node.names}, path
+                elif isinstance(node, ast.ImportFrom):
+                    assert (node.module or "").partition(".")[0] not in sdks, path

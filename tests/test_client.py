@@ -14,7 +14,6 @@ from typing import Any, get_args, get_type_hints
 
 import httpx
 import pytest
-from telnyx import NotFoundError, Telnyx
 
 import mockvoice
 from mockvoice import Control, fields, models
@@ -344,6 +343,8 @@ def test_assert_called_and_assert_not_called(mock: Control) -> None:
 
 
 def test_report_shows_requests_with_a_wrong_base_url(mock: Control) -> None:
+    from telnyx import NotFoundError, Telnyx
+
     client = Telnyx(api_key="sk_live_0123456789", base_url=mock.url, max_retries=0)
     with pytest.raises(
         NotFoundError, match=f"the base URL of Telnyx here is {mock.telnyx.base_url}"

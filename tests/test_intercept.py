@@ -9,13 +9,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import httpx
 import pytest
-import requests
-from retell import Retell
-from supertone import Supertone
-from telnyx import Telnyx
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -31,6 +26,8 @@ def fetch_with_httpx(url: str) -> Any:
 
 
 def fetch_with_requests(url: str) -> Any:
+    import requests
+
     return requests.get(url, headers=KEY, timeout=10).json()
 
 
@@ -40,6 +37,8 @@ def fetch_with_urllib(url: str) -> Any:
 
 
 def fetch_with_aiohttp(url: str) -> Any:
+    import aiohttp
+
     async def get() -> Any:
         async with (
             aiohttp.ClientSession(trust_env=True) as session,
@@ -72,6 +71,8 @@ def open_with_websockets(url: str) -> int:
 
 
 def open_with_aiohttp(url: str) -> int:
+    import aiohttp
+
     async def open() -> int:
         async with aiohttp.ClientSession(trust_env=True) as session:
             try:
@@ -94,6 +95,10 @@ def test_intercept_redirects_websocket_clients(
 
 
 def test_intercept_redirects_sdks(mock: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    from retell import Retell
+    from supertone import Supertone
+    from telnyx import Telnyx
+
     mock.intercept(monkeypatch)
     with Telnyx(api_key="K") as telnyx, Retell(api_key="K") as retell:
         assert [*telnyx.voice_clones.list()] == []
@@ -113,6 +118,8 @@ def test_intercept_redirects_urlopen_although_it_was_called_before(mock: Control
 
 
 def test_intercept_as_a_context_manager_restores_everything(mock: Control) -> None:
+    import aiohttp
+
     before, aiohttp_before = dict(os.environ), dict(vars(aiohttp.connector))
     with mock.intercept():
         assert fetch_with_httpx(FASEEH)

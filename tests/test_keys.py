@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from retell import AuthenticationError as RetellAuthenticationError
-from retell import Retell
-from telnyx import AuthenticationError, Telnyx
 
 import mockvoice
 from mockvoice import Control
@@ -43,6 +40,10 @@ def test_unlisted_key_gets_the_documented_401(control: Control, operation: Opera
 
 
 def test_official_sdks_raise_their_authentication_error(control: Control) -> None:
+    from retell import AuthenticationError as RetellAuthenticationError
+    from retell import Retell
+    from telnyx import AuthenticationError, Telnyx
+
     telnyx = Telnyx(api_key="key_1", base_url=control.telnyx.base_url, max_retries=0)
     with pytest.raises(AuthenticationError):
         telnyx.voice_clones.list()

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import retell
 
 import mockvoice
 from mockvoice import Control
@@ -40,6 +39,8 @@ def wait_until(mock: Control, done: Callable[[RecordedRequest], Any]) -> Recorde
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_operation_takes_effect_although_the_sdk_times_out(mock: Control, when: Any) -> None:
+    import retell
+
     fault = mock.retell.delay(60, operation="cloneVoice", when=when)
     client = retell.Retell(api_key="K", base_url=mock.retell.base_url, timeout=0.2, max_retries=0)
     with pytest.raises(retell.APITimeoutError):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from retell import Retell
-from telnyx import Telnyx
 
 import mockvoice
 from mockvoice import Control
@@ -19,6 +17,9 @@ from mockvoice.providers import built_in
 
 from ..cli.processes import invoke
 from ..conftest import Box
+
+if TYPE_CHECKING:
+    from telnyx import Telnyx
 
 KEY = {"Authorization": "Bearer K"}
 LIST = "/retell/list-voices"
@@ -34,6 +35,8 @@ def mock(box: Box) -> Control:
 
 @pytest.fixture
 def telnyx(mock: Control) -> Telnyx:
+    from telnyx import Telnyx
+
     return Telnyx(api_key="K", base_url=mock.telnyx.base_url, max_retries=0)
 
 
@@ -76,6 +79,8 @@ def test_pending_in_a_sequence_of_different_outcomes(mock: Control) -> None:
 
 
 def test_property_is_null(mock: Control) -> None:
+    from retell import Retell
+
     client = Retell(api_key="K", base_url=mock.retell.base_url, max_retries=0)
     mock.retell.reply("listVoices", set={"/0/gender": None, "/0/preview_audio_url": None})
     first, second, *_ = (voice.to_dict() for voice in client.voice.list())

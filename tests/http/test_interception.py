@@ -18,12 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import httpx
 import pytest
-import requests
-from retell import Retell
-from telnyx import Telnyx
 
 from mockvoice.http.server import Server, bind
 from mockvoice.http.tls import CertificateAuthority
@@ -141,6 +137,8 @@ def test_httpx_reaches_the_provider_through_the_proxy(server: Server, ca: str, u
 
 @pytest.mark.parametrize("url", [FASEEH, FASEEH.replace("https", "http")])
 def test_requests_reaches_the_provider_through_the_proxy(server: Server, ca: str, url: str) -> None:
+    import requests
+
     proxies = {"http": proxy(server, "bob"), "https": proxy(server, "bob")}
     response = requests.get(url, headers=KEY, proxies=proxies, verify=ca, timeout=10)
     assert response.json()[0]["voice_id"] == "ar-najdi-male-2"
@@ -162,6 +160,8 @@ def test_urllib_reaches_the_provider_through_the_proxy(server: Server, ca: str) 
 def test_aiohttp_reaches_the_provider_through_the_proxy(
     server: Server, ca: str, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import aiohttp
+
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", proxy(server, "dave"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
@@ -180,6 +180,9 @@ def test_aiohttp_reaches_the_provider_through_the_proxy(
 def test_sdks_with_default_base_urls_clone(
     server: Server, ca: str, wav: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from retell import Retell
+    from telnyx import Telnyx
+
     monkeypatch.setenv("HTTPS_PROXY", proxy(server, "erin"))
     monkeypatch.setenv("SSL_CERT_FILE", ca)
     with Telnyx(api_key="KEY_test") as telnyx:

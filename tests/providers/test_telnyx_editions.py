@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from telnyx import Telnyx, UnprocessableEntityError
 
 from ..conftest import Box, encoded
 from ..contract.contracts import Contract, checked_client
@@ -221,6 +220,8 @@ def test_default_edition_has_no_variants(box: Box, wav: bytes) -> None:
 def test_newest_sdk_sees_pending_clones_and_typed_errors(
     box: Box, http: httpx.Client, wav: bytes
 ) -> None:
+    from telnyx import Telnyx, UnprocessableEntityError
+
     client = Telnyx(api_key="KEY", base_url=f"{box.url}/telnyx/v2")
     request: Any = {**FIELDS, "audio_file": wav, "provider": "telnyx", "model_id": "Ultra"}
     made = client.voice_clones.create_from_upload(voice_clone_upload_request=request)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from telnyx import Telnyx
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telnyx import Telnyx
 
 REQUESTS = 41
 

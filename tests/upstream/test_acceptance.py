@@ -7,11 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 import trustme
-from telnyx import APIStatusError, Telnyx
 
 import mockvoice
 
@@ -19,6 +19,9 @@ from ..cli.processes import ServeProcess, check_output, clean_environ, run, serv
 from ..redis_server import RedisServer
 from .stand_in import Received, Reply, StandIn, as_json, stand_in
 from .stories import telnyx_story
+
+if TYPE_CHECKING:
+    from telnyx import Telnyx
 
 pytestmark = [pytest.mark.slow, pytest.mark.memory]  # each test starts processes
 
@@ -80,12 +83,16 @@ def live(ca: trustme.CA) -> Iterator[StandIn]:
 
 
 def client(url: str) -> Telnyx:
+    from telnyx import Telnyx
+
     headers = {"x-password": PASSWORD}
     base_url = f"{url}/telnyx/v2"
     return Telnyx(api_key=KEY, base_url=base_url, max_retries=0, default_headers=headers)
 
 
 def deviating_story(url: str, wav: bytes) -> None:
+    from telnyx import APIStatusError
+
     with client(url) as telnyx:
         telnyx.voice_clones.create_from_upload(
             voice_clone_upload_request={

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-from telnyx import Telnyx
 
 from mockvoice.http.server import Server, bind
 
@@ -320,6 +319,8 @@ def other_mock() -> Iterator[Server]:
 def test_sdk_story_against_an_equal_service_has_no_difference(
     other_mock: Server, serve: Serve, wav: bytes
 ) -> None:
+    from telnyx import Telnyx
+
     server = serve(upstream={"telnyx": f"{other_mock.url}/telnyx/v2"})
     with Telnyx(api_key=KEY, base_url=f"{server.url}/telnyx/v2", max_retries=0) as client:
         telnyx_story(client, wav)

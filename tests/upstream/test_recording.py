@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from telnyx import Telnyx
 
 import mockvoice
 from mockvoice import create_app
@@ -37,6 +36,8 @@ def differences(server: Server) -> Any:
 
 
 def story(url: str, wav: bytes, key: str = KEY) -> list[str]:
+    from telnyx import Telnyx
+
     with Telnyx(api_key=key, base_url=f"{url}/telnyx/v2", max_retries=0) as client:
         return telnyx_story(client, wav)
 
