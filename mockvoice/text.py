@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from itertools import islice
 from math import isfinite
 
@@ -33,6 +32,8 @@ def brief(value: JSON, max_length: int = 60) -> str:
 
 def closest_match(name: str, candidates: Iterable[str]) -> str:
     """Return the candidate most similar to a name, or "" if none is similar."""
+    from difflib import get_close_matches  # here: only error messages need it
+
     if len(name) > _MAX_NAME:
         return ""
     named = (candidate for candidate in candidates if len(candidate) <= _MAX_NAME)

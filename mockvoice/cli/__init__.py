@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import __version__
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):  # None if the shell has closed it: `>&-`
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open until the end
-    options = _parser({*arguments}).parse_args(arguments)
+    options = _parser(arguments).parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):  # escape characters that a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -74,12 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser(words: Collection[str]) -> argparse.ArgumentParser:
-    """Build the parser for a command line that contains these words.
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Build the parser for a command line.
 
-    Commands that are not among the words get no arguments: defining all sixty takes longer than
-    most commands run.
+    It knows the command that the command line begins with, or all commands if there is no such
+    command. Those that are not named get no arguments: defining all sixty takes longer than most
+    commands run.
     """
+    named = [command for command in COMMANDS if command.name.split()[0] in arguments[:1]]
     parser = argparse.ArgumentParser(
         prog="mockvoice",
         description="A local mock server for four voice-cloning APIs.",
@@ -89,7 +91,7 @@ def _parser(words: Collection[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mockvoice {__version__}")
     parsers = {"": parser}
     groups = {"": parser.add_subparsers(metavar="COMMAND", required=True)}
-    for command in COMMANDS:
+    for command in named or COMMANDS:
         group, _, word = command.name.rpartition(" ")
         if group not in groups:
             groups[group] = parsers[group].add_subparsers(metavar="COMMAND")
@@ -100,7 +102,7 @@ def _parser(words: Collection[str]) -> argparse.ArgumentParser:
             epilog=f"example: {command.example}",
             allow_abbrev=False,  # a new flag must not change the meaning of existing scripts
         )
-        if all(part in words for part in command.name.split()):
+        if all(part in arguments for part in command.name.split()):
             command.add_arguments(parsers[command.name])
         parsers[command.name].set_defaults(run=command.run)
     return parser
