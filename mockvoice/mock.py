@@ -77,13 +77,21 @@ class Mock:
         _check_names(settings, self._served)
         self.providers = self.select(settings.edition)
         self.store: Store = store or open_store(settings)
-        self.control = control_document()
         self.log = access_log(settings.log)
         self.live = _open_live(settings, self.providers)
         self.retry_lock = asyncio.Lock()
         self.ca = CertificateAuthority(settings.tls_ca_cert, settings.tls_ca_key)
         self._rules: OrderedDict[str, tuple[int, Sequence[FaultRule]]] = OrderedDict()
         self._configured: OrderedDict[Any, list[Record]] = OrderedDict()
+
+    @cached_property
+    def control(self) -> Document:
+        """The contract of the control API, read on first use."""
+        return control_document()
+
+    def read_contracts(self) -> None:
+        """Read all contracts now, instead of each one on first use."""
+        _ = self.control, [provider.document for provider in self.providers.values()]
 
     def select(self, editions: Editions) -> Mapping[str, Provider]:
         """Return the served providers by name, each in the edition that is selected for it."""

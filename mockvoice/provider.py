@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -42,6 +43,7 @@ LATEST = "latest"  # the newest bundled edition of a contract
 _MESSAGE_CHARACTERS = 16_384  # of an internal error
 
 NO_OPERATION = Operation(id="", method="", path="")
+_SECURITY_SCHEMES = re.compile(r"  securitySchemes:\n(    .*\n)+")
 PRESET_CREATED = 1_704_067_200.0  # 2024-01-01, in seconds since 1970
 
 
@@ -586,6 +588,17 @@ class Provider:
             log.warning("%s: %s has no %s; skipped", self.name, self.contract, operations)
         return document
 
+    @cached_property
+    def outline(self) -> Document:
+        """The contract without operations and schemas, which take nearly all of the time to read.
+
+        It is all that a provider without requests needs. The contract of a user is read as a whole,
+        so that the server does not start with one that is unreadable.
+        """
+        if self.contract is None:
+            return _bundled_outline(self.name, self.resolve(self.edition))
+        return self.document
+
     @property
     def is_replaced(self) -> bool:
         """True if the contract of a user replaces the one that the handlers were written for."""
@@ -600,10 +613,10 @@ class Provider:
     @property
     def contract_title(self) -> str:
         """The contract in use: `edition 2026-08`, or `contract acme.yaml (1.0.0)`."""
-        document = self.document
+        outline = self.outline
         if self.contract is None:
-            return f"edition {document.edition}"
-        return f"contract {document.file} ({document.edition})"
+            return f"edition {outline.edition}"
+        return f"contract {outline.file} ({outline.edition})"
 
     @property
     def env_variables(self) -> Mapping[str, str]:
@@ -616,14 +629,28 @@ class Provider:
     @property
     def base_path(self) -> str:
         """The path that the provider is served under: `/telnyx/v2`."""
-        return f"/{self.name}{self.document.base_path}"
+        return f"/{self.name}{self.outline.base_path}"
 
 
 @cache
 def _bundled(name: str, edition: str) -> Document:
     """Return the contract of a bundled edition; all mocks of a process share it."""
+    return Document(name, *_read_bundled(name, edition))
+
+
+@cache
+def _bundled_outline(name: str, edition: str) -> Document:
+    """Return the outline of a bundled edition, in which each section begins at the margin."""
+    text, file = _read_bundled(name, edition)
+    head, components = text.partition("\npaths:\n")[0], text.partition("\ncomponents:\n")[2]
+    schemes = _SECURITY_SCHEMES.match(components)
+    return Document(name, f"{head}\ncomponents:\n{schemes[0] if schemes else '  {}'}", file)
+
+
+def _read_bundled(name: str, edition: str) -> tuple[str, str]:
+    """Return the text of a bundled edition, and its file."""
     file = f"{name}/{edition}.yaml"
-    return Document(name, (SPECS / file).read_text(encoding="utf-8"), file)
+    return (SPECS / file).read_text(encoding="utf-8"), file
 
 
 def preset(

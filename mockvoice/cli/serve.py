@@ -45,6 +45,7 @@ def serve(options: argparse.Namespace) -> int:
     """
     # First of all: the kernel drops signals to PID 1 of a container that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    from ..http.hosts import CONTROL
     from ..http.server import Server, address, bind_all
     from .reload import Reloader
 
@@ -54,16 +55,16 @@ def serve(options: argparse.Namespace) -> int:
     if settings.workers > 1:
         _check_workers(settings)
         mock.ca.generate()
+        mock.read_contracts()  # which all processes then share
     reloader = Reloader(mock, files, partial(_load, options)) if options.reload else None
     listeners = bind_all(settings.host, settings.port, settings.workers)
     url = address(listeners[0])
     if not options.quiet:
         for provider in mock.providers.values():
-            operation = next(iter(provider.document.operations.values()))
-            key = operation.security.example if operation.security else ""
+            key = provider.outline.key_example
             line = f"{provider.name:<10} {url}{provider.base_path:<14} {key:<30}"
             print(f"{line} {provider.contract_title}{_live(mock, provider.name)}")
-        print(f"{'mockvoice':<10} {url}{mock.control.base_path}")
+        print(f"{'mockvoice':<10} {url}{CONTROL}")
     sys.stdout.flush()
     worker = 0
     if settings.workers > 1:
@@ -113,7 +114,7 @@ def _load(options: argparse.Namespace) -> tuple[Mock, list[Path]]:
         raise SettingsError("--reload needs --workers 1 and --store memory, whose state it resets")
     mock = Mock(settings, served)
     for provider in mock.providers.values():
-        _ = provider.document  # is read on first use: here, before the port is in use
+        _ = provider.outline  # is read on first use: here, before the port is in use
     contracts = [provider.contract for provider in mock.providers.values() if provider.contract]
     modules = [text.rpartition(":")[2] for text in options.providers if text.endswith(".py")]
     return mock, [

@@ -18,7 +18,6 @@ async def list_providers(ctx: ControlContext) -> JSON:
 
 def _provider_json(ctx: ControlContext, provider: Provider) -> JSON:
     operations = provider.document.operations.values()
-    schemes = [operation.security for operation in operations if operation.security]
     return {
         "name": provider.name,
         "title": provider.title or provider.name,
@@ -28,7 +27,7 @@ def _provider_json(ctx: ControlContext, provider: Provider) -> JSON:
         "env": {**provider.env_variables},
         "base_path": provider.base_path,
         "base_url": f"{ctx.origin}{provider.base_path}",
-        "auth_header": schemes[0].example if schemes else "",
+        "auth_header": provider.document.key_example,
         "account_fields": [*provider.account, "limits"],
         "tiers": [*provider.tiers],
         "collections": [*provider.collections],

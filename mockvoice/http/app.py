@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,7 +13,7 @@ from ..errors import StoreUnavailable
 from ..mock import Editions, Mock
 from ..openapi.document import Document, Operation
 from ..provider import Headers, Provider
-from .hosts import PROBLEM, Hosts
+from .hosts import CONTROL, PROBLEM, Hosts
 from .identify import HEADERS, NO_PROVIDER, SANDBOX, requested_sandbox
 from .inspector import is_inspector_request, send_page
 from .params import ENCODED
@@ -29,6 +29,7 @@ _HEADER_TOO_LARGE = RawResponse(
     b"the value of a request header has more than %d bytes" % MAX_HEADER_BYTES,
 )
 
+_CONTROL_NAME = CONTROL.strip("/")
 _FORWARDED = frozenset({b"x-forwarded-proto", b"x-forwarded-for"})
 _RETRY_SECONDS = 1  # after which a client may try again while the store is not available
 
@@ -38,8 +39,8 @@ Handle = Callable[[Mapping[str, Operation], Scope, Receive, Send], Awaitable[Non
 class App:
     """The ASGI application that serves a mock: the first segment of a path selects the provider.
 
-    Each provider has a router for each edition in use. That of another edition than the server's is
-    built when the first sandbox that selects it gets a request.
+    Each provider has a router for each edition in use, which is built for the first request to it:
+    until then its contract is not read, unless it is that of a user.
 
     `forwarded`, if set, changes the scope of a request with headers of a proxy.
     """
@@ -50,11 +51,8 @@ class App:
         self.hosts = Hosts(mock.providers.values(), mock.settings.hosts)
         self._routers: dict[Provider, _Router] = {}
         for provider in mock.providers.values():
-            self._router(provider)
-        control = mock.control
-        handle = partial(handle_control_request, mock)
-        self._control = _Router(control, control.base_path, handle)
-        self._control_name = control.base_path.strip("/")
+            if provider.contract:  # a user may have mistaken something in it
+                self._router(provider)
         self._not_found = partial(handle_request, mock, NO_PROVIDER, {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,11 +115,17 @@ class App:
             scope[EDITION] = editions.get(name, "")
             return self._router(self.mock.select_one(name, scope[EDITION]))
         if path == "/health":
-            scope["path"], name = f"{self.mock.control.base_path}/health", self._control_name
+            scope["path"], name = f"{CONTROL}/health", _CONTROL_NAME
         is_on = self.mock.settings.inspector == "on"
-        if is_on and is_inspector_request(self.mock.control, scope):
+        if is_on and is_inspector_request(scope):
             return partial(send_page, self.mock, scope.get(SANDBOX, ""))
-        return self._control if name == self._control_name else self._not_found
+        return self._control if name == _CONTROL_NAME else self._not_found
+
+    @cached_property
+    def _control(self) -> _Router:
+        """The routes of the control API."""
+        handle = partial(handle_control_request, self.mock)
+        return _Router(self.mock.control, CONTROL, handle)
 
     def _router(self, provider: Provider) -> _Router:
         router = self._routers.get(provider)

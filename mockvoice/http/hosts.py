@@ -55,9 +55,9 @@ class Hosts:
         self._own = {host.lower() for host in aliases.get("mockvoice", ())}
         self._mounts: dict[str, list[_Mount]] = {}
         for provider in providers:
-            document = provider.document
-            servers = [(host, document.base_path) for host in aliases.get(provider.name, ())]
-            for host, path in [*document.servers, *servers]:
+            outline = provider.outline
+            servers = [(host, outline.base_path) for host in aliases.get(provider.name, ())]
+            for host, path in [*outline.servers, *servers]:
                 self._mounts.setdefault(host.lower(), []).append(_Mount(path, provider))
         for mounts in self._mounts.values():
             mounts.sort(key=lambda mount: -len(mount.path))

@@ -18,6 +18,7 @@ from ..config.yaml import YAMLDocument
 from ..faults.kinds import KINDS
 from ..mock import Mock
 from ..openapi.document import Document
+from .hosts import CONTROL
 from .identify import HEADERS
 from .responses import encode
 from .transport import RawResponse, ResponseTransport
@@ -46,15 +47,15 @@ _HEADERS = {
 }
 
 
-def is_inspector_request(control: Document, scope: Scope) -> bool:
+def is_inspector_request(scope: Scope) -> bool:
     """Return True for a file of the page, and for a browser that wants the page, or its icon.
 
     Programs get an error with hints there instead.
     """
-    path, base = scope["path"], control.base_path
-    if path.startswith(f"{base}/inspector/"):
+    path = scope["path"]
+    if path.startswith(f"{CONTROL}/inspector/"):
         return True
-    if scope["method"] != "GET" or path not in ("/", base, f"{base}/", _FAVICON):
+    if scope["method"] != "GET" or path not in ("/", CONTROL, f"{CONTROL}/", _FAVICON):
         return False
     media_type = "image/" if path == _FAVICON else "text/html"
     return media_type in scope[HEADERS].get("accept")

@@ -191,6 +191,15 @@ class Document:
             operation.id: operation for operation in self._read()
         }
 
+    @property
+    def key_example(self) -> str:
+        """The header, or the parameter, with a placeholder for the API key; "" if none has it."""
+        operations = self.operations.values()
+        schemes = [operation.security for operation in operations if operation.security]
+        if not operations:
+            schemes = self._security_schemes(self._security)
+        return schemes[0].example if schemes else ""
+
     def _read(self) -> Iterator[Operation]:
         for path, item in self.schemas.document.get("paths", {}).items():
             at = f"#/paths/{escape(path)}"
