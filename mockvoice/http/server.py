@@ -154,6 +154,7 @@ class Server(uvicorn.Server):
         # collecting the former is useless, and the latter rarely worth the time.
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
+        gc.enable()
         self.run(sockets=[self._listener])
         return self._next
 
