@@ -8,6 +8,9 @@ SUPPORTED := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 STALE := $(if $(wildcard $(VENV)),$(shell $(PY) $(SUPPORTED) 2>/dev/null || echo $(PY)))
 PIP_INSTALL := -m pip --disable-pip-version-check --quiet install
 
+# Whatever the environment says: each process of the tests would compile what it imports again.
+export PYTHONDONTWRITEBYTECODE :=
+
 NODE := tests/node/node_modules/ready
 PEERS := tests/peers
 
@@ -51,8 +54,9 @@ run: $(VENV)/run          ## serve all providers on http://127.0.0.1:4010
 test: $(VENV)/dev .venv-old/ready $(NODE)  ## run every test that this machine can run, with coverage
 	$(PY) -m pytest -n auto --durations=10 --cov --cov-report=term:skip-covered
 
+# Three workers for two cores, because some tests wait; each one more collects all tests once more.
 test-fast: $(VENV)/dev    ## run the tests that need no network, no package installs and no SDKs
-	$(PY) -m pytest -n 4 --dist worksteal --hypothesis-profile=fast -m 'not slow and not network and not redis' --ignore=tests/sdk
+	$(PY) -m pytest -n 3 --dist worksteal --hypothesis-profile=fast -m 'not slow and not network and not redis' --ignore=tests/sdk
 
 programs:                 ## install what some tests need, on Debian and Ubuntu: redis-server, chromium
 	@missing=; for program in $(PROGRAMS); do \

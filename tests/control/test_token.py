@@ -84,6 +84,7 @@ def test_commands_read_the_token_from_the_environment() -> None:
         assert invoke("reset", "--url", url, MOCKVOICE_CONTROL_TOKEN=TOKEN).returncode == 0
 
 
+@pytest.mark.slow  # runs pytest
 def test_plugin_reads_the_token_from_the_environment(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
