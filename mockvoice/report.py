@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .models import (
-    RecordedDifference,
-    RecordedFile,
-    RecordedRequest,
-    RecordedRequests,
-    UpstreamDifference,
-)
 from .text import request_line
+
+if TYPE_CHECKING:
+    from .models import (
+        RecordedDifference,
+        RecordedFile,
+        RecordedRequest,
+        RecordedRequests,
+        UpstreamDifference,
+    )
 
 NO_REQUESTS = "no requests received"
 _MAX_VALUE_LENGTH = 300  # characters

@@ -28,19 +28,21 @@ from ..fields import (
     SampleFormat,
     Target,
 )
-from ..models import (
-    AccountInfo,
-    Coverage,
-    Differences,
-    RecordedRequest,
-    RecordedRequests,
-    Voice,
-    Voices,
-)
 from .transports import TIMEOUT, HTTPTransport, Transport, sandbox_path, split_url
 
 if TYPE_CHECKING:
+    from ..models import (
+        AccountInfo,
+        Coverage,
+        Differences,
+        RecordedRequest,
+        RecordedRequests,
+        Voice,
+        Voices,
+    )
     from .intercept import Patcher
+
+# Functions import the models, which take 10 ms, because many clients only check health, or reset.
 
 ANY_KEY = "test"  # any non-empty key is valid
 EVERY_KEY = "*"
@@ -199,6 +201,8 @@ class ExpectedViolation:
         mismatch: Callable[[], str],
         pointer: str | None,
     ) -> None:
+        from ..models import RecordedRequests
+
         self._expected = expected
         self._requests = requests
         self._mismatch = mismatch
@@ -311,6 +315,8 @@ class ControlScope:
         self, operation: str | None = None, status: int | None = None
     ) -> RecordedRequests:
         __tracebackhide__ = True
+        from ..models import RecordedRequest, RecordedRequests
+
         if operation is not None:
             self.check_operation(operation)
         journal = self._sandbox.request(
@@ -364,6 +370,8 @@ class ControlScope:
         RequestsEvicted where `fields` of evicted requests would decide.
         """
         __tracebackhide__ = True  # the interesting line of a traceback is the caller's
+        from ..models import RecordedRequests
+
         recorded = self._requests(operation, status)
         matching = RecordedRequests(
             (
@@ -429,6 +437,8 @@ class ControlScope:
         return self._requests(operation)
 
     def _mismatch(self, expected: str, count: int) -> str:
+        from ..models import RecordedRequest
+
         received = self._requests()
         if self._name:
             # A request that no provider serves may have been meant for this one.
@@ -442,6 +452,8 @@ class ControlScope:
         Of the sandbox; of all sandboxes if this is the default one. With `all`, operations and
         providers that were never called count too. Resets do not change it.
         """
+        from ..models import Coverage
+
         parameters = {"all": "true"} if all else {}
         coverage = Coverage.of(self._sandbox.request("GET", "/coverage", **parameters))
         operations = [op for op in coverage.operations if self._name in (None, op.provider)]
@@ -452,6 +464,8 @@ class ControlScope:
 
         Of the requests in the journal of the sandbox; of all sandboxes if this is the default one.
         """
+        from ..models import Differences
+
         found = Differences.of(self._sandbox.request("GET", "/differences"))
         if self._name is None:
             return found
@@ -463,6 +477,8 @@ class ControlScope:
     @property
     def voices(self) -> Voices:
         """Stored records, created or seeded; oldest first."""
+        from ..models import Voice, Voices
+
         listed = self._sandbox.request("GET", "/voices", provider=self._name)
         return Voices(map(Voice.of, listed["voices"]))
 
@@ -505,6 +521,8 @@ class ProviderControl(ControlScope):
         Every key sees the record, unless `account` names one. Raises ControlError if the data
         breaks the contract.
         """
+        from ..models import Voice
+
         options = {"id": id, "collection": collection, "account": account, "data": data}
         body = {name: value for name, value in options.items() if value is not None}
         return Voice.of(self._sandbox.request("POST", "/voices", {"provider": self.name, **body}))
@@ -519,13 +537,17 @@ class ProviderControl(ControlScope):
 
     def account(self, key: str = EVERY_KEY, **state: Unpack[AccountState]) -> AccountInfo:
         """Change the account of an API key, or the accounts of all keys; return its state."""
-        path = f"/accounts/{self.name}/{quote(key, safe='')}"
-        return AccountInfo.of(self._sandbox.request("PUT" if state else "GET", path, state or None))
+        return self._account("PUT" if state else "GET", key, state or None)
 
     def add_account(self, key: str, **state: Unpack[AccountState]) -> AccountInfo:
         """Add an API key, which is then valid where the setting `keys` is `listed`."""
+        return self._account("PUT", key, state)
+
+    def _account(self, method: str, key: str, state: AccountState | None) -> AccountInfo:
+        from ..models import AccountInfo
+
         path = f"/accounts/{self.name}/{quote(key, safe='')}"
-        return AccountInfo.of(self._sandbox.request("PUT", path, state))
+        return AccountInfo.of(self._sandbox.request(method, path, state))
 
     def limit(
         self, max: int, *, per: float | None = None, name: str = "requests", key: str = EVERY_KEY
@@ -780,6 +802,8 @@ class Control(ControlScope):
 
         A fault with a `probability` only has to match a request.
         """
+        from ..models import RecordedRequest
+
         result = self._sandbox.request("GET", "/verification")
         problems = [report.unfired_fault(fault) for fault in result["faults"]]
         failed = map(RecordedRequest.of, result["requests"])
