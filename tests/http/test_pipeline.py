@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -338,3 +342,25 @@ def test_handler_for_unknown_operation_is_skipped_with_a_warning(
     acme.handle("noSuchOperation", {})
     _ = acme.provider.document
     assert "acme.yaml has no operation noSuchOperation; skipped" in caplog.text
+
+
+def test_handler_that_does_not_end_is_cancelled_when_the_server_stops(acme: Acme) -> None:
+    started, ended = threading.Event(), list[str]()
+
+    async def wait(ctx: RequestContext) -> JSON:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append(ctx.operation.id)
+            raise
+        return {}
+
+    acme.provider.operation("newestSong")(wait)
+    with socket.socket() as client:
+        with Server(make_mock([acme.provider]), bind("127.0.0.1", 0)) as server:
+            url = urlsplit(server.url)
+            client.connect((url.hostname, url.port))
+            client.sendall(b"GET /acme/v9/songs/newest HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert started.wait(20)
+    assert ended == ["newestSong"]
