@@ -18,7 +18,7 @@ from websockets.uri import parse_uri
 from mockvoice import create_app
 
 from ..conftest import Box
-from ..http.sockets import KEY, exchanged, kinds, opened, receive_frames, say, socket_url
+from ..http.sockets import KEY, closed, exchanged, kinds, opened, receive_frames, say, socket_url
 
 WEBSOCKET = {"provider": "telnyx", "operation": "TextToSpeechOverWs"}
 
@@ -36,14 +36,6 @@ def talk(box: Box, *frames: Any, text: str = "Hello.") -> tuple[list[str], Any]:
                 return received, client
 
 
-def entry(box: Box) -> Any:
-    """Return the newest journal entry, once its connection has ended."""
-    deadline = time.monotonic() + 20
-    while (last := box.last())["closed"] is None and time.monotonic() < deadline:
-        pass
-    return last
-
-
 def wait_for_frames(box: Box, count: int) -> None:
     """Wait until the conversation has read that many frames of the client."""
     deadline = time.monotonic() + 20
@@ -59,7 +51,7 @@ def test_reset_in_place_of_a_frame(box: Box) -> None:
     received, client = talk(box)
     assert len(received) == 1
     assert client.close_code == 1006
-    recorded = entry(box)
+    recorded = closed(box)
     assert (recorded["status"], recorded["fault"]) == (101, {"id": id, "kind": "reset"})
     assert recorded["closed"] == {"code": 1006, "reason": ""}
     assert [frame["sender"] for frame in recorded["frames"]].count("server") == 1
@@ -98,7 +90,7 @@ def test_close_with_a_code(box: Box) -> None:
     received, client = talk(box)
     assert len(received) == 2
     assert (client.close_code, client.close_reason) == (4008, "ä" * 61)
-    assert entry(box)["closed"] == {"code": 4008, "reason": "ä" * 61}
+    assert closed(box)["closed"] == {"code": 4008, "reason": "ä" * 61}
 
 
 def test_close_is_by_default_an_error_in_place_of_the_first_frame(box: Box) -> None:
@@ -113,7 +105,7 @@ def test_truncated_frame(box: Box) -> None:
     received, client = talk(box)
     assert len(received) == 1
     assert client.close_code == 1006
-    assert entry(box)["closed"]["code"] == 1006
+    assert closed(box)["closed"]["code"] == 1006
 
 
 @pytest.mark.parametrize(
@@ -146,7 +138,7 @@ def test_frame_edited_by_reply(box: Box) -> None:
     first = json.loads(talk(box)[0][0])
     assert first["cached"] is True
     assert "text" not in first
-    assert entry(box)["custom"] is True
+    assert closed(box)["custom"] is True
 
 
 def test_frame_replaced_by_reply(box: Box) -> None:
@@ -180,7 +172,7 @@ def test_force_interrupts_speech_that_drips(box: Box) -> None:
         receive_frames(client, 1)
         say(client, {"force": True})
         wait_for_frames(box, 3)
-    assert entry(box)["closed"]["code"] == 1000
+    assert closed(box)["closed"]["code"] == 1000
 
 
 def test_frame_that_is_still_delayed_at_the_end_is_not_recorded(box: Box) -> None:
@@ -188,7 +180,7 @@ def test_frame_that_is_still_delayed_at_the_end_is_not_recorded(box: Box) -> Non
     with opened(socket_url(box.url)) as client:
         say(client, " ", "Hello.")
         wait_for_frames(box, 2)
-    assert [frame["sender"] for frame in entry(box)["frames"]] == ["client", "client"]
+    assert [frame["sender"] for frame in closed(box)["frames"]] == ["client", "client"]
 
 
 def test_timeout_is_silent_and_ends_with_the_client(box: Box) -> None:
@@ -198,7 +190,7 @@ def test_timeout_is_silent_and_ends_with_the_client(box: Box) -> None:
         wait_for_frames(box, 2)
         with pytest.raises(TimeoutError):
             client.recv(timeout=0.2)
-    recorded = entry(box)
+    recorded = closed(box)
     assert recorded["fault"]["kind"] == "timeout"
     assert [frame["sender"] for frame in recorded["frames"]] == ["client", "client"]
 
@@ -234,7 +226,7 @@ def test_fault_with_frame_counts_connections_and_no_other_requests(box: Box) -> 
 def test_fault_on_a_frame_that_is_not_reached_is_an_internal_error(box: Box) -> None:
     id = box.inject(**WEBSOCKET, kind="reset", frame=99)
     talk(box)
-    error = entry(box)["internal_error"]
+    error = closed(box)["internal_error"]
     assert error == f"{id} had no effect: the connection ended after frame 4 of the server"
     box.control.delete("/requests")
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+
+from ..conftest import Box
 
 KEY = {"Authorization": "Bearer KEY_123456789"}
 SPEECH = "/telnyx/v2/text-to-speech/speech"
@@ -86,3 +89,11 @@ async def exchanged(
     }
     await app(scope, receive, send)
     return sent
+
+
+def closed(box: Box, index: int = 0) -> Any:
+    """Return a journal entry, by default the oldest one, once its connection has ended."""
+    deadline = time.monotonic() + 20
+    while (entry := box.requests()[index])["closed"] is None and time.monotonic() < deadline:
+        pass
+    return entry

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ..conftest import Box, Serve
-from ..http.sockets import opened, receive_frames, say, socket_url
+from ..http.sockets import closed, opened, receive_frames, say, socket_url
 
 PATH = "/faseeh/api/v1/websocket/text-to-speech"
 OLDER_PATH = "/faseeh/api/v1/text-to-speech"
@@ -78,6 +78,7 @@ def test_key_in_query_or_first_frame(box: Box, server: Any) -> None:
     with opened(socket_url(box.url, PATH), {}) as client:
         say(client, {**INIT, "x_api_key": "KEY_in_frame_1"}, CLOSE)
         assert receive_frames(client) == [READY, FINAL]
+    closed(box, -1)
     shown = json.dumps(box.requests())
     assert "KEY_in_query" not in shown
     assert "KEY_in_frame_1" not in shown

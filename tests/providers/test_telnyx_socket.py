@@ -13,7 +13,7 @@ import pytest
 from mockvoice.provider import SPECS
 
 from ..conftest import Box, Serve
-from ..http.sockets import kinds, opened, receive_frames, say, socket_url
+from ..http.sockets import closed, kinds, opened, receive_frames, say, socket_url
 
 
 def spoken(box: Box, *frames: Any, **parameters: Any) -> list[Any]:
@@ -91,7 +91,7 @@ def test_text_before_the_first_frame_is_not_spoken(box: Box) -> None:
     with opened(socket_url(box.url)) as client:
         say(client, "Hello.", " ", "")
         assert kinds(receive_frames(client)) == ["final"]
-    assert box.last()["hint"].startswith('text before the frame {"text": " "}')
+    assert closed(box)["hint"].startswith('text before the frame {"text": " "}')
 
 
 def test_force_drops_text_that_waits(box: Box) -> None:
