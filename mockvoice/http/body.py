@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from ..errors import MalformedBody, PayloadTooLarge, Problem
@@ -487,7 +487,8 @@ def _broken(problem: str) -> MalformedBody:
     return MalformedBody(f"the multipart body is broken: {problem}")
 
 
-class _Part(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Part:
     """The headers of a part; it is a text field unless there is a filename."""
 
     name: str

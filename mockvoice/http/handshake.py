@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..faults.kinds import is_handshake_fault
 from ..mock import Mock
 from ..provider import Provider
@@ -49,7 +51,7 @@ async def _record(mock: Mock, begin: Begin, host: str, fault: str) -> None:
     """Add a handshake that a fault breaks to the journal."""
     begun = await mock.store.begin(begin)
     while isinstance(begun, WrongEdition):
-        begin = begin._replace(edition=begun.editions.get(begin.provider, ""))
+        begin = replace(begin, edition=begun.editions.get(begin.provider, ""))
         begun = await mock.store.begin(begin)
     entry = JournalEntry(
         begun.number,

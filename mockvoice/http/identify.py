@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from starlette.types import Scope
 
@@ -26,7 +27,8 @@ _METHODS = {"delete": ("DELETE",), "remove": ("DELETE",), "update": ("PATCH", "P
 _VERB = re.compile(rf"/({'|'.join(_METHODS)})[-_]?[a-z_-]*(/|$)", re.ASCII)
 
 
-class RequestTarget(NamedTuple):
+@dataclass(slots=True, eq=False)
+class RequestTarget:
     """The target of a request. `problem` is set if it is certain to be rejected.
 
     `origin` is the address of the sandbox as the client sees it.

@@ -19,7 +19,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -139,8 +139,10 @@ async def handle_request(
         await _fetch(mock.live, ctx, scope, body, faults, problem, transport) if mock.live else None
     )
     try:
-        attempt = partial(_attempt, mock, ctx, scope, body, faults, live, transport, started)
-        committed = await _attempt_until_committed(mock, ctx, attempt, problem)
+        request = mock, ctx, scope, body, faults, live, transport, started
+        committed = await _attempt(*request, problem)
+        if committed is None:
+            committed = await _attempt_again(mock, ctx, partial(_attempt, *request), problem)
         if committed:
             await _send(mock, ctx, scope, transport, faults, *committed, started)
     finally:
@@ -153,19 +155,6 @@ async def _fetch(services: LiveServices, ctx: RequestContext, *request: Any) -> 
     from .live import fetch  # here: few servers have an upstream
 
     return await fetch(services, ctx, *request)
-
-
-async def _attempt_until_committed(
-    mock: Mock, ctx: RequestContext, attempt: Attempt, problem: Problem | None
-) -> tuple[Outcome, Commit] | None:
-    """Respond and commit, again whenever another request has changed the state meanwhile."""
-    committed = await attempt(problem)
-    if committed is None:
-        async with mock.retry_lock:  # the requests of this process do not overtake each other again
-            for _ in range(_ATTEMPTS - 2):
-                committed = committed or await attempt(problem)
-            committed = committed or await attempt(_too_many_changes(ctx))
-    return committed
 
 
 async def _attempt(
@@ -188,6 +177,18 @@ async def _attempt(
         return outcome, commit
     ctx.retry(conflict.account)
     return None
+
+
+async def _attempt_again(
+    mock: Mock, ctx: RequestContext, attempt: Attempt, problem: Problem | None
+) -> tuple[Outcome, Commit] | None:
+    """Respond and commit again, because another request has changed the state meanwhile."""
+    async with mock.retry_lock:  # the requests of this process do not overtake each other again
+        for _ in range(_ATTEMPTS - 2):
+            committed = await attempt(problem)
+            if committed:
+                return committed
+        return await attempt(_too_many_changes(ctx))
 
 
 def _path_hint(
@@ -678,8 +679,8 @@ def _session(
 
     async def commit_again(session: WebSocketSession, changes: Changes) -> CommitConflict | None:
         entry = session.recorded(commit.entry)._replace(closed=None)  # until it is finished
-        again = commit._replace(
-            account=ctx.account.key, entry=entry, changes=changes, uploads=(), again=True
+        again = replace(
+            commit, account=ctx.account.key, entry=entry, changes=changes, uploads=(), again=True
         )
         return await mock.store.commit(again)
 

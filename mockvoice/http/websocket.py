@@ -7,6 +7,7 @@ import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Self
 
 from starlette.types import Message, Receive, Scope, Send
@@ -197,7 +198,7 @@ class WebSocketSession:
     async def call(self, function: Handler) -> Any:
         """Return the result of a function of the context, and apply what it changed."""
         ctx = self._ctx
-        ctx.begun = ctx.begun._replace(now=(await ctx.mock.store.get_clock(ctx.sandbox)).now)
+        ctx.begun = replace(ctx.begun, now=(await ctx.mock.store.get_clock(ctx.sandbox)).now)
         for _ in range(_ATTEMPTS):
             ctx.changes.clear()
             ctx.not_found.clear()

@@ -24,7 +24,8 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _TEXT = frozenset({"string"})  # a part without a filename is text, never a file
 
 
-class FileConstraints(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class FileConstraints:
     """The rules for a file, from its schema: `x-audio-formats` and `x-max-bytes`.
 
     `strict_formats`, from `x-strict-audio-formats`, replace the formats with `strict_fields`.
@@ -36,7 +37,8 @@ class FileConstraints(NamedTuple):
     strict_formats: tuple[str, ...] = ()
 
 
-class Field(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
     """A form field or a parameter, and the JSON types that its text may have."""
 
     name: str
@@ -50,7 +52,8 @@ class Field(NamedTuple):
         return coerce(text, self.kinds, self.format)
 
 
-class Parameter(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameter:
     """A parameter in the path, the query or a header."""
 
     field: Field
@@ -88,7 +91,8 @@ class MediaType:
         return unknown_member(self._schemas, self.schema.node, path) if self.schema else None
 
 
-class DocumentedResponse(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class DocumentedResponse:
     """A documented response of an operation: one status."""
 
     status: int
@@ -101,7 +105,8 @@ class DocumentedResponse(NamedTuple):
         return self.content.get(media_type) or self.content.get(media_type.partition(";")[0])
 
 
-class SecurityScheme(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class SecurityScheme:
     """The location of the API key: a bearer token, a header of its own, or a query parameter.
 
     `header` is the name, also of a query parameter.
@@ -135,7 +140,8 @@ class WebSocketFrames(NamedTuple):
 _NO_RESPONSE = DocumentedResponse(0, "", _NONE, _NONE)
 
 
-class Operation(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
     """One method at one path. One that documents a 101 has `frames`: it is a WebSocket.
 
     `success` is the response of a request that succeeds. `security` is the first location of the
@@ -149,10 +155,10 @@ class Operation(NamedTuple):
     parameters: tuple[Parameter, ...] = ()
     body_required: bool = False
     empty_body_hint: str = ""
-    bodies: Mapping[str, MediaType] = _NONE
-    responses: Mapping[int, DocumentedResponse] = _NONE
+    bodies: Mapping[str, MediaType] = field(default_factory=dict)
+    responses: Mapping[int, DocumentedResponse] = field(default_factory=dict)
     security: SecurityScheme | None = None
-    extensions: Mapping[str, Any] = _NONE
+    extensions: Mapping[str, Any] = field(default_factory=dict)
     frames: WebSocketFrames | None = None
     success: DocumentedResponse = _NO_RESPONSE
     other_keys: tuple[SecurityScheme, ...] = ()

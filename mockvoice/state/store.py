@@ -4,7 +4,8 @@ A request makes two calls. `begin`, once its body is read, opens the account, co
 reads the clock and reserves a journal entry; `commit` applies what the handler changed, all of it
 or nothing, and completes the entry. Reading a record and taking a fault are calls of their own.
 
-Only plain data crosses the interface: JSON values, bytes, and the named tuples of this package.
+Only plain data crosses the interface: JSON values, bytes, and the tuples and data classes of this
+package.
 No callable, no open file and no object that both sides could modify.
 
 A reset starts new epochs, so that a request in flight cannot write into the state that follows.
@@ -13,6 +14,7 @@ A reset starts new epochs, so that a request in flight cannot write into the sta
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from ..faults.rules import FaultRule
@@ -28,7 +30,8 @@ EVERY_ACCOUNT = "*"  # the account of records that all accounts of a provider se
 Epochs = tuple[int, int, int]  # of faults and requests, of voices, of accounts
 
 
-class Begin(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Begin:
     """A request whose body is read.
 
     `account` is the API key, "" where there is none; `defaults` is the state of a new account.
@@ -41,7 +44,7 @@ class Begin(NamedTuple):
     provider: str
     operation: str
     account: str
-    defaults: Mapping[str, Any] = {}
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     limits: Sequence[LimitRule] = ()
     other_limits: Collection[str] = ()
     edition: str = ""
@@ -56,7 +59,8 @@ class WrongEdition(NamedTuple):
     editions: Mapping[str, str]
 
 
-class Begun(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Begun:
     """The state that a request begins with.
 
     `number` is the reserved journal entry; `ordinal` is the number of requests to this operation,
@@ -120,7 +124,8 @@ class AtMost(NamedTuple):
 Change = PutRecord | RemoveRecord | Spend | AddUsage | AtMost
 
 
-class Commit(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Commit:
     """The end of a request.
 
     `retry_at` is the time until which the client was told to wait. A request that is not

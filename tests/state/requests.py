@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from mockvoice.config.settings import Settings
@@ -73,14 +73,14 @@ class Request:
         **entry: Any,
     ) -> CommitConflict | None:
         """Commit the request with these changes, and members of its journal entry."""
-        commit = self._commit(uploads, **entry)._replace(
-            changes=changes, finished=finished, retry_at=retry_at
+        commit = replace(
+            self._commit(uploads, **entry), changes=changes, finished=finished, retry_at=retry_at
         )
         return run(self.store.commit(commit))
 
     def finish(self, *, uploads: Sequence[Upload] = (), **entry: Any) -> None:
         """Finish a request that was not finished at its commit, which had the status 200."""
-        committed = self._commit(uploads, status=200)._replace(finished=False)
+        committed = replace(self._commit(uploads, status=200), finished=False)
         run(self.store.finish(committed, self._commit(uploads, **{"status": 200, **entry}).entry))
 
     def take_faults(self, *rules: str, header: Any = None) -> Sequence[TakenFault]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mockvoice.config.settings import Settings
@@ -107,7 +109,7 @@ def test_number_of_counters_is_bounded() -> None:
 
     async def commit_all() -> None:
         for status in [*range(10_010), 0]:
-            await store.commit(commit._replace(entry=make_entry(1, status=status)))
+            await store.commit(replace(commit, entry=make_entry(1, status=status)))
 
     run(commit_all())
     counts = counted(store)
