@@ -182,12 +182,11 @@ class _Router:
         by_path: dict[str, dict[str, Operation]] = {}
         for operation in document.operations.values():
             by_path.setdefault(operation.path, {})[operation.method] = operation
-        # Literal paths take precedence: /voices/search before /voices/{voice_id}.
-        ordered = sorted(by_path.items(), key=lambda item: item[0].count("{"))
-        routes = [
-            Route(base_path + path, _Endpoint(handle, operations)) for path, operations in ordered
-        ]
-        self._literal = {route.path: route.app for route in routes if not route.param_convertors}
+        endpoints = {base_path + path: _Endpoint(handle, by_path[path]) for path in by_path}
+        # Literal segments take precedence: /voices/search before /voices/{voice_id}.
+        ordered = sorted(endpoints, key=lambda path: path.count("{"))
+        self._literal = {path: endpoints[path] for path in ordered if "{" not in path}
+        routes = [Route(path, endpoints[path]) for path in ordered if "{" in path]
         self._patterns = Router(routes, default=_Endpoint(handle, {}), redirect_slashes=False)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
