@@ -365,7 +365,8 @@ def read_mapping(
 def _events(text: str) -> Iterator[Any]:
     """Yield PyYAML's events, parsed in C where available. Raises UnreadableFile."""
     try:
-        yield from yaml.parse(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        yield from iter(loader.get_event, None)  # yaml.parse looks at each event twice
     except yaml.reader.ReaderError as error:
         line = text.encode().count(b"\n", 0, error.position) + 1
         reason = f"the character U+{error.character:04X} is not allowed"
