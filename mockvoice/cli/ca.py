@@ -6,7 +6,6 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, get_args
 
-from ..fields import CAFormat
 from .commands import Command, UsageError, add_server_arguments, with_control, write_output
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ def ca(control: Control, options: argparse.Namespace) -> None:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    from ..fields import CAFormat
+
     add_server_arguments(parser)
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="file to write (default: standard output)"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from urllib.parse import quote
 
 from ..faults.shorthand import is_name, shorthand_fields
-from ..fields import FaultFields
 from .commands import (
     Command,
     add_json_argument,
@@ -112,6 +111,8 @@ def _fault(text: str) -> Any:
 
 
 def _add_add_arguments(parser: argparse.ArgumentParser) -> None:
+    from ..fields import FaultFields
+
     _add_list_arguments(parser)
     parser.set_defaults(usage_error=parser.error)
     parser.add_argument("fault", metavar="FAULT", nargs="?", type=_fault, help="see above")

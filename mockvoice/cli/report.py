@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, get_args
 
-from ..fields import CoverageFormat
 from .commands import Command, UsageError, add_server_arguments, fail, with_sandbox
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ def _percentage(text: str) -> float:
 
 
 def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    from ..fields import CoverageFormat
+
     add_server_arguments(parser)
     parser.add_argument(
         "--format",

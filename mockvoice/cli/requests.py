@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from ..fields import Part
 from .commands import (
     Command,
     UsageError,
@@ -190,6 +189,8 @@ def reset(control: Control, options: argparse.Namespace) -> None:
 
 
 def _add_reset_arguments(parser: argparse.ArgumentParser) -> None:
+    from ..fields import Part
+
     add_server_arguments(parser)
     parser.add_argument(
         "--only",

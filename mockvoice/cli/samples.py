@@ -6,7 +6,6 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, get_args
 
-from ..fields import SampleFormat
 from .commands import Command, UsageError, add_server_arguments, with_control, write_output
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ def sample(control: Control, options: argparse.Namespace) -> None:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    from ..fields import SampleFormat
+
     add_server_arguments(parser)
     formats = get_args(SampleFormat)
     parser.add_argument("format", metavar="FORMAT", choices=formats, help="%(choices)s")

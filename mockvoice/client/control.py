@@ -17,20 +17,20 @@ from zlib import crc32
 
 from .. import __version__, report
 from ..faults.shorthand import shorthand_fields
-from ..fields import (
-    AccountState,
-    CAFormat,
-    Failure,
-    FaultFields,
-    Outcome,
-    Part,
-    ReplyFields,
-    SampleFormat,
-    Target,
-)
 from .transports import TIMEOUT, HTTPTransport, Transport, sandbox_path, split_url
 
 if TYPE_CHECKING:
+    from ..fields import (
+        AccountState,
+        CAFormat,
+        Failure,
+        FaultFields,
+        Outcome,
+        Part,
+        ReplyFields,
+        SampleFormat,
+        Target,
+    )
     from ..models import (
         AccountInfo,
         Coverage,

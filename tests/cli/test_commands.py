@@ -197,4 +197,4 @@ def test_health_does_not_import_heavy_modules() -> None:
     imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
     assert "mockvoice.client.control" in imported
     heavy = {"asyncio", "jsonschema_rs", "python_multipart", "starlette", "uvicorn", "yaml"}
-    assert not imported & {*heavy, "mockvoice.models"}
+    assert not imported & {*heavy, "mockvoice.fields", "mockvoice.models"}
