@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..types import JSON, Node
 from .document import Document, DocumentedResponse, MediaType, Operation
-from .schema import SchemaStore
+from .schema import Schema, SchemaStore
 
 Side = Literal["request", "response"]
 
@@ -27,6 +27,8 @@ _BOUNDS: Mapping[str, bool] = {
     "x-max-bytes": True,
 }
 _RULES = (*_BOUNDS, "pattern", "format", "multipleOf", "uniqueItems")
+_CLIENT_FRAME, _SERVER_FRAME = "client frame", "server frame"  # locations
+_ROOTS = ("request", _CLIENT_FRAME, _SERVER_FRAME)
 _MAX_DEPTH = 12  # of members: schemas may contain themselves
 
 
@@ -34,7 +36,8 @@ class Difference(NamedTuple):
     """One difference between two contracts.
 
     `operation` is its method and path; `location` is the part of it that differs, such as
-    `request gender` or `response 201 data.status`, "" for the operation as a whole.
+    `request gender`, `response 201 data.status` or `server frame text`, "" for the operation as a
+    whole.
     """
 
     operation: str
@@ -113,7 +116,12 @@ def _operation(
     request = _Pair(old, new, name, "request")
     yield from _parameters(request, before, after)
     yield from _bodies(request, "request", before.bodies, after.bodies)
-    yield from _responses(_Pair(old, new, name, "response"), before, after)
+    response = request._replace(side="response")
+    yield from _responses(response, before, after)
+    if before.frames and after.frames:
+        frames = [before.frames, after.frames]
+        yield from _frames(request, _CLIENT_FRAME, [one.client for one in frames])
+        yield from _frames(response, _SERVER_FRAME, [one.server for one in frames])
 
 
 def _parameters(pair: _Pair, before: Operation, after: Operation) -> Iterator[Difference]:
@@ -173,6 +181,12 @@ def _bodies(
             yield from _schemas(pair, location, old_nodes, new_nodes, 0)
 
 
+def _frames(pair: _Pair, location: str, schemas: Sequence[Schema | None]) -> Iterator[Difference]:
+    """Compare the frames that one side of a WebSocket sends."""
+    before, after = ([schema.node] if schema else [] for schema in schemas)
+    yield from _schemas(pair, location, before, after, 0)
+
+
 # --- schemas -------------------------------------------------------------------------------------
 
 
@@ -199,7 +213,7 @@ def _schemas(
 
 def _join(location: str, name: str) -> str:
     """Return the location of a member: `request gender`, `response 201 data.status`."""
-    is_root = location == "request" or location.removeprefix("response ").isdigit()
+    is_root = location in _ROOTS or location.removeprefix("response ").isdigit()
     return f"{location} {name}" if is_root else f"{location}.{name}"
 
 

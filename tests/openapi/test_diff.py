@@ -167,3 +167,20 @@ def test_parameters_statuses_and_operations() -> None:
     nothing = Document("acme", json.dumps({"openapi": "3.1.0", "info": {}, "paths": {}}))
     assert described(differences(document(), nothing)) == [": operation removed !"]
     assert described(differences(nothing, document())) == [": operation added"]
+
+
+def test_frames_of_a_websocket_are_breaking_on_one_side() -> None:
+    def socket(client: Any, server: Any) -> Document:
+        frames = {"client": client, "server": server}
+        return document(**{"x-websocket": frames, "responses": {"101": {"description": "open"}}})
+
+    narrow = changed(name={**NAME, "maxLength": 10})
+    assert described(differences(socket(SONG, SONG), socket(narrow, narrow))) == [
+        "client frame name: maxLength changed from 20 to 10 !",
+        "server frame name: maxLength changed from 20 to 10",
+    ]
+    wide = changed(genre={"enum": ["pop", "rock", "folk"]})
+    assert described(differences(socket(SONG, SONG), socket(wide, wide))) == [
+        "client frame genre: value added: folk",
+        "server frame genre: value added: folk !",
+    ]
