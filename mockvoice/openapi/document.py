@@ -271,12 +271,13 @@ class Document:
 
     def _parameter(self, node: Node, at: str) -> Parameter:
         schema = self.schemas.compile(f"{at}/schema")
+        described = schema.node
         return Parameter(
-            field=self._field(node["name"], schema.node, schema.pointer),
+            field=self._field(node["name"], described, schema.pointer),
             location=node["in"],
             required=bool(node.get("required")),
             schema=schema,
-            default=schema.node.get("default"),
+            default=described.get("default"),
         )
 
     def _response(self, status: int, node: Node, at: str) -> DocumentedResponse:

@@ -120,18 +120,19 @@ def _rewrite(node: Any, kind: str, at: str, root: Node) -> Any:
     grammar = _GRAMMAR[kind]
     out: Node = {}
     for key, value in node.items():
-        shape, here = grammar.get(key, ""), f"{at}/{key}"
-        inner = shape.strip("[]{}")
+        shape = grammar.get(key)
+        if shape is None:
+            out[key] = value
+            continue
+        inner, here = shape.strip("[]{}"), f"{at}/{key}"
         if shape.startswith("[") and isinstance(value, list):
             out[key] = [_rewrite(item, inner, f"{here}/{i}", root) for i, item in enumerate(value)]
         elif shape.startswith("{") and isinstance(value, dict):
             out[key] = {
                 name: _rewrite(item, inner, f"{here}/{name}", root) for name, item in value.items()
             }
-        elif shape:
-            out[key] = _rewrite(value, inner, here, root)
         else:
-            out[key] = value
+            out[key] = _rewrite(value, inner, here, root)
     return _normalize_schema(out, at, root) if kind == "schema" else out
 
 

@@ -50,7 +50,7 @@ class SchemaStore:
         """
         node: Any = self.document
         for segment in pointer.removeprefix("#").split("/")[1:]:
-            key = unescape(segment)
+            key = unescape(segment) if "~" in segment else segment
             try:
                 node = node[int(key) if isinstance(node, list) else key]
             except (KeyError, IndexError, TypeError, ValueError):
