@@ -24,8 +24,7 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _TEXT = frozenset({"string"})  # a part without a filename is text, never a file
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FileConstraints:
+class FileConstraints(NamedTuple):
     """The rules for a file, from its schema: `x-audio-formats` and `x-max-bytes`.
 
     `strict_formats`, from `x-strict-audio-formats`, replace the formats with `strict_fields`.
@@ -37,7 +36,7 @@ class FileConstraints:
     strict_formats: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Field:
     """A form field or a parameter, and the JSON types that its text may have."""
 
@@ -52,7 +51,7 @@ class Field:
         return coerce(text, self.kinds, self.format)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Parameter:
     """A parameter in the path, the query or a header."""
 
@@ -91,7 +90,7 @@ class MediaType:
         return unknown_member(self._schemas, self.schema.node, path) if self.schema else None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class DocumentedResponse:
     """A documented response of an operation: one status."""
 
@@ -105,8 +104,7 @@ class DocumentedResponse:
         return self.content.get(media_type) or self.content.get(media_type.partition(";")[0])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SecurityScheme:
+class SecurityScheme(NamedTuple):
     """The location of the API key: a bearer token, a header of its own, or a query parameter.
 
     `header` is the name, also of a query parameter.
@@ -140,7 +138,7 @@ class WebSocketFrames(NamedTuple):
 _NO_RESPONSE = DocumentedResponse(0, "", _NONE, _NONE)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Operation:
     """One method at one path. One that documents a 101 has `frames`: it is a WebSocket.
 
