@@ -345,11 +345,10 @@ def test_assert_called_and_assert_not_called(mock: Control) -> None:
 def test_report_shows_requests_with_a_wrong_base_url(mock: Control) -> None:
     from telnyx import NotFoundError, Telnyx
 
-    client = Telnyx(api_key="sk_live_0123456789", base_url=mock.url, max_retries=0)
-    with pytest.raises(
-        NotFoundError, match=f"the base URL of Telnyx here is {mock.telnyx.base_url}"
-    ):
-        client.get("/voice_clones", cast_to=httpx.Response)
+    advice = f"the base URL of Telnyx here is {mock.telnyx.base_url}"
+    with Telnyx(api_key="sk_live_0123456789", base_url=mock.url, max_retries=0) as client:
+        with pytest.raises(NotFoundError, match=advice):
+            client.get("/voice_clones", cast_to=httpx.Response)
     line = r"request_1  \(no provider\) \(no operation\)  GET /voice_clones  -> 404, attempt 1\n"
     hint = rf"    hint: .*the base URL of Telnyx here is {mock.telnyx.base_url}; "
     with pytest.raises(AssertionError, match=rf", got 0\. Requests received:\n{line}{hint}"):

@@ -44,16 +44,18 @@ def test_official_sdks_raise_their_authentication_error(control: Control) -> Non
     from retell import Retell
     from telnyx import AuthenticationError, Telnyx
 
-    telnyx = Telnyx(api_key="key_1", base_url=control.telnyx.base_url, max_retries=0)
-    with pytest.raises(AuthenticationError):
-        telnyx.voice_clones.list()
-    retell = Retell(api_key="key_1", base_url=control.retell.base_url, max_retries=0)
-    with pytest.raises(RetellAuthenticationError):
-        retell.voice.list()
-    control.telnyx.add_account("key_1")
-    assert telnyx.voice_clones.list().data == []
-    with pytest.raises(RetellAuthenticationError):
-        retell.voice.list()
+    with (
+        Telnyx(api_key="key_1", base_url=control.telnyx.base_url, max_retries=0) as telnyx,
+        Retell(api_key="key_1", base_url=control.retell.base_url, max_retries=0) as retell,
+    ):
+        with pytest.raises(AuthenticationError):
+            telnyx.voice_clones.list()
+        with pytest.raises(RetellAuthenticationError):
+            retell.voice.list()
+        control.telnyx.add_account("key_1")
+        assert telnyx.voice_clones.list().data == []
+        with pytest.raises(RetellAuthenticationError):
+            retell.voice.list()
 
 
 def test_added_keys_are_valid_until_the_accounts_are_reset(control: Control) -> None:

@@ -39,16 +39,17 @@ def wait_until(mock: Control, done: Callable[[RecordedRequest], Any]) -> Recorde
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_operation_takes_effect_although_the_sdk_times_out(mock: Control, when: Any) -> None:
-    import retell
+    from retell import APITimeoutError, Retell
 
     fault = mock.retell.delay(60, operation="cloneVoice", when=when)
-    client = retell.Retell(api_key="K", base_url=mock.retell.base_url, timeout=0.2, max_retries=0)
-    with pytest.raises(retell.APITimeoutError):
-        client.voice.clone(
-            files=[("s.wav", mock.sample(seconds=1))],
-            voice_name="narrator",
-            voice_provider="elevenlabs",
-        )
+    url = mock.retell.base_url
+    with Retell(api_key="K", base_url=url, timeout=0.2, max_retries=0) as client:
+        with pytest.raises(APITimeoutError):
+            client.voice.clone(
+                files=[("s.wav", mock.sample(seconds=1))],
+                voice_name="narrator",
+                voice_provider="elevenlabs",
+            )
     entry = wait_until(mock, lambda entry: entry.client_closed)
     (voice,) = mock.retell.voices
     assert voice.data["voice_name"] == "narrator"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +35,11 @@ def mock(box: Box) -> Control:
 
 
 @pytest.fixture
-def telnyx(mock: Control) -> Telnyx:
+def telnyx(mock: Control) -> Iterator[Telnyx]:
     from telnyx import Telnyx
 
-    return Telnyx(api_key="K", base_url=mock.telnyx.base_url, max_retries=0)
+    with Telnyx(api_key="K", base_url=mock.telnyx.base_url, max_retries=0) as client:
+        yield client
 
 
 def clone_id(mock: Control) -> str:
@@ -81,9 +83,9 @@ def test_pending_in_a_sequence_of_different_outcomes(mock: Control) -> None:
 def test_property_is_null(mock: Control) -> None:
     from retell import Retell
 
-    client = Retell(api_key="K", base_url=mock.retell.base_url, max_retries=0)
     mock.retell.reply("listVoices", set={"/0/gender": None, "/0/preview_audio_url": None})
-    first, second, *_ = (voice.to_dict() for voice in client.voice.list())
+    with Retell(api_key="K", base_url=mock.retell.base_url, max_retries=0) as client:
+        first, second, *_ = (voice.to_dict() for voice in client.voice.list())
     assert (first["gender"], first["preview_audio_url"]) == (None, None)
     assert second["gender"]
 

@@ -222,17 +222,17 @@ def test_newest_sdk_sees_pending_clones_and_typed_errors(
 ) -> None:
     from telnyx import Telnyx, UnprocessableEntityError
 
-    client = Telnyx(api_key="KEY", base_url=f"{box.url}/telnyx/v2")
-    request: Any = {**FIELDS, "audio_file": wav, "provider": "telnyx", "model_id": "Ultra"}
-    made = client.voice_clones.create_from_upload(voice_clone_upload_request=request)
-    assert made.data
-    assert (made.data.status, made.data.api_model_id) == ("pending", "Ultra")
-    box.clock(advance=2)
-    assert [voice.status for voice in client.voice_clones.list()] == ["active"]
-    request["model_id"] = "Bayan"
-    with pytest.raises(UnprocessableEntityError) as caught:
-        client.voice_clones.create_from_upload(voice_clone_upload_request=request)
-    assert "ref_text is required" in str(caught.value)
+    with Telnyx(api_key="KEY", base_url=f"{box.url}/telnyx/v2") as client:
+        request: Any = {**FIELDS, "audio_file": wav, "provider": "telnyx", "model_id": "Ultra"}
+        made = client.voice_clones.create_from_upload(voice_clone_upload_request=request)
+        assert made.data
+        assert (made.data.status, made.data.api_model_id) == ("pending", "Ultra")
+        box.clock(advance=2)
+        assert [voice.status for voice in client.voice_clones.list()] == ["active"]
+        request["model_id"] = "Bayan"
+        with pytest.raises(UnprocessableEntityError) as caught:
+            client.voice_clones.create_from_upload(voice_clone_upload_request=request)
+        assert "ref_text is required" in str(caught.value)
 
 
 def test_hint_for_an_empty_form_precedes_that_of_the_closest_variant(http: httpx.Client) -> None:
