@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .tunnel import Relay
 
 _GRACE = 0.5  # seconds for requests in progress when the server stops
+_PAUSE = 0.002  # seconds between two looks at what is still in progress
 MAX_UNREAD_BYTES = 64 * BYTES_PER_MB  # of responses that clients do not read
 _UNREAD_SECONDS = 2.0  # without progress
 _HOST_ADVICE = "--host must be an address of this machine, such as 127.0.0.1 or 0.0.0.0"
@@ -204,6 +205,7 @@ class Server(uvicorn.Server):
             server.close()
         for listener in sockets or []:
             listener.close()
+        await asyncio.sleep(_PAUSE)  # until the connections that it has just accepted are known
         for one in self._connections():
             one.shutdown()
         await self._finish(_GRACE)
@@ -226,7 +228,7 @@ class Server(uvicorn.Server):
         end = loop.time() + seconds
         state = self.server_state
         while (state.connections or state.tasks) and loop.time() < end:  # noqa: ASYNC110 - two sets
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(_PAUSE)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop at once and with exit code 0: uvicorn would raise the signal again."""
