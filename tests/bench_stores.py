@@ -50,7 +50,7 @@ def subject(name: str, redis: RedisServer | None, workers: int = 1) -> Iterator[
 def uploads(redis: RedisServer) -> None:
     """Measure uploads, in alternating rounds."""
     print(f"\nuploads by store, {os.cpu_count()} cores")
-    print(f"{'bytes':>9} {'store':<18} {'uploads/s':>9} {'CPU ms':>7} {'of Redis':>9}")
+    print(f"{'bytes':>9} {'store':<18} {'uploads/s':>9} {'CPU ms':>7} {'in Redis':>9}")
     with (
         subject("memory", None) as memory,
         subject("Redis, 1 worker", redis) as one,
