@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import httpx
 from playwright.sync_api import Page, expect
 
@@ -28,7 +30,14 @@ def list_voices(server: Server, times: int = 1, sandbox: str = "") -> None:
 
 
 def open_newest(page: Page) -> None:
-    page.get_by_role("listbox", name="Requests").get_by_role("option").first.click()
+    """Open the newest request of the sandbox of the page, once the list has it."""
+    journal = f"{page.url.partition('/__mockvoice')[0]}/__mockvoice/requests"
+    newest = httpx.get(journal).json()["requests"][-1]["id"]
+    article = page.get_by_role("article", name=f"Request {newest}", exact=True)
+    deadline = time.monotonic() + 20
+    while not article.is_visible() and time.monotonic() < deadline:
+        page.get_by_role("listbox", name="Requests").get_by_role("option").first.click()
+    expect(article).to_be_visible()
 
 
 def show(page: Page, view: str) -> None:

@@ -163,6 +163,7 @@ def test_curl_copy_sends_the_same_request(
     sent = httpx.get(journal).json()["requests"]
     for entry in sent:
         page.get_by_role("option", name=f"{entry['status']} {entry['operation']}").click()
+        expect(page.get_by_role("article", name=f"Request {entry['id']}")).to_be_visible()
         command = copied(page, "Copy as curl")
         subprocess.run(command, shell=True, cwd=tmp_path, check=True, capture_output=True)
         repeated = httpx.get(journal).json()["requests"][-1]

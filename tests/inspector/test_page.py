@@ -215,7 +215,7 @@ def test_violation_links_to_the_line_of_the_contract(open_page: Open, serve: Ser
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     upload(server, None)
-    open_newest(page)
+    page.get_by_role("listbox", name="Requests").get_by_role("option").click()
     page.get_by_role("link", name="VoiceCloneUploadRequest/required").click()
     line = page.locator(".line[aria-current]")
     expect(line).to_be_in_viewport()
