@@ -22,7 +22,6 @@ MAX_HEAD_BYTES = 64 * 1024  # of the request line and all headers, as in h11
 ABNORMAL_CLOSURE = 1006  # RFC 6455, section 7.1.5
 _SHARED_HEADERS = 512
 _SHARED_HEADER_BYTES = 128  # of name and value; longer ones are seldom repeated
-_CONTINUE = (b"expect", b"100-continue")
 
 
 def protocol(name: str) -> type[asyncio.Protocol]:
@@ -182,8 +181,7 @@ class H11Mixin(ConnectionMixin):
 
 @lru_cache(maxsize=_SHARED_HEADERS)
 def _shared_header(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    name = name.lower()
-    return name, value.lower() if name == b"expect" else value
+    return name.lower(), value
 
 
 class _HeadTooLarge(Exception):
@@ -278,8 +276,13 @@ class HttpToolsMixin(ConnectionMixin):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note a header; requests share those that they repeat, since the journal keeps them."""
-        is_long = len(name) + len(value) > _SHARED_HEADER_BYTES
-        self.headers.append((name.lower(), value) if is_long else _shared_header(name, value))
+        if len(name) + len(value) <= _SHARED_HEADER_BYTES:
+            header = _shared_header(name, value)
+        else:
+            header = name.lower(), value
+        if header[0] == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append(header)
 
     def on_headers_complete(self) -> None:
         """Begin the body."""
@@ -288,8 +291,6 @@ class HttpToolsMixin(ConnectionMixin):
             if head > MAX_HEAD_BYTES:
                 raise _HeadTooLarge
         self._in_head = False
-        if _CONTINUE in self.headers:
-            self.expect_100_continue = True
         if self.url[:1] != b"/":  # uvicorn keeps only its path
             self.scope[TARGET] = self.url.decode("latin-1")
         super().on_headers_complete()  # type: ignore[misc]

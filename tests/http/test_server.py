@@ -116,16 +116,19 @@ def test_early_error_is_sent_after_the_whole_upload(serve: Serve) -> None:
         assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
 
 
-def test_expect_100_continue_is_answered(serve: Serve, wav: bytes) -> None:
-    """curl sends this header with large bodies."""
+@pytest.mark.parametrize("value", ["100-continue", "100-Continue"])
+def test_expect_100_continue_is_answered(serve: Serve, value: str) -> None:
+    """curl sends this header with large bodies; the journal has it as it was sent."""
     server = serve()
     host, port = urlsplit(server.url).hostname, urlsplit(server.url).port
-    head = f"POST {TELNYX} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    head = f"POST {TELNYX} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: {value}\r\n\r\n"
     with socket.create_connection((host, port), timeout=5) as client:
         client.sendall(head.encode())
         assert client.recv(65536).startswith(b"HTTP/1.1 100 ")
         client.sendall(b"{}")
         assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
+    (entry,) = httpx.get(f"{server.url}/__mockvoice/requests").json()["requests"]
+    assert entry["headers"]["expect"] == value
 
 
 def test_server_survives_disconnected_clients(serve: Serve) -> None:
