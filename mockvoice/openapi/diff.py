@@ -119,9 +119,9 @@ def _operation(
     response = request._replace(side="response")
     yield from _responses(response, before, after)
     if before.frames and after.frames:
-        frames = [before.frames, after.frames]
-        yield from _frames(request, _CLIENT_FRAME, [one.client for one in frames])
-        yield from _frames(response, _SERVER_FRAME, [one.server for one in frames])
+        old_frames, new_frames = before.frames, after.frames
+        yield from _content(request, _CLIENT_FRAME, old_frames.client, new_frames.client)
+        yield from _content(response, _SERVER_FRAME, old_frames.server, new_frames.server)
 
 
 def _parameters(pair: _Pair, before: Operation, after: Operation) -> Iterator[Difference]:
@@ -176,14 +176,14 @@ def _bodies(
         elif media_type not in old:
             yield pair.difference(location, "added", f"media type {media_type} added")
         else:
-            before, after = old[media_type].schema, new[media_type].schema
-            old_nodes, new_nodes = ([schema.node] if schema else [] for schema in (before, after))
-            yield from _schemas(pair, location, old_nodes, new_nodes, 0)
+            yield from _content(pair, location, old[media_type].schema, new[media_type].schema)
 
 
-def _frames(pair: _Pair, location: str, schemas: Sequence[Schema | None]) -> Iterator[Difference]:
-    """Compare the frames that one side of a WebSocket sends."""
-    before, after = ([schema.node] if schema else [] for schema in schemas)
+def _content(
+    pair: _Pair, location: str, old: Schema | None, new: Schema | None
+) -> Iterator[Difference]:
+    """Compare what is sent: a body, or a frame of a WebSocket. Without a schema, it is anything."""
+    before, after = ([schema.node] if schema else [] for schema in (old, new))
     yield from _schemas(pair, location, before, after, 0)
 
 
