@@ -51,7 +51,7 @@ class App:
         self.hosts = Hosts(mock.providers.values(), mock.settings.hosts)
         self._routers: dict[Provider, _Router] = {}
         for provider in mock.providers.values():
-            if provider.contract:  # a user may have mistaken something in it
+            if provider.contract:  # of a user: an error in it prevents the start
                 self._router(provider)
         self._not_found = partial(handle_request, mock, NO_PROVIDER, {})
 
